@@ -1,0 +1,1 @@
+//! depsync benches.

@@ -1,0 +1,2 @@
+//! depsync.
+fn main() {}
