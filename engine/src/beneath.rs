@@ -182,10 +182,9 @@ mod tests {
         symlink(outside.path(), inside.path().join("out")).expect("symlink");
         symlink("b", inside.path().join("a/link")).expect("symlink");
         symlink("/", inside.path().join("a/b/root")).expect("symlink");
-        for root in [
-            Root::open(inside.path()).expect("open"),
-            Root::open(inside.path()).expect("open").without_openat2(),
-        ] {
+        for root in
+            [Root::open(inside.path()).expect("open"), Root::open(inside.path()).expect("open").without_openat2()]
+        {
             assert!(root.read(&path("a/b/file")).is_ok());
             assert_eq!(root.stamp(&path("a/b/file")).expect("stamp").expect("there").size, 7);
             assert!(root.stamp(&path("a/none")).expect("stamp").is_none());

@@ -106,9 +106,7 @@ pub fn decode<T: DeserializeOwned>(frame: Frame, bytes: &[u8]) -> Result<T> {
     };
     match decoded {
         Ok((value, consumed)) if consumed == payload.len() => Ok(value),
-        Ok((_, consumed)) => {
-            Err(damaged(frame, format!("{} bytes trail it", payload.len() - consumed)))
-        }
+        Ok((_, consumed)) => Err(damaged(frame, format!("{} bytes trail it", payload.len() - consumed))),
         Err(source) => Err(damaged(frame, "it does not decode".into()).because(source)),
     }
 }

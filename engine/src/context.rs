@@ -146,12 +146,7 @@ pub struct Context {
 
 impl Default for Context {
     fn default() -> Self {
-        Self {
-            cancel: Cancel::default(),
-            deadline: None,
-            observer: Arc::new(Unobserved),
-            clock: Arc::new(SystemClock),
-        }
+        Self { cancel: Cancel::default(), deadline: None, observer: Arc::new(Unobserved), clock: Arc::new(SystemClock) }
     }
 }
 

@@ -126,10 +126,7 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let bytes = data_encoding::HEXLOWER
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|bytes| Self::from_slice(&bytes));
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| Self::from_slice(&bytes));
         bytes.ok_or_else(|| Error::new(ErrorKind::Usage, "not a digest: 64 lower-case hex digits wanted").at(text))
     }
 }

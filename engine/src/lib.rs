@@ -2,12 +2,13 @@
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it.
 
+pub mod beneath;
+pub mod codec;
+pub mod context;
+pub mod durable;
 pub mod error;
 pub mod hash;
+pub mod name;
 pub mod path;
-pub mod context;
-pub mod codec;
 pub mod stamp;
-pub mod beneath;
-pub mod durable;
 pub mod tree;

@@ -167,7 +167,11 @@ impl Borrow<[u8]> for RelPath {
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.to_str_lossy().chars() {
-            if character.is_control() { write!(f, "{}", character.escape_default())? } else { write!(f, "{character}")? }
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?
+            } else {
+                write!(f, "{character}")?
+            }
         }
         Ok(())
     }
@@ -243,7 +247,11 @@ mod tests {
         assert_eq!(path("a").parent(), None);
         assert_eq!(path("a/b").name(), b"b");
         assert_eq!(path("a/b/c").ancestors().collect::<Vec<_>>(), [path("a/b"), path("a")]);
-        assert!(path("a/b").is_beneath(&path("a")) && !path("ab").is_beneath(&path("a")) && !path("a").is_beneath(&path("a")));
+        assert!(
+            path("a/b").is_beneath(&path("a"))
+                && !path("ab").is_beneath(&path("a"))
+                && !path("a").is_beneath(&path("a"))
+        );
     }
 
     fn any_path() -> impl Strategy<Value = RelPath> {

@@ -1,0 +1,52 @@
+//! What is remembered of a hub between calls.
+//!
+//! Records and pack indexes never change, so a local copy saves reading them again and can be dropped at any time.
+//! Whoever reads from a ledger checks what it gets exactly as if the hub had sent it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Result;
+use crate::hash::Digest;
+
+/// Local copies of a deployment's immutable objects.
+pub trait Ledger: Send + Sync {
+    /// The bytes of record `number`, if they are known.
+    fn record(&self, number: u64) -> Result<Option<Vec<u8>>>;
+
+    /// Remembers the bytes of record `number`.
+    fn remember_record(&self, number: u64, bytes: &[u8]) -> Result<()>;
+
+    /// The tail (index and trailer) of the pack `name`, if it is known.
+    fn pack_tail(&self, name: &Digest) -> Result<Option<Vec<u8>>>;
+
+    /// Remembers the tail of the pack `name`.
+    fn remember_pack_tail(&self, name: &Digest, tail: &[u8]) -> Result<()>;
+}
+
+/// A ledger in memory, for a process that keeps no state.
+#[derive(Debug, Default)]
+pub struct MemoryLedger {
+    records: Mutex<BTreeMap<u64, Vec<u8>>>,
+    tails: Mutex<HashMap<Digest, Vec<u8>>>,
+}
+
+impl Ledger for MemoryLedger {
+    fn record(&self, number: u64) -> Result<Option<Vec<u8>>> {
+        Ok(self.records.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned())
+    }
+
+    fn remember_record(&self, number: u64, bytes: &[u8]) -> Result<()> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).insert(number, bytes.to_vec());
+        Ok(())
+    }
+
+    fn pack_tail(&self, name: &Digest) -> Result<Option<Vec<u8>>> {
+        Ok(self.tails.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned())
+    }
+
+    fn remember_pack_tail(&self, name: &Digest, tail: &[u8]) -> Result<()> {
+        self.tails.lock().unwrap_or_else(PoisonError::into_inner).insert(*name, tail.to_vec());
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! The seam between the engine and whatever carries revisions.
+//!
+//! A [`Transport`] talks to one deployment of one hub. Its level is revisions, not files: open, head, records, fetch,
+//! publish, report. It is a blocking face; implementations are child processes and file calls. What every
+//! implementation must do is written as a conformance suite (crate `depsync-tests`), one function per behaviour.
+//!
+//! Laws:
+//! - a call that finds its context cancelled does nothing; after a cancelled call the hub is as before or as after;
+//! - `publish` is a compare-and-swap on the head: it answers [`Published::Raced`] when somebody else was first, and
+//!   readers see the old revision or the new one, never anything between;
+//! - what `fetch` delivers is verified against the name it is delivered under;
+//! - nothing that a hub says is believed without a check: sizes are bounded before anything is allocated.
+//!
+//! What the engine knows about a hub from earlier calls is kept in a [`Ledger`] (the revision database implements
+//! it): records and pack indexes are immutable, so a copy never goes stale.
+
+mod ledger;
+mod report;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::content::{LocalContent, ObjectId, Recipe};
+use crate::context::Context;
+use crate::error::Result;
+use crate::hash::Digest;
+use crate::name::{HubId, Revision};
+use crate::path::RelPath;
+use crate::record::{Draft, Envelope};
+use crate::tree::Change;
+
+pub use ledger::{Ledger, MemoryLedger};
+pub use report::{NodeReport, Outcome};
+
+/// What a hub can do: plain data, measured when it is opened. A field exists only if the engine branches on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Whether node reports can be written. A read-only hub cannot take them; that is a warning, not an error.
+    pub reports: bool,
+    /// Which names the hub can hold.
+    pub names: Names,
+    /// Whether symbolic links can be held.
+    pub symlinks: bool,
+    /// Why this hub cannot be published to, if it cannot.
+    pub publish_refused: Option<String>,
+}
+
+/// The names that a hub can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Names {
+    /// Any bytes that a path can hold.
+    Bytes,
+    /// UTF-8 without control characters.
+    PrintableUtf8,
+}
+
+impl Capabilities {
+    /// Whether the hub can hold an entry of this name.
+    pub fn holds_name(&self, path: &RelPath) -> bool {
+        match self.names {
+            Names::Bytes => true,
+            Names::PrintableUtf8 => {
+                std::str::from_utf8(path.as_bytes()).is_ok_and(|text| !text.chars().any(char::is_control))
+            }
+        }
+    }
+}
+
+/// What opening a hub found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubFacts {
+    /// Its identity.
+    pub id: HubId,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Whether this very call made it.
+    pub created: bool,
+}
+
+/// Whether opening may make a hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The hub exists; an empty or missing place is [`crate::error::ErrorKind::NotFound`].
+    Existing,
+    /// An empty place becomes a hub. Only an explicit `init` or first `publish` says so.
+    Create,
+}
+
+/// How carefully to look for the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// One read of what the hub says is its head.
+    Glance,
+    /// Also look for records beyond it, and heal the hint (a publisher may have died between the two writes).
+    Heal,
+}
+
+/// Content wanted by [`Transport::fetch`]: a file's hash and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WantedContent {
+    /// Plain BLAKE3 of the file.
+    pub hash: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What a fetch is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'a> {
+    /// These pages of the Merkle index.
+    Pages(&'a [Digest]),
+    /// Whatever is needed to rebuild these contents: recipes first, then the pieces that [`Deliver::needed`] names.
+    Contents(&'a [WantedContent]),
+}
+
+/// The receiving side of a fetch. Everything handed over was verified against its name, except that a recipe's file
+/// hash is known only once the file is rebuilt.
+pub trait Deliver {
+    /// Takes a page.
+    fn page(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()>;
+
+    /// Takes the recipe of the content named `file`.
+    fn recipe(&mut self, file: Digest, recipe: Recipe) -> Result<()>;
+
+    /// The pieces still needed, now that every wanted content has a recipe or is one piece.
+    fn needed(&mut self) -> Result<Vec<ObjectId>>;
+
+    /// Takes a piece. Pieces arrive in the order that suits the hub.
+    fn piece(&mut self, hash: Digest, bytes: &[u8]) -> Result<()>;
+}
+
+/// What a fetch cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Bytes read from the hub.
+    pub bytes: u64,
+}
+
+/// What is to be published.
+pub struct Proposal<'a> {
+    /// The head that this revision is to follow; none for the first.
+    pub parent: Option<Revision>,
+    /// What the record is to say.
+    pub draft: Draft,
+    /// The difference between the parent's tree and the new one, in path order.
+    pub changes: &'a [Change],
+    /// The pages of the new tree that the parent's tree does not have.
+    pub pages: &'a [(Digest, Vec<u8>)],
+    /// The local files.
+    pub content: &'a dyn LocalContent,
+}
+
+/// How a publish ended.
+#[derive(Debug)]
+pub enum Published {
+    /// The revision stands.
+    Done {
+        /// Its record.
+        record: Box<Envelope>,
+        /// Bytes written to the hub.
+        sent: u64,
+        /// The recipes of the files that were cut into several pieces.
+        recipes: Vec<(Digest, Recipe)>,
+    },
+    /// Somebody else published first: re-plan against the new head and try again.
+    Raced,
+    /// These files changed between the scan and the upload: scan again and try again.
+    Moved(Vec<RelPath>),
+}
+
+/// The code that talks to one deployment of one hub.
+pub trait Transport: Send + Sync {
+    /// The hub's address for people, without credentials.
+    fn endpoint(&self) -> &dyn fmt::Display;
+
+    /// Opens the hub: who it is and what it can do.
+    fn open(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts>;
+
+    /// The newest revision of the deployment, if it has one.
+    fn head(&self, cx: &Context, look: Look) -> Result<Option<Revision>>;
+
+    /// The records numbered `first..=last`, in order. A missing one is [`crate::error::ErrorKind::NotFound`].
+    fn records(&self, cx: &Context, first: u64, last: u64) -> Result<Vec<Envelope>>;
+
+    /// Brings what `want` names, as of revision `at`.
+    fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched>;
+
+    /// Publishes a revision after `proposal.parent`, or answers that somebody else was first.
+    fn publish(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Published>;
+
+    /// Writes this node's report.
+    fn report(&self, cx: &Context, report: &NodeReport) -> Result<()>;
+
+    /// Reads every node's report.
+    fn reports(&self, cx: &Context) -> Result<Vec<NodeReport>>;
+}
