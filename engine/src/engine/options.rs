@@ -1,0 +1,141 @@
+//! What the caller says: who this node is, where its things are, what a command is to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::name::{DeploymentName, NodeId};
+use crate::path::RelPath;
+
+/// Whether a node may publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A manager: local changes are three-way business.
+    ReadWrite,
+    /// A worker: local changes of tracked paths are drift.
+    ReadOnly,
+}
+
+/// Where a deployment's state lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePlace {
+    /// In `.NAME.depsync/` beside the directory; where no sibling can be, beneath the given directory.
+    BesideOr(PathBuf),
+    /// Exactly here.
+    At(PathBuf),
+}
+
+/// How a node is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The deployment directory.
+    pub dir: PathBuf,
+    /// The hub's address as the operator wrote it; remembered, and compared at every later opening.
+    pub hub: String,
+    /// The deployment in the hub.
+    pub deployment: DeploymentName,
+    /// Where the state lies.
+    pub state: StatePlace,
+    /// Where files are staged and kept aside, if not in the state's directory. It must be on the directory's file system.
+    pub staging: Option<PathBuf>,
+    /// The role, if the configuration fixes it. Otherwise the first `publish` makes a manager of a node.
+    pub role: Option<Role>,
+    /// The node's id; otherwise `<hostname>-<8 hex>`, made with the state.
+    pub node: Option<NodeId>,
+    /// Who publishes, for the record.
+    pub author: String,
+    /// Patterns in gitignore syntax, beside the default list and the directory's `.depsyncignore`.
+    pub ignore: Vec<String>,
+    /// Extensions of archives, without dot: what is held back while it has no valid end.
+    pub archives: Vec<String>,
+    /// How long to wait for another process that works on this deployment.
+    pub lock_wait: Duration,
+    /// How long and how much to keep in the recovery area.
+    pub recovery: RecoveryBounds,
+}
+
+impl Options {
+    /// The options of a node that keeps `dir` in sync with `hub`, everything else by default.
+    pub fn new(dir: impl Into<PathBuf>, hub: impl Into<String>, state: StatePlace) -> Self {
+        Self {
+            dir: dir.into(),
+            hub: hub.into(),
+            deployment: DeploymentName::default(),
+            state,
+            staging: None,
+            role: None,
+            node: None,
+            author: String::new(),
+            ignore: Vec::new(),
+            archives: ["war", "car", "jar", "aar", "ear", "zip"].map(str::to_owned).to_vec(),
+            lock_wait: Duration::from_secs(10),
+            recovery: RecoveryBounds::default(),
+        }
+    }
+}
+
+/// What the recovery area may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryBounds {
+    /// Older files are removed.
+    pub age: Duration,
+    /// Beyond this many bytes the oldest are removed.
+    pub bytes: u64,
+}
+
+impl Default for RecoveryBounds {
+    fn default() -> Self {
+        Self { age: Duration::from_secs(30 * 24 * 3600), bytes: 1 << 30 }
+    }
+}
+
+/// What `publish` is to do.
+#[derive(Clone, Debug, Default)]
+pub struct PublishOptions {
+    /// Why, for people.
+    pub message: String,
+    /// Say what would be published, change nothing.
+    pub dry_run: bool,
+    /// Go on although fewer than half of the entries remain; written into the record.
+    pub allow_mass_delete: bool,
+    /// Publish files that look half-copied, too.
+    pub no_hold: bool,
+    /// Tracked paths that are ignored now and are to leave the deployment.
+    pub forget: Vec<RelPath>,
+}
+
+/// What `update` is to do.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateOptions {
+    /// Go to this revision and stay there.
+    pub to: Option<u64>,
+    /// Follow the head again.
+    pub unpin: bool,
+    /// Say what would be done, change nothing.
+    pub dry_run: bool,
+    /// Remove untracked entries too (kept aside).
+    pub prune: bool,
+    /// Go on although fewer than half of the entries remain.
+    pub allow_mass_delete: bool,
+}
+
+/// Which side of a conflict wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What is on this disk: the next `publish` publishes it.
+    Mine,
+    /// What the hub has: the next `update` brings it, and mine is kept aside.
+    Theirs,
+}
+
+/// One side of a `diff`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiffSide {
+    /// The directory as it is now.
+    Disk,
+    /// What this node last agreed on with the hub.
+    Agreement,
+    /// The newest revision.
+    Head,
+    /// A revision by number.
+    Revision(u64),
+}

@@ -1,0 +1,213 @@
+//! What the engine answers: plain data, ready for a person or for JSON.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::hash::Digest;
+use crate::name::{DeploymentName, HubId, NodeId, Revision};
+use crate::path::RelPath;
+use crate::transport::NodeReport;
+use crate::tree::Change;
+
+/// A path and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// The path; the deployment directory itself if there is none.
+    pub path: Option<RelPath>,
+    /// For people.
+    pub reason: String,
+}
+
+/// A path that was changed here and in the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// The path.
+    pub path: RelPath,
+    /// What was done here: `added`, `modified` or `removed`.
+    pub mine: &'static str,
+    /// What was done in the hub.
+    pub theirs: &'static str,
+    /// The hub's revision in which it was found.
+    pub revision: u64,
+}
+
+/// What `publish` and `rollback` did.
+#[derive(Debug, Serialize)]
+pub struct PublishOutcome {
+    /// The revision that stands now; none while the deployment has none.
+    pub revision: Option<u64>,
+    /// Its root.
+    pub root: Digest,
+    /// The revision before it, if a new one was published.
+    pub parent: Option<u64>,
+    /// Whether a revision was published (or would be, in a dry run).
+    pub changed: bool,
+    /// Entries added.
+    pub added: u64,
+    /// Entries modified, permission bits included.
+    pub modified: u64,
+    /// Entries removed.
+    pub removed: u64,
+    /// Paths held back, with the reason.
+    pub held: Vec<Remark>,
+    /// Paths left alone because somebody else changed them too.
+    pub conflicts: Vec<Conflict>,
+    /// Paths that could not be read.
+    pub problems: Vec<Remark>,
+    /// Bytes of the files that were added or modified.
+    pub bytes_changed: u64,
+    /// Bytes written to the hub.
+    pub bytes_sent: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What was done, path by path.
+    #[serde(skip)]
+    pub changes: Vec<Change>,
+    /// What went wrong beside the main job: a report that could not be written, sockets that were skipped.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// What `update` did.
+#[derive(Debug, Serialize)]
+pub struct UpdateOutcome {
+    /// The revision applied before.
+    pub from: Option<u64>,
+    /// The revision applied now.
+    pub to: Option<u64>,
+    /// The root of that revision.
+    pub root: Digest,
+    /// Whether anything in the directory was changed (or would be, in a dry run).
+    pub changed: bool,
+    /// Entries added.
+    pub added: u64,
+    /// Entries modified, permission bits included.
+    pub modified: u64,
+    /// Entries removed.
+    pub removed: u64,
+    /// Paths left alone because they were changed here, too.
+    pub conflicts: Vec<Conflict>,
+    /// Paths that could not be read or replaced.
+    pub problems: Vec<Remark>,
+    /// Bytes read from the hub.
+    pub bytes_fetched: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Paths whose local content was moved to the recovery area before it was replaced.
+    pub kept_aside: Vec<RelPath>,
+    /// Whether an interrupted update was finished first.
+    pub recovered: bool,
+    /// What was done, path by path.
+    #[serde(skip)]
+    pub changes: Vec<Change>,
+    /// What went wrong beside the main job.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// What `status` found.
+#[derive(Debug, Serialize)]
+pub struct StatusOutcome {
+    /// This node.
+    pub node: NodeId,
+    /// The directory.
+    pub dir: String,
+    /// The hub's address, without credentials.
+    pub hub: String,
+    /// The hub's identity, if it is known.
+    pub hub_id: Option<HubId>,
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// Whether this node publishes.
+    pub writes: bool,
+    /// The revision applied.
+    pub applied: Option<u64>,
+    /// The root measured on this disk over the tracked paths.
+    pub measured: Option<Digest>,
+    /// The revision this node is pinned to.
+    pub pinned: Option<u64>,
+    /// The newest revision; none while the hub is out of reach or empty.
+    pub head: Option<u64>,
+    /// On a worker: tracked paths that differ from the applied revision. On a manager: local changes not yet published.
+    pub drift: Vec<RelPath>,
+    /// Conflicts that wait for `resolve`.
+    pub conflicts: Vec<Conflict>,
+    /// Paths held back at the last publish.
+    pub held: Vec<Remark>,
+    /// Paths that could not be read.
+    pub problems: Vec<Remark>,
+    /// What each node has reported.
+    pub nodes: Vec<NodeReport>,
+    /// Why the hub could not be asked.
+    #[serde(skip)]
+    pub hub_error: Option<Error>,
+    /// What else is worth saying: clones, an interrupted update.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// What `verify` found.
+#[derive(Debug, Serialize)]
+pub struct VerifyOutcome {
+    /// The revision that was compared with.
+    pub revision: Option<u64>,
+    /// Its root.
+    pub root: Digest,
+    /// The root measured over the tracked paths, every file read.
+    pub measured: Digest,
+    /// Whether the two agree.
+    pub matches: bool,
+    /// Tracked paths that differ.
+    pub differing: Vec<Remark>,
+    /// Paths that could not be read.
+    pub problems: Vec<Remark>,
+    /// How many paths were brought back (`--repair`).
+    pub repaired: u64,
+    /// Entries compared.
+    pub entries: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// One line of `log`.
+#[derive(Debug, Serialize)]
+pub struct LogEntry {
+    /// Number and record hash.
+    #[serde(flatten)]
+    pub revision: Revision,
+    /// The root.
+    pub root: Digest,
+    /// Who.
+    pub author: String,
+    /// On which node.
+    pub node: NodeId,
+    /// When, by that node's clock.
+    pub time: Timestamp,
+    /// Why.
+    pub message: String,
+    /// Whether this node has it applied.
+    pub applied: bool,
+}
+
+/// What `diff` found.
+#[derive(Debug)]
+pub struct DiffOutcome {
+    /// The differences, in path order.
+    pub changes: Vec<Change>,
+}
+
+/// What `init` made or found.
+#[derive(Debug, Serialize)]
+pub struct InitOutcome {
+    /// This node.
+    pub node: NodeId,
+    /// The hub's identity.
+    pub hub_id: HubId,
+    /// Whether the hub was made by this call.
+    pub created: bool,
+    /// Where the state lies.
+    pub state: String,
+}
