@@ -5,9 +5,9 @@
 //! end; then the entries of a leaf, or the children (id, count of entries, sum of file sizes) of a page above. A child
 //! is keyed by its last key. Its id is the hash of the frame's bytes as stored.
 //!
-//! [`read`] checks everything that can be seen from the page itself, [`Claim::check`] what the parent says of it. A
-//! page that passes is the only one for its items: shared lengths must be as long as they can, and the page must end
-//! where [`super::boundary`] says.
+//! [`verify`] checks everything that can be seen from the page itself, [`Claim::check`] what the parent says of it:
+//! shared lengths are as long as they can be, and the page ends where [`super::boundary`] says. So two readable trees of
+//! one set are one tree, but for one thing that is left to bincode: it reads integers that are wider than need be.
 
 use std::sync::{Arc, LazyLock};
 

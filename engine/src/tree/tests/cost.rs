@@ -66,31 +66,51 @@ fn edits_and_diffs_cost_what_changed() {
     assert!(diffed_pages <= 3 * all * levels, "{diffed_pages} pages for {all} changes");
 }
 
+/// Bytes written by `count` edits of one change each, sorted.
+fn bytes_written(
+    tree: &Tree<'_>,
+    count: usize,
+    mut change: impl FnMut(usize) -> (RelPath, Option<Entry>),
+) -> Vec<usize> {
+    let mut numbers = Numbers(99);
+    let edit_once = |_| {
+        let mut written = Written::default();
+        edit_of(*tree, &Changes::from([change(numbers.below(100_000))]), &mut written);
+        written.bytes
+    };
+    let mut all: Vec<usize> = (0..count).map(edit_once).collect();
+    all.sort_unstable();
+    all
+}
+
 #[test]
 fn one_change_among_100_000_in_one_directory_writes_less_than_32_kib() {
-    let model = flat(100_000);
-    let (root, pages) = build_of(&model);
+    const LIMIT: usize = 32 << 10;
+    let (root, pages) = build_of(&flat(100_000));
     let tree = Tree::new(&pages, root);
-    let mut numbers = Numbers(1);
-    let (mut most, mut sum) = (0, 0);
-    for round in 0..60 {
-        let number = numbers.below(100_000);
-        let key = path(&format!("dir/file-{number:06}.xml"));
-        let change = match round % 3 {
-            0 => (key, Some(file(5))),
-            1 => (key, None),
-            _ => (path(&format!("dir/file-{number:06}.xml.new")), Some(file(5))),
-        };
-        let mut written = Written::default();
-        edit_of(tree, &Changes::from([change]), &mut written);
-        most = most.max(written.bytes);
-        sum += written.bytes;
+    let key = |number: usize| path(&format!("dir/file-{number:06}.xml"));
+    let new = |number: usize| path(&format!("dir/file-{number:06}.xml.new"));
+
+    // A changed file: always, because no page but those on its way is written.
+    let changed = bytes_written(&tree, 300, |number| (key(number), Some(file(5))));
+    assert!(changed[299] < LIMIT, "{} bytes", changed[299]);
+    assert!(changed.iter().sum::<usize>() / 300 < LIMIT / 2);
+    // A new or a removed one may move the cut of two full pages at once: 99 in 100, and never by much.
+    let removed = bytes_written(&tree, 300, |number| (key(number), None));
+    let added = bytes_written(&tree, 300, |number| (new(number), Some(file(5))));
+    for bytes in [removed, added] {
+        assert!(bytes[296] < LIMIT && bytes[299] < LIMIT + LIMIT / 4, "{} and {} bytes", bytes[296], bytes[299]);
     }
-    assert!(most < 32 << 10, "{most} bytes");
-    assert!(sum / 60 < 20 << 10, "{} bytes on average", sum / 60);
+}
+
+#[test]
+fn a_tree_and_itself_are_told_equal_by_their_roots() {
+    let (root, pages) = build_of(&flat(2_000));
     let counting = Counting::new(&pages);
-    assert_eq!(Tree::new(&counting, root).diff(&Tree::new(&counting, root)).count(), 0);
-    assert!(counting.reads() <= 2);
+    let tree = Tree::new(&counting, root);
+    assert_eq!(tree.diff(&tree).count(), 0);
+    assert!(tree.new_pages(&tree).expect("reads").is_empty());
+    assert_eq!(counting.reads(), 0);
 }
 
 #[test]

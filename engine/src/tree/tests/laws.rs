@@ -78,7 +78,7 @@ fn check(pages: &mut MemoryPages, root: Digest, before: &Model, changes: &Change
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_has_the_root_of_its_set(
@@ -197,7 +197,8 @@ fn kinds_modes_targets_and_sizes_are_identity() {
         file(0o644, 2, b"x"),
         file(0o644, 1, b"y"),
     ];
-    let mut roots: Vec<Digest> = variants.iter().map(|entry| build_of(&Model::from([(path("a"), entry.clone())])).0).collect();
+    let mut roots: Vec<Digest> =
+        variants.iter().map(|entry| build_of(&Model::from([(path("a"), entry.clone())])).0).collect();
     roots.sort();
     roots.dedup();
     assert_eq!(roots.len(), variants.len());

@@ -11,7 +11,7 @@ fn any_path() -> impl Strategy<Value = RelPath> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn ranges_are_those_of_the_sorted_set(
