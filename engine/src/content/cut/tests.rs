@@ -277,7 +277,7 @@ proptest! {
         prop_assert!(sent.keys().all(|id| !hub.contains_key(id)), "nothing is sent twice");
         hub.extend(sent);
         for file in &files {
-            prop_assert_eq!(rebuild(&hub, file.hash).as_ref(), local.files.get(file.path));
+            prop_assert_eq!(rebuild(&hub, file.hash), local.files.get(file.path).cloned());
         }
     }
 }
