@@ -65,8 +65,9 @@ impl Recovery {
         // Something of this run may have been kept under the name of a directory that is needed now.
         let mut target = match std::fs::create_dir_all(parent) {
             Ok(()) => wished,
-            Err(source) if source.kind() == std::io::ErrorKind::NotADirectory
-                || source.kind() == std::io::ErrorKind::AlreadyExists =>
+            Err(source)
+                if source.kind() == std::io::ErrorKind::NotADirectory
+                    || source.kind() == std::io::ErrorKind::AlreadyExists =>
             {
                 std::fs::create_dir_all(&self.folder)
                     .map_err(|source| Error::io("make the recovery folder", self.folder.display(), source))?;
@@ -101,7 +102,8 @@ impl Recovery {
         }
         folders.sort();
         let oldest = now.as_second().saturating_sub_unsigned(age.as_secs());
-        let limit = Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string();
+        let limit =
+            Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string();
         let mut total = size(&self.folder) + folders.iter().map(|(_, size, _)| size).sum::<u64>();
         for (name, size, path) in folders {
             if name.to_string_lossy().as_ref() < limit.as_str() || total > bytes {

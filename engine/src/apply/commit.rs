@@ -59,9 +59,11 @@ pub fn commit(
             Err(error) if concerns_path_only(error.kind()) => {
                 work.done.left.insert(step.path.clone(), error.to_string());
             }
-            Err(error) => return Err(error.op("bring the directory up to date").hint(
-                "the update is journalled: mend the cause and run the command again, it goes on where it stopped",
-            )),
+            Err(error) => {
+                return Err(error.op("bring the directory up to date").hint(
+                    "the update is journalled: mend the cause and run the command again, it goes on where it stopped",
+                ));
+            }
         }
     }
     cx.progress(Phase::Commit, total, Some(total));

@@ -52,7 +52,9 @@ impl Places {
         let dir = resolve(dir)?;
         let sibling = sibling_of(&dir);
         let state = match (wishes.state, &sibling) {
-            (Some(state), _) => std::path::absolute(state).map_err(|source| Error::io("find", state.display(), source))?,
+            (Some(state), _) => {
+                std::path::absolute(state).map_err(|source| Error::io("find", state.display(), source))?
+            }
             (None, Some(sibling)) if !on_network_file_system(parent_of(sibling))? => sibling.clone(),
             (None, _) => wishes.fallback.join(folder_for(&dir)),
         };

@@ -79,7 +79,8 @@ pub fn steps(applications: &[Application], surroundings: &dyn Surroundings) -> R
         stamp: surroundings.stamp(&application.path),
         keep: application.keep,
     };
-    let (mut open, mut way, mut make, mut place, mut remove, mut modes) = (vec![], vec![], vec![], vec![], vec![], vec![]);
+    let (mut open, mut way, mut make, mut place, mut remove, mut modes) =
+        (vec![], vec![], vec![], vec![], vec![], vec![]);
     let mut giving_way: Option<&RelPath> = None;
     let mut last_parent: Option<RelPath> = None;
     for (number, application) in applications.iter().enumerate() {

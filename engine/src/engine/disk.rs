@@ -76,12 +76,19 @@ impl Node {
     }
 
     /// Scans the directory and turns what is found into a tree.
-    pub(super) fn look(&self, cx: &Context, root: Root, full: bool, interest: &dyn Interest, remember: Remember) -> Result<Disk> {
+    pub(super) fn look(
+        &self,
+        cx: &Context,
+        root: Root,
+        full: bool,
+        interest: &dyn Interest,
+        remember: Remember,
+    ) -> Result<Disk> {
         let ignore = self.ignore(&root)?;
         let (base, blocks) = self.db.stat_cache()?;
-        let blocks = blocks.into_iter().map(|(directory, first, bytes)| {
-            (BlockKey { directory: directory.into(), first: first.into() }, bytes)
-        });
+        let blocks = blocks
+            .into_iter()
+            .map(|(directory, first, bytes)| (BlockKey { directory: directory.into(), first: first.into() }, bytes));
         let cache = Cache::load(blocks);
         let options = scan::Options { full, interest, threads: None };
         let mut scan = scan::scan(cx, &root, &ignore, &options, cache)?;
@@ -121,7 +128,9 @@ impl Node {
         let mut bytes = self.options.ignore.join("\n").into_bytes();
         bytes.push(b'\n');
         match root.read(&own) {
-            Ok(file) => read_bounded(file, &mut bytes).map_err(|source| Error::io("read", root.display(&own), source))?,
+            Ok(file) => {
+                read_bounded(file, &mut bytes).map_err(|source| Error::io("read", root.display(&own), source))?
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -132,7 +141,8 @@ impl Node {
     pub(super) fn check_place(&self, position: &Position, disk: &Disk, holds_agreement: bool) -> Result<Place> {
         let now = Place { device: disk.scan.device, inode: disk.scan.inode };
         let before = position.place.map(|(device, inode)| Place { device, inode });
-        check_place(before, now, holds_agreement, disk.scan.empty).map_err(|error| error.at(self.places.dir.display()))?;
+        check_place(before, now, holds_agreement, disk.scan.empty)
+            .map_err(|error| error.at(self.places.dir.display()))?;
         Ok(now)
     }
 }

@@ -62,7 +62,9 @@ impl Node {
             }
         };
         let Some(head) = head else {
-            return Err(Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint()));
+            return Err(
+                Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint())
+            );
         };
         let (revision, root) = match side {
             DiffSide::Revision(number) if number != head.revision.number => {

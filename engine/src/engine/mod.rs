@@ -32,9 +32,7 @@ use crate::plan::Policy;
 use crate::revdb::{Identity, RevDb};
 use crate::transport::{Ledger, Transport};
 
-pub use options::{
-    DiffSide, Options, PublishOptions, RecoveryBounds, Role, Side, StatePlace, UpdateOptions,
-};
+pub use options::{DiffSide, Options, PublishOptions, RecoveryBounds, Role, Side, StatePlace, UpdateOptions};
 pub use outcome::{
     Conflict, DiffOutcome, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome, VerifyOutcome,
 };

@@ -185,8 +185,7 @@ impl Node {
         let revision = record.revision();
         // Lowest pages first: the cache holds a page only with all beneath it.
         self.db.cache_pages(new_pages.into_iter().rev())?;
-        let mut moved: Vec<_> =
-            plan.publish.iter().map(|change| (change.path.clone(), change.after.clone())).collect();
+        let mut moved: Vec<_> = plan.publish.iter().map(|change| (change.path.clone(), change.after.clone())).collect();
         moved.extend(plan.agree.iter().cloned());
         moved.sort_by(|left, right| left.0.cmp(&right.0));
         position.agreement = tree::edit(trees.agreement, moved.into_iter().map(Ok), &mut pages)?;
@@ -224,7 +223,8 @@ impl Node {
     /// What the record is to say.
     pub(super) fn draft(&self, cx: &Context, root: Digest, message: &str, accepts: Vec<Acceptance>) -> Result<Draft> {
         let identity = self.identity();
-        let author = if self.options.author.is_empty() { identity.node.to_string() } else { self.options.author.clone() };
+        let author =
+            if self.options.author.is_empty() { identity.node.to_string() } else { self.options.author.clone() };
         Ok(Draft {
             root,
             author,
@@ -249,7 +249,12 @@ impl Node {
         self.db.settle(&Settlement { position, pages, history, recipes, forgotten, times: &times, ends_journal })
     }
 
-    pub(super) fn report_published(&self, cx: &Context, position: &Position, outcome: &mut PublishOutcome) -> Result<()> {
+    pub(super) fn report_published(
+        &self,
+        cx: &Context,
+        position: &Position,
+        outcome: &mut PublishOutcome,
+    ) -> Result<()> {
         let whole = position.whole && outcome.conflicts.is_empty();
         let kind = if whole { Outcome::Applied } else { Outcome::Partial };
         let problem = (!outcome.conflicts.is_empty()).then(|| format!("{} conflicts", outcome.conflicts.len()));

@@ -5,10 +5,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::revdb::Position;
-use crate::transport::{NodeReport, Outcome};
-
-/// The schema of reports.
-const SCHEMA: u32 = 1;
+use crate::transport::{NodeReport, Outcome, REPORT_SCHEMA};
 
 impl Node {
     /// The report of this moment.
@@ -22,7 +19,7 @@ impl Node {
     ) -> NodeReport {
         let identity = self.identity();
         NodeReport {
-            schema: SCHEMA,
+            schema: REPORT_SCHEMA,
             node: identity.node,
             nonce: identity.nonce,
             writes: self.writes(),

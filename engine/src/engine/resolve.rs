@@ -26,7 +26,9 @@ impl Node {
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Heal)?;
         let Some(head) = hub.head else {
-            return Err(Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint()));
+            return Err(
+                Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint())
+            );
         };
         self.ensure_tree(cx, head.revision, head.root)?;
         let dir = self.open_dir(&position)?;

@@ -46,7 +46,9 @@ impl Node {
         }
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Heal)?;
         let Some(head) = hub.head else {
-            return Err(Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint()));
+            return Err(
+                Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint())
+            );
         };
         let old = self.record_number(cx, number)?;
         let root = old.payload().root;
@@ -64,7 +66,8 @@ impl Node {
                 Err(_) => vec![Acceptance::MassDelete],
             };
             let pages = pages_between(&*self.db, head.root, root)?;
-            let message = if message.is_empty() { format!("rollback to revision {number}") } else { message.to_owned() };
+            let message =
+                if message.is_empty() { format!("rollback to revision {number}") } else { message.to_owned() };
             let proposal = Proposal {
                 parent: Some(head.revision),
                 draft: self.draft(cx, root, &message, accepts)?,

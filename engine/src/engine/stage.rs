@@ -8,7 +8,8 @@ use super::Node;
 use crate::apply::{Stage, choose_mtime};
 use crate::beneath::Root;
 use crate::content::assemble::{Assembly, LocalFile, Staging, WantedFile};
-use crate::content::{MAX_PIECE, ObjectId, Recipe, chunker};
+use crate::content::chunker::Chunking;
+use crate::content::{ObjectId, Recipe};
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -30,6 +31,8 @@ pub(super) struct Staged {
 /// How many files, and how many bytes of them, are rebuilt in one go: what bounds memory.
 const BATCH_FILES: usize = 16_384;
 const BATCH_BYTES: u64 = 4 << 30;
+/// No file of this size or less is cut: the least that the chunker makes of one.
+const CERTAINLY_ONE_PIECE: u64 = 4 << 10;
 
 impl Node {
     /// Stages every file and link that `applications` bring, verified, with mode and modification time set.
@@ -136,7 +139,7 @@ impl Node {
         hash: Digest,
         size: u64,
     ) -> Result<Option<Recipe>> {
-        if size <= u64::from(MAX_PIECE) && size <= chunker::SMALLEST_CUT {
+        if size <= CERTAINLY_ONE_PIECE {
             return Ok(None);
         }
         if let Some(recipe) = self.db.recipe(&hash)? {
@@ -144,8 +147,8 @@ impl Node {
         }
         // Any failure only means that nothing is taken from this file.
         let Ok(file) = root.read(&application.path) else { return Ok(None) };
-        match chunker::recipe_of(cx, file, size) {
-            Ok((found, recipe)) if found == hash => Ok(Some(recipe)),
+        match Chunking::V1.measure(cx, file, size) {
+            Ok(cut) if cut.hash == hash => Ok(Some(cut.recipe)),
             Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
             _ => Ok(None),
         }

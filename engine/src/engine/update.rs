@@ -123,7 +123,8 @@ impl Node {
         target: Target,
         manner: &Manner,
     ) -> Result<Progressed> {
-        let mut done = Progressed { fetched: self.ensure_tree(cx, target.revision, target.root)?, ..Progressed::default() };
+        let mut done =
+            Progressed { fetched: self.ensure_tree(cx, target.revision, target.root)?, ..Progressed::default() };
         let agreement = Tree::new(&*self.db, position.agreement);
         let wanted = Tree::new(&*self.db, target.root);
         let (old, new) = (agreement.totals()?, wanted.totals()?);
@@ -340,12 +341,15 @@ impl Node {
             self.check_place(position, disk, holds)?;
         }
         if disk.scan.empty && agreed_entries > 0 && !manner.allow_mass_delete && !manner.full {
-            return Err(Error::new(ErrorKind::Refused, format!("it is empty, but {agreed_entries} entries were there"))
-                .at(self.places.dir.display())
-                .hint(
-                    "mount what belongs there; if it was emptied on purpose, `depsync verify --repair` brings \
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("it is empty, but {agreed_entries} entries were there"),
+            )
+            .at(self.places.dir.display())
+            .hint(
+                "mount what belongs there; if it was emptied on purpose, `depsync verify --repair` brings \
                      everything back",
-                ));
+            ));
         }
         Ok(())
     }

@@ -26,9 +26,12 @@ impl Node {
         }
         let mut position = self.db.position()?;
         let Some((revision, root)) = position.applied else {
-            return Err(Error::new(ErrorKind::Usage, "nothing was ever applied here, so there is nothing to compare with")
-                .at(self.places.dir.display())
-                .hint("run `depsync update` first"));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "nothing was ever applied here, so there is nothing to compare with",
+            )
+            .at(self.places.dir.display())
+            .hint("run `depsync update` first"));
         };
         let mut repaired = Progressed::default();
         if repair {
@@ -38,13 +41,8 @@ impl Node {
             }
             let before = position.clone();
             self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
-            let manner = Manner {
-                policy: Policy::HubWins,
-                full: true,
-                prune: false,
-                dry_run: false,
-                allow_mass_delete: true,
-            };
+            let manner =
+                Manner { policy: Policy::HubWins, full: true, prune: false, dry_run: false, allow_mass_delete: true };
             repaired = self.bring_to(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }
         let found = self.compare(cx, &mut position, !repair)?;

@@ -64,7 +64,9 @@ mod tests {
 
     #[test]
     fn half_is_the_line() {
-        for (old, new, passes) in [(0, 0, true), (1, 1, true), (1, 0, false), (3, 1, false), (4, 2, true), (5, 2, false)] {
+        for (old, new, passes) in
+            [(0, 0, true), (1, 1, true), (1, 0, false), (3, 1, false), (4, 2, true), (5, 2, false)]
+        {
             let checked = check_removal(Guard::Source, of(old), of(new));
             assert_eq!(checked.is_ok(), passes, "{old} -> {new}");
             if let Err(error) = checked {

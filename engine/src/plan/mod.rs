@@ -148,13 +148,12 @@ impl Plan {
             (_, Sides::Both(mine, theirs)) if mine.after == theirs.after => self.agree.push((mine.path, mine.after)),
             (Policy::ThreeWay, sides) if clashed => self.conflicts.push(sides.into_clash()),
             (Policy::ThreeWay, Sides::Mine(change)) => self.publish.push(change),
-            (Policy::ThreeWay, Sides::Both(mine, theirs)) => self.conflicts.push(Sides::Both(mine, theirs).into_clash()),
-            (_, Sides::Theirs(change)) => self.apply.push(Application {
-                path: change.path,
-                have: change.before,
-                want: change.after,
-                keep: false,
-            }),
+            (Policy::ThreeWay, Sides::Both(mine, theirs)) => {
+                self.conflicts.push(Sides::Both(mine, theirs).into_clash())
+            }
+            (_, Sides::Theirs(change)) => {
+                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false })
+            }
             (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
                 keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),
                 path: mine.path,
@@ -235,6 +234,3 @@ impl Iterator for Merged {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -42,9 +42,10 @@ impl RevDb {
         let transaction = connection.transaction().map_err(&failed)?;
         transaction.execute("INSERT INTO journal VALUES (1, ?1)", [head]).map_err(&failed)?;
         for (number, step) in steps.into_iter().enumerate() {
+            let step = step?;
             transaction
                 .prepare_cached("INSERT INTO journal_step VALUES (?1, ?2)")
-                .and_then(|mut statement| statement.execute(params![number as i64, step?]).map(|_| ()))
+                .and_then(|mut statement| statement.execute(params![number as i64, step]))
                 .map_err(&failed)?;
         }
         transaction.commit().map_err(&failed)
@@ -70,7 +71,5 @@ impl RevDb {
 }
 
 pub(super) fn clear(db: &RevDb, connection: &Connection) -> Result<()> {
-    connection
-        .execute_batch("DELETE FROM journal; DELETE FROM journal_step;")
-        .map_err(db.failed("clear the journal"))
+    connection.execute_batch("DELETE FROM journal; DELETE FROM journal_step;").map_err(db.failed("clear the journal"))
 }

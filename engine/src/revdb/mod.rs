@@ -53,13 +53,12 @@ impl RevDb {
     /// Opens the database in `directory`, making it if there is none.
     pub fn open(directory: &Path) -> Result<Self> {
         refuse_network(directory)?;
-        let state = open_file(&directory.join("state.db"), &schema::STATE, "FULL")
-            .map_err(|error| {
-                error.hint(
-                    "move the state directory aside and run `depsync update`: it adopts the files that are equal \
+        let state = open_file(&directory.join("state.db"), &schema::STATE, "FULL").map_err(|error| {
+            error.hint(
+                "move the state directory aside and run `depsync update`: it adopts the files that are equal \
                      and keeps the others aside",
-                )
-            })?;
+            )
+        })?;
         let path = directory.join("cache.db");
         let cache = match open_file(&path, &schema::CACHE, "OFF") {
             Err(error) if error.kind() == ErrorKind::Damaged => {
@@ -141,6 +140,3 @@ fn sql_error(op: &str, place: &Path, source: rusqlite::Error) -> Error {
     };
     Error::new(kind, "").op(op).at(place.display()).because(source)
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::RevDb;
-use crate::codec::{self, Frame};
 use crate::content::Recipe;
 use crate::error::Result;
 use crate::hash::Digest;
@@ -39,7 +38,7 @@ impl RevDb {
 
 pub(super) fn remember(db: &RevDb, connection: &Connection, recipes: &[(Digest, Recipe)]) -> Result<()> {
     for (hash, recipe) in recipes {
-        let bytes = codec::encode(Frame::Recipe, recipe)?;
+        let bytes = recipe.encode()?;
         connection
             .prepare_cached("INSERT INTO recipe VALUES (?1, ?2) ON CONFLICT DO NOTHING")
             .and_then(|mut statement| statement.execute(params![&hash.as_bytes()[..], bytes]))
