@@ -168,9 +168,9 @@ impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.to_str_lossy().chars() {
             if character.is_control() {
-                write!(f, "{}", character.escape_default())?
+                write!(f, "{}", character.escape_default())?;
             } else {
-                write!(f, "{character}")?
+                write!(f, "{character}")?;
             }
         }
         Ok(())
