@@ -11,3 +11,4 @@ pub mod stamp;
 pub mod beneath;
 pub mod durable;
 pub mod tree;
+pub mod scan;
