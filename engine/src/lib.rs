@@ -22,3 +22,4 @@ pub mod scan;
 pub mod stamp;
 pub mod transport;
 pub mod tree;
+pub mod scan;
