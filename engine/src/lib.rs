@@ -22,4 +22,3 @@ pub mod scan;
 pub mod stamp;
 pub mod transport;
 pub mod tree;
-pub mod scan;
