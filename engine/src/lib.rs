@@ -4,12 +4,14 @@
 
 pub mod beneath;
 pub mod codec;
+pub mod content;
 pub mod context;
 pub mod durable;
 pub mod error;
 pub mod hash;
 pub mod name;
 pub mod path;
+pub mod record;
 pub mod stamp;
+pub mod transport;
 pub mod tree;
-pub mod content;

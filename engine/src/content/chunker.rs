@@ -295,7 +295,11 @@ mod tests {
         let ends: Vec<u8> = lengths(&cut).iter().flat_map(|length| length.to_le_bytes()).collect();
         assert_eq!(
             (lengths(&cut).len(), &lengths(&cut)[..6], Digest::of(&ends).to_string().as_str()),
-            (61, &[16594, 4854, 6680, 16852, 17387, 7368][..], "849e26cbc31034012ccbeec401326c07b36e793082ed17f18296901099a457ae")
+            (
+                61,
+                &[16594, 4854, 6680, 16852, 17387, 7368][..],
+                "849e26cbc31034012ccbeec401326c07b36e793082ed17f18296901099a457ae"
+            )
         );
         let large = Chunking { large_above: 0, ..Chunking::V1 };
         assert_eq!(lengths(&large.cut_slice(&bytes).expect("cut")), [278_755, 88_644, 296_107, 385_070]);

@@ -51,7 +51,8 @@ impl Chain {
             return Ok(record);
         }
         let name = layout::record(hub.deployment, number);
-        let bytes = hub.get(&name, MAX_RECORD).map_err(|error| error.op(format!("read the record of revision {number}")))?;
+        let bytes =
+            hub.get(&name, MAX_RECORD).map_err(|error| error.op(format!("read the record of revision {number}")))?;
         let record = check(hub, number, bytes)?;
         if expected.is_some_and(|expected| expected != record.revision().record) {
             return Err(hub.damaged(&name, "it is not the record that the one after it, or the head, names"));

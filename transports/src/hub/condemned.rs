@@ -61,8 +61,9 @@ impl Condemned {
     pub(super) fn write(hub: &Reading<'_>, generation: u64, mut packs: Vec<Digest>) -> Result<()> {
         packs.sort_unstable();
         let nonce = data_encoding::HEXLOWER.encode(&random_bytes()?);
-        let mut bytes = serde_json::to_vec(&List { schema: SCHEMA, generation, nonce, packs })
-            .map_err(|source| Error::new(ErrorKind::Internal, "the condemned list cannot be encoded").because(source))?;
+        let mut bytes = serde_json::to_vec(&List { schema: SCHEMA, generation, nonce, packs }).map_err(|source| {
+            Error::new(ErrorKind::Internal, "the condemned list cannot be encoded").because(source)
+        })?;
         bytes.push(b'\n');
         hub.storage.replace(hub.cx, &layout::condemned(), &bytes)
     }

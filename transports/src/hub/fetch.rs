@@ -143,7 +143,7 @@ pub(super) fn bring(
 }
 
 /// Reads the objects found, pack by pack, in the order in which they stand.
-fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>, take: Take<'_>) -> Result<()> {
+pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>, take: Take<'_>) -> Result<()> {
     found.sort_unstable_by(|left, right| {
         let key = |found: &Found| (found.shelf.reference.name, found.slot.offset);
         key(left).cmp(&key(right))

@@ -102,7 +102,8 @@ fn walk_on(hub: &Reading<'_>, chain: &mut Chain, from: Revision) -> Result<Revis
 pub(super) fn next(hub: &Reading<'_>, chain: &mut Chain, head: Revision) -> Result<Option<Arc<Envelope>>> {
     match chain.look(hub, head.number + 1)? {
         Some(next) if !next.follows(Some(head)) => {
-            Err(hub.damaged(&layout::record(hub.deployment, head.number + 1), "it does not follow the record before it"))
+            Err(hub
+                .damaged(&layout::record(hub.deployment, head.number + 1), "it does not follow the record before it"))
         }
         next => Ok(next),
     }

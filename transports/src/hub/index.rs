@@ -4,7 +4,7 @@
 //! object that is missing from it may still stand in a pack, but nobody who publishes may rely on that.
 
 use depsync_engine::codec::{self, Frame};
-use depsync_engine::content::{ObjectId, ObjectKind};
+use depsync_engine::content::ObjectId;
 use depsync_engine::content::pack::PackRef;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::{Digest, Domain};
@@ -87,12 +87,6 @@ impl HubIndex {
         let key = (id.kind.byte(), id.hash);
         let at = self.raw.objects.binary_search_by(|object| (object.0, object.1).cmp(&key)).ok()?;
         self.raw.packs.get(self.raw.objects[at].2 as usize).copied()
-    }
-
-    /// The objects of kinds that this version knows.
-    #[cfg(test)]
-    pub(super) fn ids(&self) -> impl Iterator<Item = ObjectId> {
-        self.raw.objects.iter().filter_map(|&(kind, hash, _)| Some(ObjectId { kind: ObjectKind::from_byte(kind)?, hash }))
     }
 }
 

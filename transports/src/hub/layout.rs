@@ -61,7 +61,9 @@ impl Place {
             ["d", deployment, "nodes", file] => {
                 Some(Self::Report(deployment.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?))
             }
-            ["packs", shard, hash] if hash.starts_with(shard) && shard.len() == 2 => Some(Self::Pack(hash.parse().ok()?)),
+            ["packs", shard, hash] if hash.starts_with(shard) && shard.len() == 2 => {
+                Some(Self::Pack(hash.parse().ok()?))
+            }
             ["index", hash] => Some(Self::Index(hash.parse().ok()?)),
             _ => None,
         }
@@ -189,7 +191,14 @@ mod tests {
             assert_eq!(Place::of(&name), Some(place), "{name}");
         }
         assert_eq!(record(&main, 7).to_string(), "d/main/revisions/000000000007");
-        for bad in ["d/main/revisions/7", "d/main/revisions/000000000000", "d/UP/HEAD", "packs/00/x", "other", "d/main/nodes/x"] {
+        for bad in [
+            "d/main/revisions/7",
+            "d/main/revisions/000000000000",
+            "d/UP/HEAD",
+            "packs/00/x",
+            "other",
+            "d/main/nodes/x",
+        ] {
             assert_eq!(Place::of(&RelPath::try_from(bad).expect("path")), None, "{bad}");
         }
     }

@@ -73,8 +73,7 @@ pub(super) fn publish(
                 return Ok(Published::Moved(moved));
             }
         };
-        let payload =
-            proposal.draft.clone().place(hub.hub, hub.deployment.clone(), proposal.parent, packs);
+        let payload = proposal.draft.clone().place(hub.hub, hub.deployment.clone(), proposal.parent, packs);
         let record = Arc::new(Envelope::seal(&payload)?);
         hub.cx.step("hub.stage-record");
         let staged = hub.storage.stage(hub.cx, record.bytes())?;
@@ -96,7 +95,11 @@ pub(super) fn publish(
                 if let Err(error) = head::advance(hub, &mut memory.chain, record.revision()) {
                     tracing::warn!(%error, "HEAD lags behind");
                 }
-                return Ok(Published::Done { record: Box::new(Envelope::clone(&record)), sent, recipes: cutting.recipes });
+                return Ok(Published::Done {
+                    record: Box::new(Envelope::clone(&record)),
+                    sent,
+                    recipes: cutting.recipes,
+                });
             }
             Placed::Existed => {
                 memory.condemned = Some(condemned);
@@ -105,7 +108,9 @@ pub(super) fn publish(
             Placed::Swept => condemned = renew(hub, memory)?,
         }
     }
-    Err(Error::new(ErrorKind::Locked, "the hub is being cleaned up again and again").op("publish").at(hub.storage.endpoint()))
+    Err(Error::new(ErrorKind::Locked, "the hub is being cleaned up again and again")
+        .op("publish")
+        .at(hub.storage.endpoint()))
 }
 
 /// Reads anew what gc says. Beliefs of before are gone.
@@ -114,7 +119,8 @@ fn renew(hub: &Reading<'_>, memory: &mut Memory) -> Result<Condemned> {
     if !condemned.is_missing() {
         memory.catalog.refresh(hub)?;
     }
-    memory.mine.retain(|shelf| !condemned.packs().contains(&shelf.reference.name));
+    // No record lists them, so gc may have taken them for leftovers. Those that still stand are not written again.
+    memory.mine.clear();
     Ok(condemned)
 }
 
@@ -244,13 +250,7 @@ fn commit(hub: &Reading<'_>, memory: &mut Memory, staged: &Staged, record: &Enve
 
 /// Finds out what became of a commit whose answer was lost. Once the staged file is removed it cannot happen any more,
 /// so what stands there then is the answer.
-fn settle(
-    hub: &Reading<'_>,
-    memory: &mut Memory,
-    staged: &Staged,
-    record: &Envelope,
-    lost: Error,
-) -> Result<Placed> {
+fn settle(hub: &Reading<'_>, memory: &mut Memory, staged: &Staged, record: &Envelope, lost: Error) -> Result<Placed> {
     // The caller may have cancelled; whether the revision stands is worth a few seconds all the same.
     let cx: Context = hub.cx.clone().with_cancel(Cancel::default()).with_deadline(Instant::now() + SETTLE);
     let name = layout::record(hub.deployment, record.revision().number);
@@ -268,4 +268,3 @@ fn settle(
             .because(lost)),
     }
 }
-

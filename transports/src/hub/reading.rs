@@ -1,6 +1,6 @@
 //! What one call of the transport works with: the place, the ledger, the hub it must be, and a count of bytes read.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -17,7 +17,7 @@ pub(super) struct Reading<'a> {
     pub(super) ledger: &'a dyn Ledger,
     pub(super) deployment: &'a DeploymentName,
     pub(super) hub: HubId,
-    bytes: Cell<u64>,
+    bytes: AtomicU64,
 }
 
 impl<'a> Reading<'a> {
@@ -28,7 +28,7 @@ impl<'a> Reading<'a> {
         deployment: &'a DeploymentName,
         hub: HubId,
     ) -> Self {
-        Self { cx, storage, ledger, deployment, hub, bytes: Cell::new(0) }
+        Self { cx, storage, ledger, deployment, hub, bytes: AtomicU64::new(0) }
     }
 
     /// The same for another deployment of the hub.
@@ -38,11 +38,11 @@ impl<'a> Reading<'a> {
 
     /// Bytes read so far.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes.get()
+        self.bytes.load(Ordering::Relaxed)
     }
 
     fn count(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.bytes.set(self.bytes.get() + bytes.len() as u64);
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         bytes
     }
 

@@ -3,13 +3,11 @@
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::NodeId;
 use depsync_engine::path::RelPath;
-use depsync_engine::transport::NodeReport;
+use depsync_engine::transport::{MAX_REPORT, NodeReport};
 
 use super::layout;
 use super::reading::Reading;
 
-/// The most bytes of a report, as the engine reads them.
-const MAX_REPORT: usize = 64 << 10;
 /// How many nodes a deployment may have.
 const MAX_NODES: usize = 100_000;
 
@@ -34,7 +32,9 @@ pub(super) fn read(hub: &Reading<'_>) -> Result<Vec<NodeReport>> {
         match read {
             Ok(report) if report.node == node => reports.push(report),
             Ok(report) => tracing::warn!(%name, said = %report.node, "a report names another node than its file"),
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
+            {
                 tracing::warn!(%name, %error, "a report cannot be read");
             }
             Err(error) => return Err(error),

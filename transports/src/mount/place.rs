@@ -157,9 +157,15 @@ impl Place {
         let staging = directory(root, &heritage, layout::temporary_directory())?;
         let last = text(name)?;
         let temporary = self.temporary();
-    
+
         let target = directory(root, &heritage, name.parent())?;
-        let target = Target { staging: staging.as_fd(), temporary: &temporary, directory: target.as_fd(), name: last, mode: 0o600 };
+        let target = Target {
+            staging: staging.as_fd(),
+            temporary: &temporary,
+            directory: target.as_fd(),
+            name: last,
+            mode: 0o600,
+        };
         stage(cx, root, &heritage, target, bytes)?;
         durable::rename_staged(cx, target).map_err(|error| error.at(root.display(name)))
     }
@@ -170,7 +176,13 @@ impl Place {
         let staging = directory(&root, &heritage, layout::temporary_directory())?;
         let temporary = self.temporary();
         let at = staging.as_fd();
-        stage(cx, &root, &heritage, Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 }, bytes)?;
+        stage(
+            cx,
+            &root,
+            &heritage,
+            Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 },
+            bytes,
+        )?;
         durable::sync_directory(at, root.shown().display())?;
         Ok(Staged { name: layout::temporary_directory().join(temporary.as_bytes())? })
     }
@@ -214,9 +226,9 @@ impl Place {
                 return Err(Error::new(ErrorKind::Refused, format!("more than {limit} names")).op("list").at(shown()));
             }
             let directory = match entry.file_type() {
-                FileType::Unknown => {
-                    stamp_at(&handle, name).map_err(failed)?.is_some_and(|stamp| stamp.file_type() == FileType::Directory)
-                }
+                FileType::Unknown => stamp_at(&handle, name)
+                    .map_err(failed)?
+                    .is_some_and(|stamp| stamp.file_type() == FileType::Directory),
                 known => known == FileType::Directory,
             };
             names.push(Listed { name: name.to_vec(), directory });
@@ -246,7 +258,9 @@ impl Place {
                 Ok(Probe { writable: false, exclusive: false, now: None })
             }
             // Full today, a hub tomorrow: whoever writes will be told.
-            Err(error) if error.kind() == ErrorKind::NoSpace => Ok(Probe { writable: true, exclusive: true, now: None }),
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                Ok(Probe { writable: true, exclusive: true, now: None })
+            }
             Err(error) => Err(error.op("try out the hub")),
         }
     }
@@ -294,9 +308,9 @@ fn read(root: &Root, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
 
 /// Every name of the layout is ASCII.
 fn text(name: &RelPath) -> Result<&str> {
-    std::str::from_utf8(name.name()).map_err(|source| Error::new(ErrorKind::Internal, "not a hub name").at(name).because(source))
+    std::str::from_utf8(name.name())
+        .map_err(|source| Error::new(ErrorKind::Internal, "not a hub name").at(name).because(source))
 }
-
 
 /// Opens a directory, making whatever is missing of it.
 fn directory(root: &Root, heritage: &Heritage, path: impl Into<Option<RelPath>>) -> Result<OwnedFd> {
@@ -304,7 +318,8 @@ fn directory(root: &Root, heritage: &Heritage, path: impl Into<Option<RelPath>>)
     if let Some(there) = absent(root.directory(path.as_ref()))? {
         return Ok(there);
     }
-    let mut above: Vec<RelPath> = path.iter().flat_map(|path| std::iter::once(path.clone()).chain(path.ancestors())).collect();
+    let mut above: Vec<RelPath> =
+        path.iter().flat_map(|path| std::iter::once(path.clone()).chain(path.ancestors())).collect();
     above.reverse();
     for path in &above {
         if absent(root.directory(Some(path)))?.is_some() {

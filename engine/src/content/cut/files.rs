@@ -101,7 +101,8 @@ impl Run<'_, '_> {
             let files: Vec<&NewFile<'_>> = batch.iter().map(|&index| &job.files[index]).collect();
             let read: Vec<(Ending, Vec<u8>)> =
                 files.par_iter().map(|file| read_small(cx, local, &chunking, file)).collect::<Result<_>>()?;
-            let recipes: Vec<Option<Vec<u8>>> = read.iter().map(|(ending, _)| ending.recipe()).collect::<Result<_>>()?;
+            let recipes: Vec<Option<Vec<u8>>> =
+                read.iter().map(|(ending, _)| ending.recipe()).collect::<Result<_>>()?;
             let mut objects = Vec::new();
             for ((ending, bytes), recipe) in read.iter().zip(&recipes) {
                 let Ending::Whole(cut) = ending else { continue };

@@ -72,8 +72,8 @@ impl<'a> Encoded<'a> {
         if raw.len() < LEAST || looks_compressed(raw) {
             return Ok(stored);
         }
-        let compressed = compress(raw)
-            .map_err(|source| Error::new(ErrorKind::Internal, "zstd cannot compress").because(source))?;
+        let compressed =
+            compress(raw).map_err(|source| Error::new(ErrorKind::Internal, "zstd cannot compress").because(source))?;
         if compressed.len() < raw.len() - raw.len() / 32 {
             Ok(Self { codec: Codec::Zstd, raw_length: raw.len(), bytes: Cow::Owned(compressed) })
         } else {
