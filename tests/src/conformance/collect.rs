@@ -58,7 +58,14 @@ pub fn garbage_is_collected_and_nothing_else(place: &Place) {
     assert_eq!((condemned.condemned, condemned.deleted, packs(place)), (2, 0, 5), "announced, not deleted");
     let swept = gc(place);
     assert_eq!((swept.deleted, swept.pardoned, packs(place)), (2, 0, 3));
-    assert_eq!(gc(place), Collected::default());
+    // The file that both deployments have was in a pack of each; the index names one of them, so the other may go.
+    let mut runs = 0;
+    while gc(place) != Collected::default() {
+        reads(place, &version(4));
+        runs += 1;
+        assert!(runs <= 2, "gc must come to rest");
+    }
+    assert!((2..=3).contains(&packs(place)));
     reads(place, &version(4));
     let mut reader = Node::new(place.transport("site"));
     reader.update(&cx).expect("update");
@@ -149,7 +156,9 @@ pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
         for &step in steps {
             let other = collector(place);
             faulty
-                .set(step, Fault::Meanwhile(Box::new(move || drop(other.gc(&Context::new(), &AT_ONCE).expect("gc")))));
+                .set(step, Fault::Meanwhile(Box::new(move || {
+                    other.gc(&Context::new(), &AT_ONCE).expect("gc");
+                })));
         }
         // Exactly the content of revision 2: the hub holds it, for now.
         match node.publish(&Context::new(), &version(2)).expect("publish") {
@@ -215,7 +224,9 @@ pub fn a_crash_of_gc_at_any_call_leaves_a_valid_hub(place: &Place) {
         loop {
             let place = place.another();
             with_garbage(&place);
-            (0..phase).for_each(|_| drop(gc(&place)));
+            for _ in 0..phase {
+                gc(&place);
+            }
             let (transport, faulty) = place.probed("main");
             transport.open(&Context::new(), OpenMode::Existing).expect("open");
             faulty.reset();
@@ -228,7 +239,9 @@ pub fn a_crash_of_gc_at_any_call_leaves_a_valid_hub(place: &Place) {
             reads(&place, &version(3));
             let mut node = another(&place);
             node.update(&Context::new()).expect("update");
-            (0..3).for_each(|_| drop(gc(&place)));
+            for _ in 0..3 {
+                gc(&place);
+            }
             assert_eq!(packs(&place), 2, "phase {phase}, call {at}");
             node.must_publish(&version(2));
             reads(&place, &version(2));

@@ -169,6 +169,7 @@ pub fn what_was_uploaded_before_a_race_is_used(place: &Place) {
     faulty.reset();
     node.update(&cx).expect("update");
     assert_eq!(node.applied, Some(theirs));
+    mine.extend(second());
     let Published::Done { sent, record, .. } = node.publish(&cx, &mine).expect("publish") else {
         panic!("not published")
     };

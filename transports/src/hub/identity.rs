@@ -42,7 +42,9 @@ pub(super) fn create(cx: &Context, storage: &dyn Storage) -> Result<(Format, boo
     let there = storage.list(cx, None, 1000);
     let there = there.map_err(|error| if error.kind() == ErrorKind::Refused { not_empty(storage) } else { error })?;
     if there.iter().any(|listed| !HARMLESS.contains(&listed.name.as_slice())) {
-        return Err(not_empty(storage));
+        // Between our two looks somebody else may have made a hub of it.
+        let format = storage.find(cx, &layout::format(), MAX_FORMAT)?.ok_or_else(|| not_empty(storage))?;
+        return Ok((Format::parse(&format)?, false));
     }
     let probe = storage.probe(cx)?;
     if !probe.exclusive {
