@@ -183,7 +183,8 @@ fn local_files_that_changed_vanished_or_lie_are_no_error() {
     world.publish(&old);
     world.publish(&new);
     let all = world.publish(&new).pieces().len();
-    let damage: [(&str, &dyn Fn(&std::path::Path)); 3] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&std::path::Path));
+    let damage: [Damage<'_>; 3] = [
         ("edited", &|file| std::fs::write(file, noise(8, 20_000)).expect("write")),
         ("shortened", &|file| std::fs::write(file, b"x").expect("write")),
         ("removed", &|file| std::fs::remove_file(file).expect("remove")),
@@ -235,9 +236,9 @@ fn a_forged_piece_is_refused_and_the_right_one_still_taken() {
     let mut world = World::new();
     let file = noise(1, 5000);
     world.publish(&file);
+    world.publish(b"single");
     let mut assembly = world.begin(vec![wanted(0, &file), wanted(1, b"single")], vec![]);
     assert_eq!(assembly.piece(&cx, Digest::of(b"single"), b"double").expect_err("forged").kind(), ErrorKind::Damaged);
-    world.hub.insert(ObjectId::piece(Digest::of(b"single")), b"single".to_vec());
     world.resolve(&mut assembly);
     let id = assembly.needed()[0];
     let mut forged = world.hub[&id].clone();

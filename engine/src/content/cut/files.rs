@@ -238,13 +238,14 @@ impl Twins {
             .filter(|&count| count < NOBODY)
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there are too many files to publish at once"))?;
         let mut order: Vec<u32> = (0..count).collect();
-        order.par_sort_unstable_by_key(|&index| (files[index as usize].hash, index));
+        let key = |index: u32| (files[index as usize].hash, files[index as usize].size);
+        order.par_sort_unstable_by_key(|&index| (key(index), index));
         let mut twins = vec![Twin(NOBODY); files.len()];
         for pair in order.windows(2) {
-            let (first, second) = (pair[0] as usize, pair[1] as usize);
-            if files[first].hash == files[second].hash {
-                twins[first].0 = (twins[first].0 & REPEATED) | pair[1];
-                twins[second].0 |= REPEATED;
+            if key(pair[0]) == key(pair[1]) {
+                let first = &mut twins[pair[0] as usize];
+                first.0 = (first.0 & REPEATED) | pair[1];
+                twins[pair[1] as usize].0 |= REPEATED;
             }
         }
         Ok(Self(twins))

@@ -6,7 +6,7 @@
 //!
 //! Unpacking is done in one call into a buffer of the claimed length, which was compared with the bound of its kind
 //! before: zstd then needs no window of its own and cannot write a byte more, so a bomb ends as
-//! [`ErrorKind::Damaged`](crate::error::ErrorKind::Damaged) and costs no memory.
+//! [`ErrorKind::Damaged`] and costs no memory.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

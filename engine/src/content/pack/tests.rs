@@ -191,7 +191,7 @@ fn unknown_kinds_and_codecs_are_kept_but_cannot_be_fetched() {
     let strange = Slot { kind: 77, raw_length: u32::MAX, codec: 1, stored_length: 5, ..slot(2, start + 10, 5) };
     let plain = Slot { hash: Digest::of(b"plain"), ..slot(0, start + 15, 5) };
     let mut slots = [patch.clone(), strange.clone(), plain.clone()];
-    slots.sort_by(|left, right| (left.kind, left.hash).cmp(&(right.kind, right.hash)));
+    slots.sort_by_key(|slot| (slot.kind, slot.hash));
     let (mut reference, tail) = forged(&slots, 20);
     let mut bytes = HEADER.to_vec();
     bytes.extend_from_slice(b"0123456789abcdeplain");
