@@ -155,10 +155,12 @@ pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
         faulty.reset();
         for &step in steps {
             let other = collector(place);
-            faulty
-                .set(step, Fault::Meanwhile(Box::new(move || {
+            faulty.set(
+                step,
+                Fault::Meanwhile(Box::new(move || {
                     other.gc(&Context::new(), &AT_ONCE).expect("gc");
-                })));
+                })),
+            );
         }
         // Exactly the content of revision 2: the hub holds it, for now.
         match node.publish(&Context::new(), &version(2)).expect("publish") {

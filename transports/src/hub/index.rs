@@ -109,3 +109,26 @@ pub(super) fn read_pointer(hub: &Reading<'_>) -> Result<Option<Pointer>> {
     }
     Ok(Some(pointer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_names() {
+        let pack = PackRef { name: Digest::of(b"pack"), length: 1000, index_length: 100 };
+        let through = [("main".parse().expect("name"), 7)];
+        let objects = [(ObjectId::page(Digest::of(b"page")), 0), (ObjectId::piece(Digest::of(b"piece")), 0)];
+        let (hash, bytes) = HubIndex::encode(&through, &[pack], &objects).expect("encodes");
+        assert_eq!(bytes.len(), 125);
+        assert_eq!(hash.to_string(), "2bdf0e36d8f305392b18f30e5c57c4d0eaab57ba15f19cef3d9f6a2b498b849f");
+        let pointer = Pointer { schema: SCHEMA, generation: 3, index: Digest::of(b"") };
+        assert_eq!(
+            serde_json::to_string(&pointer).expect("encodes"),
+            concat!(
+                r#"{"schema":1,"generation":3,"#,
+                r#""index":"af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"}"#
+            )
+        );
+    }
+}
