@@ -1,0 +1,380 @@
+//! A page: its bytes, and the verified form that the readers use.
+//!
+//! On disk a page is a frame of kind `Page` ([`crate::codec`]) around [`RawPage`], in columns: the level; for each key
+//! how many bytes it shares with the key before it (0 for the first) and how many it adds; the added bytes, end to
+//! end; then the entries of a leaf, or the children (id, count of entries, sum of file sizes) of a page above. A child
+//! is keyed by its last key. Its id is the hash of the frame's bytes as stored.
+//!
+//! [`verify`] checks everything that can be seen from the page itself, [`Claim::check`] what the parent says of it:
+//! shared lengths are as long as they can be, and the page ends where [`super::boundary`] says. So two readable trees of
+//! one set are one tree, but for one thing that is left to bincode: it reads integers that are wider than need be.
+
+use std::sync::{Arc, LazyLock};
+
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::boundary::{Fill, MAX_ITEMS, MAX_LEVEL, height_of};
+use super::entry::Entry;
+use super::pages::Pages;
+use crate::codec::{self, Frame};
+use crate::error::{Error, Result};
+use crate::hash::{Digest, Domain};
+use crate::path::{self, RelPath};
+
+/// A byte string: one copy in and out, where a list of integers is one call a byte.
+#[derive(Debug, Default)]
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Visitor)
+    }
+}
+
+/// A key against the one before it.
+#[derive(Debug, Serialize, Deserialize)]
+struct RawKey {
+    shared: u16,
+    added: u16,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RawChild {
+    id: Digest,
+    entries: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Body {
+    Entries(Vec<Entry>),
+    Children(Vec<RawChild>),
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Entries(entries) => entries.len(),
+            Self::Children(children) => children.len(),
+        }
+    }
+}
+
+/// A page as it is encoded. The builder fills it in place.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RawPage {
+    level: u8,
+    keys: Vec<RawKey>,
+    added: Bytes,
+    body: Body,
+}
+
+impl RawPage {
+    /// A page of `level` without items.
+    pub(super) fn new(level: u8) -> Self {
+        let body = if level == 0 { Body::Entries(Vec::new()) } else { Body::Children(Vec::new()) };
+        Self { level, keys: Vec::new(), added: Bytes::default(), body }
+    }
+
+    /// Adds a key that follows `previous`, the last key of this page.
+    pub(super) fn add_key(&mut self, previous: Option<&RelPath>, key: &RelPath) {
+        let key = key.as_bytes();
+        let shared = previous.map_or(0, |previous| common(previous.as_bytes(), key));
+        // A path has at most 4,095 bytes.
+        self.keys.push(RawKey { shared: shared as u16, added: (key.len() - shared) as u16 });
+        self.added.0.extend_from_slice(&key[shared..]);
+    }
+
+    /// Adds the value of the key added last: an entry, on a leaf.
+    pub(super) fn add_entry(&mut self, entry: Entry) {
+        if let Body::Entries(entries) = &mut self.body {
+            entries.push(entry);
+        }
+    }
+
+    /// Adds the value of the key added last: a child, on a page above the leaves.
+    pub(super) fn add_child(&mut self, id: Digest, totals: Totals) {
+        if let Body::Children(children) = &mut self.body {
+            children.push(RawChild { id, entries: totals.entries, bytes: totals.bytes });
+        }
+    }
+
+    /// Encodes the page and names it.
+    pub(super) fn seal(&self) -> Result<(Digest, Vec<u8>)> {
+        let bytes = codec::encode(Frame::Page, self)?;
+        Ok((Domain::Page.digest(&bytes), bytes))
+    }
+
+    /// Empties the page and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
+        self.added.0.clear();
+        match &mut self.body {
+            Body::Entries(entries) => entries.clear(),
+            Body::Children(children) => children.clear(),
+        }
+    }
+}
+
+/// How many bytes `left` and `right` begin with in common.
+fn common(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(a, b)| a == b).count()
+}
+
+static EMPTY: LazyLock<Digest> = LazyLock::new(|| {
+    let (id, _) = RawPage::new(0).seal().expect("because a page without items is far below every limit");
+    id
+});
+
+/// The root of the tree without entries. Its page needs no store: it is never written and can always be read.
+pub fn empty_root() -> Digest {
+    *EMPTY
+}
+
+/// How much there is in a tree or beneath a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many entries.
+    pub entries: u64,
+    /// The sum of the sizes of files, in bytes.
+    pub bytes: u64,
+}
+
+impl Totals {
+    /// What one entry adds.
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self { entries: 1, bytes: entry.size() }
+    }
+
+    /// The sum, unless it is 2^64 or more.
+    pub(super) fn plus(self, other: Self) -> Option<Self> {
+        let entries = self.entries.checked_add(other.entries)?;
+        Some(Self { entries, bytes: self.bytes.checked_add(other.bytes)? })
+    }
+}
+
+/// What a page says of one below it.
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    /// The last key beneath it.
+    pub(super) last: RelPath,
+    /// The height of that key.
+    pub(super) height: u8,
+    /// The child's id.
+    pub(super) id: Digest,
+    /// What is beneath it.
+    pub(super) totals: Totals,
+}
+
+/// What a page holds.
+#[derive(Debug)]
+pub(super) enum Items {
+    Entries(Vec<(RelPath, Entry)>),
+    Children(Vec<Child>),
+}
+
+/// A page that passed its own checks.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) level: u8,
+    pub(super) items: Items,
+    pub(super) totals: Totals,
+    /// Whether it ended by the rule; otherwise it can only be the last of its level.
+    closed: bool,
+}
+
+/// What is known of a page before it is read.
+pub(super) enum Claim<'a> {
+    /// It is the top of a tree.
+    Root,
+    /// It is a child.
+    Child {
+        /// What the parent says.
+        child: &'a Child,
+        /// Its level.
+        level: u8,
+        /// The key that all its keys must be above: the last one before it.
+        after: Option<&'a RelPath>,
+        /// Whether it is the last page of its level.
+        tail: bool,
+    },
+}
+
+/// Reads the page `id` and verifies it. Gives the bytes too. The empty root needs no store.
+pub(super) fn read(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<(Page, Arc<[u8]>)> {
+    let place = || format!("page {id}");
+    if *id == empty_root() && matches!(claim, Claim::Root) {
+        let (_, bytes) = RawPage::new(0).seal()?;
+        let page = Page { level: 0, items: Items::Entries(Vec::new()), totals: Totals::default(), closed: false };
+        return Ok((page, bytes.into()));
+    }
+    let bytes = pages.page(id).map_err(|error| error.at(place()))?;
+    if Domain::Page.digest(&bytes) != *id {
+        return Err(Error::damaged(place(), "its bytes have another hash"));
+    }
+    let raw: RawPage = codec::decode(Frame::Page, &bytes).map_err(|error| error.at(place()))?;
+    let page = verify(raw).and_then(|page| claim.check(&page).map(|()| page));
+    Ok((page.map_err(|flaw| Error::damaged(place(), flaw))?, bytes))
+}
+
+/// Reads a child of a page.
+pub(super) fn read_child(
+    pages: &dyn Pages,
+    child: &Child,
+    level: u8,
+    after: Option<&RelPath>,
+    tail: bool,
+) -> Result<(Page, Arc<[u8]>)> {
+    read(pages, &child.id, &Claim::Child { child, level, after, tail })
+}
+
+/// Checks everything that can be seen from the page alone.
+fn verify(raw: RawPage) -> Result<Page, &'static str> {
+    let RawPage { level, keys, added, body } = raw;
+    if level > MAX_LEVEL {
+        return Err("its level is too high");
+    }
+    if keys.is_empty() || keys.len() > MAX_ITEMS {
+        return Err("it holds no item, or more than 256");
+    }
+    if keys.len() != body.len() {
+        return Err("keys and values differ in number");
+    }
+    let mut keys =
+        Keys { level, keys: keys.into_iter(), rest: &added.0, key: Vec::new(), fill: Fill::default(), closed: false };
+    let mut totals = Totals::default();
+    let mut count = |more| totals.plus(more).map(|sum| totals = sum).ok_or("its totals overflow");
+    let items = match body {
+        Body::Entries(entries) if level == 0 => {
+            let mut items = Vec::with_capacity(entries.len());
+            for entry in entries {
+                count(Totals::of(&entry))?;
+                items.push((keys.next()?.0, entry));
+            }
+            Items::Entries(items)
+        }
+        Body::Children(children) if level > 0 => {
+            let mut items = Vec::with_capacity(children.len());
+            for RawChild { id, entries, bytes } in children {
+                let totals = Totals { entries, bytes };
+                count(totals)?;
+                let (last, height) = keys.next()?;
+                items.push(Child { last, height, id, totals });
+            }
+            Items::Children(items)
+        }
+        _ => return Err("its level and its items disagree"),
+    };
+    if !keys.rest.is_empty() {
+        return Err("it holds more key bytes than its keys have");
+    }
+    let closed = keys.closed;
+    Ok(Page { level, items, totals, closed })
+}
+
+/// The keys of a page, one after the other, each verified.
+struct Keys<'a> {
+    level: u8,
+    keys: std::vec::IntoIter<RawKey>,
+    rest: &'a [u8],
+    key: Vec<u8>,
+    fill: Fill,
+    closed: bool,
+}
+
+impl Keys<'_> {
+    /// The next key and its height.
+    fn next(&mut self) -> Result<(RelPath, u8), &'static str> {
+        let RawKey { shared, added } = self.keys.next().ok_or("keys and values differ in number")?;
+        if self.closed {
+            return Err("it goes on where it had to end");
+        }
+        let (shared, added) = (usize::from(shared), usize::from(added));
+        if shared > self.key.len() || added > self.rest.len() {
+            return Err("a key is longer than its bytes");
+        }
+        let (suffix, rest) = self.rest.split_at(added);
+        self.rest = rest;
+        // Longest possible prefix: the bytes after it differ, and they decide the order (a key without further bytes
+        // would be a prefix of the one before it, or the same).
+        let before = self.key.get(shared);
+        if before.is_some() && before == suffix.first() {
+            return Err("a key shares more than it says");
+        }
+        if self.fill.items() > 0 && path::compare(&self.key[shared..], suffix).is_ge() {
+            return Err("its keys are out of order");
+        }
+        self.key.truncate(shared);
+        self.key.extend_from_slice(suffix);
+        let key = RelPath::new(self.key.as_slice()).map_err(|_| "a key is not a path")?;
+        let height = height_of(key.as_bytes());
+        self.closed = self.fill.add(self.level, key.as_bytes(), height);
+        Ok((key, height))
+    }
+}
+
+impl Claim<'_> {
+    /// Checks what only the surroundings of a page can tell.
+    fn check(&self, page: &Page) -> Result<(), &'static str> {
+        match self {
+            Self::Root => match &page.items {
+                Items::Children(children) if children.len() == 1 => Err("it is a root with a single child"),
+                _ => Ok(()),
+            },
+            Self::Child { child, level, after, tail } => {
+                if page.level != *level {
+                    return Err("its level is not the one below its parent's");
+                }
+                if page.totals != child.totals {
+                    return Err("its totals are not those that its parent says");
+                }
+                if page.last() != Some(&child.last) {
+                    return Err("its last key is not the one that its parent says");
+                }
+                if page.first() <= *after {
+                    return Err("it begins before its place");
+                }
+                if page.closed || *tail { Ok(()) } else { Err("it ends where it had to go on") }
+            }
+        }
+    }
+}
+
+impl Page {
+    fn first(&self) -> Option<&RelPath> {
+        match &self.items {
+            Items::Entries(entries) => entries.first().map(|(path, _)| path),
+            Items::Children(children) => children.first().map(|child| &child.last),
+        }
+    }
+
+    fn last(&self) -> Option<&RelPath> {
+        match &self.items {
+            Items::Entries(entries) => entries.last().map(|(path, _)| path),
+            Items::Children(children) => children.last().map(|child| &child.last),
+        }
+    }
+}
