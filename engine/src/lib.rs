@@ -12,3 +12,4 @@ pub mod name;
 pub mod path;
 pub mod stamp;
 pub mod tree;
+pub mod content;

@@ -1,0 +1,124 @@
+//! What this node has already: whole files that are copied, and pieces of files.
+//!
+//! Reading a local file may fail, and what is read may no longer be what was measured. Neither is an error: the content
+//! is then looked for elsewhere. Only staging can fail.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use rayon::prelude::*;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::hash::{Digest, Hasher};
+
+use super::super::recipe::{MAX_PIECE, Recipe};
+use super::contents::{Content, State};
+use super::{Assembly, LocalFile, write_failed};
+
+/// How much is copied at a time, in bytes.
+const BLOCK: usize = 256 << 10;
+
+impl Assembly<'_> {
+    /// Makes the empty files, and copies the contents that a local file has whole.
+    pub(super) fn copy_whole(&self, cx: &Context) -> Result<()> {
+        self.contents.as_slice().par_iter().try_for_each(|content| {
+            cx.check()?;
+            if content.size == 0 {
+                return self.deliver_whole(cx, &content.hash, &[]).map(drop);
+            }
+            let first = self.sources.partition_point(|source| source.hash < content.hash);
+            for source in self.sources[first..].iter().take_while(|source| source.hash == content.hash) {
+                if source.size == content.size && self.copy_from(cx, content, source)? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies a local file that should have this content; `false` when it turns out that it has not.
+    fn copy_from(&self, cx: &Context, content: &Content, source: &LocalFile) -> Result<bool> {
+        let Ok(opened) = self.local.open(&source.path) else { return Ok(false) };
+        let staged = self.staging.create(self.contents.first_tag(content), content.size)?;
+        match copy(cx, &opened, Some(&staged), content)? {
+            Ok(hash) if hash == content.hash => {}
+            _ => return Ok(false),
+        }
+        self.spread(cx, content, &staged)?;
+        content.pass(State::Unresolved, State::Whole);
+        self.advance(cx, content.size);
+        Ok(true)
+    }
+
+    /// Copies a verified staged file for the other tags of its content, verifying each copy's source again.
+    pub(super) fn spread(&self, cx: &Context, content: &Content, built: &File) -> Result<()> {
+        for &tag in &self.contents.tags(content)[1..] {
+            let staged = self.staging.create(tag, content.size)?;
+            let hash = copy(cx, built, Some(&staged), content)??;
+            if hash != content.hash {
+                return Err(Error::damaged(format!("content {}", content.hash), "its staged file changed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the pieces that local files have. Call it when the recipes are known, before [`Assembly::needed`].
+    pub fn copy_local(&self, cx: &Context) -> Result<()> {
+        self.sources.par_iter().try_for_each(|source| match &source.recipe {
+            Some(recipe) if recipe.size() == source.size => self.copy_pieces(cx, source, recipe),
+            // Its own content is a piece, should anybody want it.
+            _ => match u32::try_from(source.size) {
+                Ok(length) if (1..=MAX_PIECE).contains(&(length as usize)) => {
+                    self.copy_pieces(cx, source, &Recipe::single(source.hash, length)?)
+                }
+                _ => Ok(()),
+            },
+        })
+    }
+
+    fn copy_pieces(&self, cx: &Context, source: &LocalFile, recipe: &Recipe) -> Result<()> {
+        let mut opened = None;
+        let mut buffer = Vec::new();
+        for (offset, piece) in recipe.positions() {
+            let length = piece.length as usize;
+            if !self.wants(&piece.hash, length) {
+                continue;
+            }
+            cx.check()?;
+            if opened.is_none() {
+                let Ok(file) = self.local.open(&source.path) else { return Ok(()) };
+                opened = Some(file);
+            }
+            let Some(file) = &opened else { return Ok(()) };
+            buffer.resize(length, 0);
+            if file.read_exact_at(&mut buffer, offset).is_ok() && Digest::of(&buffer) == piece.hash {
+                self.deliver(cx, &piece.hash, &buffer)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads as many bytes as `content` has, hashes them and writes them to `to`.
+///
+/// The outer error is that of writing, or of the context; the inner that of reading, a short file included.
+pub(super) fn copy(cx: &Context, from: &File, to: Option<&File>, content: &Content) -> Result<Result<Digest>> {
+    let mut buffer = vec![0; usize::try_from(content.size).unwrap_or(BLOCK).min(BLOCK)];
+    let mut hasher = Hasher::plain();
+    let mut offset = 0;
+    while offset < content.size {
+        cx.check()?;
+        let left = usize::try_from(content.size - offset).unwrap_or(BLOCK);
+        let block = &mut buffer[..left.min(BLOCK)];
+        if let Err(source) = from.read_exact_at(block, offset) {
+            return Ok(Err(Error::io("read", format!("content {}", content.hash), source)));
+        }
+        hasher.update(block);
+        if let Some(to) = to {
+            to.write_all_at(block, offset).map_err(|source| write_failed(&content.hash, source))?;
+        }
+        offset += block.len() as u64;
+    }
+    Ok(Ok(hasher.finish()))
+}

@@ -1,0 +1,85 @@
+//! The publisher's side: cut what is new and bundle what the hub does not have.
+//!
+//! Files are taken in path order. Small ones are read whole, many at a time and in parallel; larger ones are streamed.
+//! What the hub lacks is compressed in parallel and added to the pack in order, so that the same job makes the same
+//! packs whatever the number of threads. A file's recipe follows its pieces. Pages come last, together: whoever needs
+//! the tree and no content reads them in one run. A small publish is one pack.
+//!
+//! Laws:
+//! - each distinct content is read once, and not at all when the hub has it;
+//! - a file that does not hash to what the scan measured changed meanwhile: it is reported, and no recipe is made of it.
+//!   Pieces of it that were streamed into a pack are waste, never wrong: each has its own name;
+//! - at most about 8 MiB of content, its compressed form and one pack are in memory.
+
+mod bundle;
+mod files;
+#[cfg(test)]
+mod tests;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::hash::Digest;
+use crate::path::RelPath;
+
+use super::chunker::Chunking;
+use super::local::LocalContent;
+use super::object::ObjectId;
+use super::pack::{Pack, PackRef};
+use super::recipe::Recipe;
+
+/// One file to publish, as the scan measured it.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFile<'a> {
+    /// Where it is.
+    pub path: &'a RelPath,
+    /// The hash of its content.
+    pub hash: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What to publish.
+pub struct Job<'a> {
+    /// The added and modified files, in path order.
+    pub files: &'a [NewFile<'a>],
+    /// The new pages: digest and bytes.
+    pub pages: &'a [(Digest, Vec<u8>)],
+    /// Where the files are read.
+    pub local: &'a dyn LocalContent,
+    /// What the hub has already. Asked from one thread only.
+    pub holds: &'a dyn Fn(&ObjectId) -> bool,
+    /// How the hub wants files cut.
+    pub chunking: Chunking,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Cutting {
+    /// The packs, in the order in which the sink got them.
+    pub packs: Vec<PackRef>,
+    /// The recipes of the files of more than one piece that were read, by content hash.
+    pub recipes: Vec<(Digest, Recipe)>,
+    /// Files that were read and are not what the scan saw.
+    pub changed_meanwhile: Vec<RelPath>,
+    /// Files that could not be read.
+    pub unreadable: Vec<(RelPath, Error)>,
+    /// How many bytes the objects in the packs have when unpacked.
+    pub raw_bytes: u64,
+    /// How many bytes the packs have.
+    pub packed_bytes: u64,
+}
+
+/// Cuts and bundles what `job` needs and the hub lacks; `sink` gets each finished pack.
+///
+/// Errors are those of the sink, cancellation, and broken laws; a file that cannot be published is part of the result.
+pub fn pack_new(cx: &Context, job: &Job<'_>, sink: &mut dyn FnMut(Pack) -> Result<()>) -> Result<Cutting> {
+    cx.check()?;
+    let mut bundle = bundle::Bundle::new(cx, job.holds, sink);
+    let mut outcome = files::cut_files(cx, job, &mut bundle)?;
+    bundle.add_pages(job.pages)?;
+    let totals = bundle.finish()?;
+    outcome.packs = totals.packs;
+    outcome.raw_bytes = totals.raw_bytes;
+    outcome.packed_bytes = totals.packed_bytes;
+    Ok(outcome)
+}

@@ -1,0 +1,19 @@
+//! The files of this node, as content to read from.
+
+use std::fs::File;
+
+use crate::beneath::Root;
+use crate::error::Result;
+use crate::path::RelPath;
+
+/// Where local content is read: the deployment's directory, or what stands for it.
+pub trait LocalContent: Sync {
+    /// Opens the regular file `path` for reading.
+    fn open(&self, path: &RelPath) -> Result<File>;
+}
+
+impl LocalContent for Root {
+    fn open(&self, path: &RelPath) -> Result<File> {
+        self.read(path)
+    }
+}
