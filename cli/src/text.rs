@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use depsync_engine::engine::{Conflict, Remark};
-use depsync_engine::tree::{Change, Entry};
+use depsync_engine::tree::{Change, Entry, Mode};
 
 use crate::units::{bytes, counted};
 
@@ -128,7 +128,7 @@ pub(crate) fn change(change: &Change) -> String {
     };
     let about = match (&change.before, &change.after) {
         (Some(before), Some(after)) if before.differs_in_mode_only(after) => {
-            let mode = |entry: &Entry| entry.mode().map_or(0, |mode| mode.bits());
+            let mode = |entry: &Entry| entry.mode().map_or(0, Mode::bits);
             format!("mode {:03o} to {:03o}", mode(before), mode(after))
         }
         (_, Some(entry)) | (Some(entry), None) => kind(entry),
@@ -171,7 +171,7 @@ pub(crate) fn counts(added: u64, modified: u64, removed: u64) -> String {
 mod tests {
     use super::*;
     use depsync_engine::hash::Digest;
-    use depsync_engine::tree::{LinkTarget, Mode};
+    use depsync_engine::tree::LinkTarget;
 
     fn file(mode: u32, size: u64) -> Option<Entry> {
         Some(Entry::File { mode: Mode::new(mode), size, hash: Digest::of(b"") })

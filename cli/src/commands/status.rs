@@ -186,7 +186,6 @@ mod tests {
              NODE   REVISION  OUTCOME    REPORTED              ROOT\n\
              web-1         3  applied    2026-11-21T20:00:00Z  92a2b787a06d\n\
              a             5  applied    2026-11-21T20:00:00Z  3f796163ebf9 (differs from its revision)\n"
-                
         );
     }
 
