@@ -11,21 +11,35 @@ use depsync_engine::name::{DeploymentName, NodeId};
 
 const AFTER: &str = "\
 Examples:
-  depsync publish /srv/deploy /mnt/hub -m 'release 7'   publish a directory; the first time makes the hub
-  depsync update /srv/deploy /mnt/hub                   bring this node to the newest revision
-  depsync status                                        who has what; DIR and HUB come from depsync.toml
-  depsync demo                                          see all of it happen in a temporary directory
+  depsync publish /srv/deploy /mnt/hub -m 'release 7'   the first time makes the hub
+  depsync update /srv/deploy /mnt/hub                   go to the newest revision
+  depsync status                                        with a depsync.toml above
+  depsync demo                                          all of it, in a temporary place";
 
-Exit status: 0 done or nothing to do, 1 failed, 2 usage or configuration, 3 refused by a guard (nothing was changed),
-4 conflict (the other paths went through), 5 hub unreachable or deployment locked (try again), 6 verification failed,
-10 something was changed (--detailed-exitcode only), 130 and 143 interrupted.";
+const EXIT_STATUS: &str = "\
+Examples:
+  depsync publish /srv/deploy /mnt/hub -m 'release 7'   the first time makes the hub
+  depsync update /srv/deploy /mnt/hub                   go to the newest revision
+  depsync status                                        with a depsync.toml above
+  depsync demo                                          all of it, in a temporary place
+
+Exit status:
+    0  done, or nothing to do
+    1  failed
+    2  wrong usage or configuration
+    3  refused by a guard; nothing was changed
+    4  conflict: somebody else published the same paths; the others went through
+    5  hub unreachable or deployment locked; worth trying again
+    6  verification failed; nothing was applied
+   10  something was changed (with --detailed-exitcode only)
+  130  interrupted (143 by SIGTERM); state as before or as after";
 
 /// Keeps a deployment directory identical on every node of a cluster.
 ///
 /// A manager publishes the directory to a hub; the other nodes update to it. A node goes from one whole revision to
 /// the next or stays where it was, a change costs what changed, and what each node has applied is on record.
 #[derive(Debug, Parser)]
-#[command(name = "depsync", version, after_help = AFTER, max_term_width = 110)]
+#[command(name = "depsync", version, after_help = AFTER, after_long_help = EXIT_STATUS, max_term_width = 110)]
 #[command(propagate_version = false, disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -147,8 +161,8 @@ pub(crate) struct Init {
 }
 
 const PUBLISH: &str = "\
-The first publish makes a hub of an empty directory. Files that look half-copied are held back and named; a source that
-lost more than half of its entries is refused until --allow-mass-delete says that it is meant.
+The first publish makes a hub of an empty directory. Files that look half-copied are held back and named; a source \
+that lost more than half of its entries is refused until --allow-mass-delete says that it is meant.
 
 Examples:
   depsync publish /srv/deploy /mnt/hub -m 'release 7'
@@ -179,8 +193,8 @@ pub(crate) struct Publish {
 }
 
 const UPDATE: &str = "\
-Everything is staged and verified before the first rename; an interrupted update is finished by the next command. The
-first update makes the directory. Files that depsync did not put there are left alone.
+Everything is staged and verified before the first rename; an interrupted update is finished by the next command. \
+The first update makes the directory. Files that depsync did not put there are left alone.
 
 Examples:
   depsync update /srv/deploy /mnt/hub
@@ -231,8 +245,8 @@ pub(crate) struct Log {
 }
 
 const DIFF: &str = "\
-A and B are each a revision number, `head` (the newest revision), `agreement` (what this node last agreed on with the
-hub) or `disk` (the directory as it is). A is `agreement` and B is `disk` unless said otherwise.
+A and B are each a revision number, `head` (the newest revision), `agreement` (what this node last agreed on with \
+the hub) or `disk` (the directory as it is). A is `agreement` and B is `disk` unless said otherwise.
 
 Examples:
   depsync diff                 what a publish would publish
@@ -288,7 +302,7 @@ pub(crate) struct Rollback {
 const RESOLVE: &str = "\
 Examples:
   depsync resolve conf/server.xml --mine     the next publish publishes what is here
-  depsync resolve conf/server.xml --theirs   the next update brings the hub's; what is here is kept aside";
+  depsync resolve conf/server.xml --theirs   the next update brings the hub's";
 
 /// `resolve`.
 #[derive(Debug, Args)]
@@ -313,18 +327,18 @@ impl Resolve {
 }
 
 const GC: &str = "\
-In two phases: a first run writes down what is no longer needed, a later one, after the grace period by the hub's clock
-and a second look, removes it. Revisions that any node has applied or is pinned to are kept.
+In two phases: a first run writes down what is no longer needed, a later one, after the grace period by the hub's \
+clock and a second look, removes it. Revisions that a node reports as applied are kept.
 
 Examples:
   depsync gc --dry-run
-  depsync gc --keep-revisions 50 --keep-age 90d";
+  depsync gc --keep-revisions 100 --keep-age 90d";
 
 /// `gc`.
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
     /// Keep at least this many of the newest revisions
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) keep_revisions: u64,
     /// Keep revisions younger than this
     #[arg(long, value_name = "AGE", default_value = "30d")]
@@ -338,7 +352,7 @@ pub(crate) struct Gc {
 }
 
 const DEMO: &str = "\
-Publish, update, a change, an update killed half way and finished by the next one, a rollback. Every step is checked by
+Publish, update, a change, an update killed half way and finished by the next one, a rollback. Every step is checked by \
 comparing the trees byte by byte. Nothing outside the temporary directory is changed.
 
 Examples:

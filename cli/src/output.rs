@@ -90,17 +90,35 @@ impl Printer {
 
 /// A failure as a JSON object.
 fn error_json(error: &Error) -> String {
-    serde_json::json!({ "error": error_facts(error) }).to_string()
+    #[derive(Serialize)]
+    struct Object {
+        error: ErrorFacts,
+    }
+    serde_json::to_string(&Object { error: error.into() }).expect("texts can be encoded")
 }
 
-/// A failure as facts, for an object of which it is a part.
-pub(crate) fn error_facts(error: &Error) -> serde_json::Value {
-    serde_json::json!({
-        "kind": error.kind().name(),
-        "message": error.to_string(),
-        "hint": error.advice(),
-        "place": error.place(),
-    })
+/// A failure for machines.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorFacts {
+    /// What sort of failure it is: the only thing to branch on.
+    kind: &'static str,
+    /// What happened, to what and why.
+    message: String,
+    /// What to do next.
+    hint: Option<String>,
+    /// The path or endpoint.
+    place: Option<String>,
+}
+
+impl From<&Error> for ErrorFacts {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind().name(),
+            message: error.to_string(),
+            hint: error.advice().map(str::to_owned),
+            place: error.place().map(str::to_owned),
+        }
+    }
 }
 
 /// A failure for people: what happened to what, and what to do next.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::args::Operands;
 use crate::exit::Exit;
-use crate::output::{Answer, error_facts};
+use crate::output::{Answer, ErrorFacts};
 use crate::session::Session;
 use crate::text::{self, FAINT, Length, STRONG, WARN, clean, first_line, styled};
 use crate::units::counted;
@@ -19,7 +19,7 @@ struct Facts<'a> {
     #[serde(flatten)]
     status: &'a StatusOutcome,
     /// Why the hub could not be asked.
-    hub_error: Option<serde_json::Value>,
+    hub_error: Option<ErrorFacts>,
 }
 
 /// Runs the command.
@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session<'_>, operands: &Operands) -> Result<Answer> 
         None if !status.problems.is_empty() => Exit::Failed,
         None => Exit::Done,
     };
-    let facts = Facts { status: &status, hub_error: status.hub_error.as_ref().map(error_facts) };
+    let facts = Facts { status: &status, hub_error: status.hub_error.as_ref().map(ErrorFacts::from) };
     Ok(Answer::fact(&facts, say(&status, session.length()), exit).with_warnings(&status.warnings))
 }
 
@@ -194,7 +194,7 @@ mod tests {
         let mut status = status();
         status.head = None;
         status.hub_error = Some(Error::new(ErrorKind::Unreachable, "not mounted").at("/mnt/hub"));
-        let facts = Facts { status: &status, hub_error: status.hub_error.as_ref().map(error_facts) };
+        let facts = Facts { status: &status, hub_error: status.hub_error.as_ref().map(ErrorFacts::from) };
         let json = serde_json::to_value(facts).expect("JSON");
         for field in "node dir hub applied pinned head drift conflicts nodes".split(' ') {
             assert!(json.get(field).is_some(), "{field}");

@@ -58,10 +58,7 @@ fn tell(session: &Session<'_>, args: &Demo, stage: &Stage) -> Result<Facts> {
         Some(source) => {
             let left_out = sample::copy(&session.environment.cwd.join(source), &manager)?;
             if left_out > 0 {
-                stage.note(&format!(
-                    "{} left out of the copy: ignored by default",
-                    counted(left_out, "entry").replace("entrys", "entries")
-                ));
+                stage.note(&format!("{} left out of the copy: ignored by default", counted(left_out, "path")));
             }
         }
         None => sample::make(&manager)?,
