@@ -294,9 +294,9 @@ pub(crate) struct Rollback {
     /// The revision whose tree is wanted
     #[arg(value_name = "REV", value_parser = revision_number())]
     pub(crate) revision: u64,
-    /// Why, for the log [default: 'rollback to REV']
-    #[arg(short, long, value_name = "TEXT")]
-    pub(crate) message: Option<String>,
+    /// Why, for the log [default: 'rollback to revision REV']
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) message: String,
 }
 
 const RESOLVE: &str = "\

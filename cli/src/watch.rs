@@ -21,11 +21,6 @@ impl Watch {
         Arc::new(Self { bars, steps: AtomicU64::new(0), die_at })
     }
 
-    /// How many durable steps were announced.
-    pub(crate) fn steps(&self) -> u64 {
-        self.steps.load(Ordering::SeqCst)
-    }
-
     /// The work has ended: the screen belongs to the answer.
     pub(crate) fn finish(&self) {
         if let Some(bars) = &self.bars {
@@ -49,18 +44,5 @@ impl Observer for Watch {
             let _ = kill_process(getpid(), Signal::KILL);
             std::process::abort();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_are_counted() {
-        let watch = Watch::new(None, None);
-        watch.step("one");
-        watch.step("two");
-        assert_eq!(watch.steps(), 2);
     }
 }

@@ -97,6 +97,24 @@ pub fn encode<T: Serialize>(frame: Frame, value: &T) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Frames a payload that was laid out by hand: cache blocks are read record by record, without decoding them whole.
+pub fn seal(frame: Frame, parts: &[&[u8]]) -> Result<Vec<u8>> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let within = u32::try_from(length).ok().filter(|_| length + HEADER <= frame.limit());
+    let framed = within.ok_or_else(|| {
+        let limit = frame.limit();
+        Error::new(ErrorKind::Unsupported, format!("a {} of {length} bytes is over the limit of {limit}", frame.name()))
+    })?;
+    let mut bytes = Vec::with_capacity(HEADER + length);
+    bytes.extend_from_slice(&frame.magic());
+    bytes.push(frame.version());
+    bytes.extend_from_slice(&framed.to_le_bytes());
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
+    Ok(bytes)
+}
+
 /// Decodes a frame that fills `bytes` exactly.
 pub fn decode<T: DeserializeOwned>(frame: Frame, bytes: &[u8]) -> Result<T> {
     let payload = payload(frame, bytes)?;
@@ -111,8 +129,8 @@ pub fn decode<T: DeserializeOwned>(frame: Frame, bytes: &[u8]) -> Result<T> {
     }
 }
 
-/// Checks the header and gives the payload.
-fn payload(frame: Frame, bytes: &[u8]) -> Result<&[u8]> {
+/// Checks the header of a frame that fills `bytes` exactly, and gives its payload.
+pub fn payload(frame: Frame, bytes: &[u8]) -> Result<&[u8]> {
     if bytes.len() < HEADER || bytes[..4] != frame.magic() {
         return Err(damaged(frame, "its magic is missing".into()));
     }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::content::PackRef;
+use crate::content::pack::PackRef;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Domain};
 use crate::name::{DeploymentName, HubId, MAX_REVISION, NodeId, Revision};
@@ -98,7 +98,13 @@ pub struct Payload {
 
 impl Draft {
     /// Gives the draft its place: the revision after `parent` in this deployment of this hub.
-    pub fn place(self, hub: HubId, deployment: DeploymentName, parent: Option<Revision>, packs: Vec<PackRef>) -> Payload {
+    pub fn place(
+        self,
+        hub: HubId,
+        deployment: DeploymentName,
+        parent: Option<Revision>,
+        packs: Vec<PackRef>,
+    ) -> Payload {
         Payload {
             schema: SCHEMA,
             hub,
@@ -266,7 +272,8 @@ mod tests {
 
     #[test]
     fn the_chain_is_by_hash() {
-        let place = |parent| Envelope::seal(&draft().place(hub(), DeploymentName::default(), parent, vec![])).expect("seals");
+        let place =
+            |parent| Envelope::seal(&draft().place(hub(), DeploymentName::default(), parent, vec![])).expect("seals");
         let first = place(None);
         let second = place(Some(first.revision()));
         assert!(first.follows(None) && second.follows(Some(first.revision())));

@@ -10,7 +10,6 @@ use crate::session::Session;
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Rollback) -> Result<Answer> {
     let open = session.open(&Operands::default())?;
-    let message = args.message.clone().unwrap_or_else(|| format!("rollback to {}", args.revision));
-    let outcome = open.node.rollback(&open.cx, args.revision, message)?;
+    let outcome = open.node.rollback(&open.cx, args.revision, &args.message)?;
     Ok(publish::answer(&outcome, &open.options.deployment, false, session.length()))
 }

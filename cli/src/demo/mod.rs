@@ -10,8 +10,9 @@ mod snapshot;
 mod stage;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use depsync_engine::context::Context;
+use depsync_engine::context::{Context, Observer};
 use depsync_engine::engine::{Options, Role, StatePlace, UpdateOptions};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use serde::Serialize;
@@ -22,7 +23,6 @@ use crate::output::Answer;
 use crate::session::{Open, Session};
 use crate::text::{GOOD, styled};
 use crate::units::counted;
-use crate::watch::Watch;
 
 use snapshot::Snapshot;
 use stage::Stage;
@@ -30,8 +30,8 @@ use stage::Stage;
 #[derive(Serialize)]
 struct Facts {
     entries: usize,
-    durable_steps: u64,
-    killed_at_step: u64,
+    durable_steps: usize,
+    killed_at_step: usize,
     identical: bool,
     kept: Option<String>,
 }
@@ -79,12 +79,13 @@ fn tell(session: &Session<'_>, args: &Demo, stage: &Stage) -> Result<Facts> {
     stage.run(&["publish", "manager", "hub", "--node", "manager", "--no-hold", "-m", "release 2"])?;
 
     stage.say("worker-2 updates, and its durable steps are counted");
-    let steps = counted_update(session, stage, &worker_2)?;
-    stage.note(&format!("{steps} durable steps"));
+    let steps = watched_update(session, stage, &worker_2)?;
+    stage.note(&format!("{} durable steps", steps.len()));
     stage.check("worker-2 is the manager's directory", &second, &worker_2)?;
 
-    let at = kill_point(steps);
-    stage.say(&format!("The same update of worker-1 is killed (SIGKILL) before step {at} of {steps}"));
+    let at = kill_point(&steps);
+    let chapter = format!("The same update of worker-1 is killed (SIGKILL) before step {at} of {}", steps.len());
+    stage.say(&format!("{chapter}, {}", steps[at - 1]));
     stage.run_killed(&["update", "worker-1", "hub", "--node", "worker-1", "--die-at-step", &at.to_string()])?;
     let torn = Snapshot::of(&worker_1)?;
     let (old, new) = torn.old_and_new(&first, &second)?;
@@ -109,29 +110,41 @@ fn tell(session: &Session<'_>, args: &Demo, stage: &Stage) -> Result<Facts> {
     stage.say("Who has what");
     stage.run(&["status", "manager", "hub", "--node", "manager"])?;
     stage.run(&["log", "--dir", "manager", "--hub", "hub", "--node", "manager"])?;
-    Ok(Facts { entries: first.len(), durable_steps: steps, killed_at_step: at, identical: true, kept: None })
+    Ok(Facts { entries: first.len(), durable_steps: steps.len(), killed_at_step: at, identical: true, kept: None })
 }
 
-/// Two thirds of the way: staging is behind, renames are under way.
-fn kill_point(steps: u64) -> u64 {
-    (steps * 2).div_ceil(3).max(1)
+/// Watches an update from the inside.
+#[derive(Default)]
+struct Steps(Mutex<Vec<&'static str>>);
+
+impl Observer for Steps {
+    fn step(&self, name: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
 }
 
-/// Updates worker-2 in this process and counts its durable steps.
-fn counted_update(session: &Session<'_>, stage: &Stage, dir: &Path) -> Result<u64> {
+/// The number, from 1, of the step in the middle of the renames: some paths are new by then and some still old.
+fn kill_point(steps: &[&str]) -> usize {
+    let renames: Vec<usize> = (0..steps.len()).filter(|&at| steps[at].starts_with("apply.")).collect();
+    renames.get(renames.len() / 2).map_or(steps.len(), |at| at + 1)
+}
+
+/// Updates worker-2 in this process and answers the names of its durable steps.
+fn watched_update(session: &Session<'_>, stage: &Stage, dir: &Path) -> Result<Vec<&'static str>> {
     let hub = stage.path("hub").to_string_lossy().into_owned();
     let mut options = Options::new(dir, hub, StatePlace::BesideOr(session.environment.state_home()));
     options.node = Some("worker-2".parse()?);
     options.role = Some(Role::ReadOnly);
     options.author = session.environment.author();
-    let watch = Watch::new(None, None);
-    let cx = Context::new().with_cancel(session.cancel.clone()).with_observer(watch.clone());
+    let watch = Arc::new(Steps::default());
+    let cx = Context::new().with_cancel(session.cancel.clone()).with_observer(Arc::clone(&watch) as _);
     let open = Open::new(cx, options)?;
     let outcome = open.node.update(&open.cx, &UpdateOptions::default())?;
-    if !outcome.changed || watch.steps() == 0 {
+    let steps = watch.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if !outcome.changed || steps.is_empty() {
         return Err(Error::new(ErrorKind::Internal, "the update of worker-2 changed nothing"));
     }
-    Ok(watch.steps())
+    Ok(steps)
 }
 
 #[cfg(test)]
@@ -139,9 +152,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kill_is_within_the_update() {
-        for steps in 1..100 {
-            assert!((1..=steps).contains(&kill_point(steps)), "{steps}");
-        }
+    fn the_kill_is_among_the_renames() {
+        assert_eq!(kill_point(&["stage.begin", "apply.rename-over", "apply.place-new", "apply.remove", "settle"]), 3);
+        assert_eq!(kill_point(&["stage.begin", "settle"]), 2);
     }
 }

@@ -31,7 +31,7 @@ use crate::record::{Draft, Envelope};
 use crate::tree::Change;
 
 pub use ledger::{Ledger, MemoryLedger};
-pub use report::{NodeReport, Outcome};
+pub use report::{MAX_REPORT, NodeReport, Outcome, REPORT_SCHEMA};
 
 /// What a hub can do: plain data, measured when it is opened. A field exists only if the engine branches on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use crate::name::{NodeId, Revision};
 /// The most bytes of a report.
 pub const MAX_REPORT: usize = 64 << 10;
 /// The schema that this version writes.
-pub const SCHEMA: u32 = 1;
+pub const REPORT_SCHEMA: u32 = 1;
 
 /// How a node's last update or publish ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,6 @@ impl NodeReport {
         if bytes.len() > MAX_REPORT {
             return Err(Error::new(ErrorKind::Damaged, "damaged report: it is longer than 64 KiB"));
         }
-        serde_json::from_slice(bytes)
-            .map_err(|source| Error::new(ErrorKind::Damaged, "damaged report").because(source))
+        serde_json::from_slice(bytes).map_err(|source| Error::new(ErrorKind::Damaged, "damaged report").because(source))
     }
 }

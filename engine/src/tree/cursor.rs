@@ -73,11 +73,6 @@ impl<'a> Cursor<'a> {
         next.map_or(Ahead::End, |(child, level)| Ahead::Page(child, level))
     }
 
-    /// The key below all keys of the page ahead; none where the page is the first.
-    pub(super) fn after(&self) -> Option<&RelPath> {
-        self.after.as_ref()
-    }
-
     /// The entries ahead on the leaf that was opened last.
     pub(super) fn leaf(&self) -> &[(RelPath, Entry)] {
         self.leaf.as_slice()

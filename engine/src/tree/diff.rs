@@ -2,9 +2,11 @@
 //!
 //! Two cursors move through both trees in step. Equal pages ahead of both are passed over, unread. Otherwise the page
 //! of the higher level is opened, until entries meet entries. Insertions and removals put the two out of phase: one
-//! stands in a leaf while the other stands before a whole page. The key below all keys of an unread page
-//! ([`Cursor::after`]) then tells whether the two overlap at all; only where they do is the page opened, so that a
-//! shared page further on stays shut. They fall into step again at the next natural end.
+//! stands in a leaf while the other stands before a whole page, which is then opened, shared or not, as its first key
+//! is not known. They fall into step again at the next natural end, so this costs a page or two on each level.
+//!
+//! No lower bound of an unread page is kept, because it could never tell more: entries are passed smallest first, so
+//! what is ahead of one cursor lies above everything that the other has passed.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -179,14 +181,10 @@ impl<'a> Merge<'a> {
                 Ordering::Equal => Move::Both,
                 Ordering::Greater => Move::Added,
             },
-            (Ahead::Entry(old), Ahead::Page(..)) if Some(old) <= newer.after() => Move::Removed,
             (Ahead::Entry(..), Ahead::Page(..)) => Move::OpenNewer,
-            (Ahead::Page(..), Ahead::Entry(new)) if Some(new) <= older.after() => Move::Added,
             (Ahead::Page(old, _), Ahead::Entry(new)) if old.last < *new => removed,
             (Ahead::Page(..), Ahead::Entry(..)) => Move::OpenOlder,
             (Ahead::Page(old, _), Ahead::Page(new, _)) if old.id == new.id => Move::PassBoth,
-            (Ahead::Page(old, _), Ahead::Page(..)) if Some(&old.last) <= newer.after() => removed,
-            (Ahead::Page(..), Ahead::Page(new, _)) if Some(&new.last) <= older.after() => Move::OpenNewer,
             (Ahead::Page(_, old), Ahead::Page(_, new)) if old < new => Move::OpenNewer,
             (Ahead::Page(..), Ahead::Page(..)) => Move::OpenOlder,
         }

@@ -88,7 +88,13 @@ impl Contents {
                 _ => {
                     contents.total = contents.total.saturating_add(file.size);
                     let state = AtomicU8::new(State::Unresolved as u8);
-                    contents.list.push(Content { hash: file.hash, size: file.size, tags: (at, 1), state, recipe: None });
+                    contents.list.push(Content {
+                        hash: file.hash,
+                        size: file.size,
+                        tags: (at, 1),
+                        state,
+                        recipe: None,
+                    });
                 }
             }
             contents.tags.push(file.tag);

@@ -13,7 +13,7 @@
 //! - nothing is written that was not verified: a piece by its name, a file by its own BLAKE3 before it counts as whole;
 //! - a local file that changed under us is no error: its pieces simply become needed;
 //! - the same content wanted by several tags is fetched once and built for each;
-//! - memory follows the number of pieces (about 120 bytes each), and at most 32 staged files are held open, beside one
+//! - memory follows the number of pieces (about 130 bytes each), and at most 32 staged files are held open, beside one
 //!   or two for each thread that is writing.
 
 mod contents;
@@ -110,7 +110,7 @@ impl<'a> Assembly<'a> {
             handles: Handles::default(),
             written: AtomicU64::new(0),
         };
-        assembly.sources.sort_by(|left, right| left.hash.cmp(&right.hash));
+        assembly.sources.sort_by_key(|source| source.hash);
         assembly.copy_whole(cx)?;
         Ok(assembly)
     }

@@ -183,7 +183,8 @@ fn local_files_that_changed_vanished_or_lie_are_no_error() {
     world.publish(&old);
     world.publish(&new);
     let all = world.publish(&new).pieces().len();
-    let damage: [(&str, &dyn Fn(&std::path::Path)); 3] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&std::path::Path));
+    let damage: [Damage<'_>; 3] = [
         ("edited", &|file| std::fs::write(file, noise(8, 20_000)).expect("write")),
         ("shortened", &|file| std::fs::write(file, b"x").expect("write")),
         ("removed", &|file| std::fs::remove_file(file).expect("remove")),
@@ -212,8 +213,7 @@ fn deliveries_may_come_early_twice_unasked_and_from_many_threads() {
     }
     let list: Vec<_> = files.iter().enumerate().map(|(tag, file)| wanted(tag, file)).collect();
     let mut assembly = world.begin(list, vec![]);
-    let pieces: Vec<(&ObjectId, &Vec<u8>)> =
-        world.hub.iter().filter(|(id, _)| id.kind == ObjectKind::Piece).collect();
+    let pieces: Vec<(&ObjectId, &Vec<u8>)> = world.hub.iter().filter(|(id, _)| id.kind == ObjectKind::Piece).collect();
     assert!(!assembly.piece(&cx, pieces[0].0.hash, pieces[0].1).expect("early"), "nobody knows yet that it is needed");
     world.resolve(&mut assembly);
     assert_eq!(assembly.needed().len(), pieces.len());
@@ -236,9 +236,9 @@ fn a_forged_piece_is_refused_and_the_right_one_still_taken() {
     let mut world = World::new();
     let file = noise(1, 5000);
     world.publish(&file);
+    world.publish(b"single");
     let mut assembly = world.begin(vec![wanted(0, &file), wanted(1, b"single")], vec![]);
     assert_eq!(assembly.piece(&cx, Digest::of(b"single"), b"double").expect_err("forged").kind(), ErrorKind::Damaged);
-    world.hub.insert(ObjectId::piece(Digest::of(b"single")), b"single".to_vec());
     world.resolve(&mut assembly);
     let id = assembly.needed()[0];
     let mut forged = world.hub[&id].clone();
@@ -260,7 +260,8 @@ fn what_is_missing_or_wrong_is_named_and_the_rest_is_whole() {
     world.hub.insert(ObjectId::recipe(Digest::of(&forged)), other.encode().expect("encodes"));
     // A recipe of the right size that gives a piece another length than it has.
     let stretched = noise(6, 600);
-    let lie = vec![PieceRef { hash: Digest::of(b"five!"), length: 300 }, PieceRef { hash: Digest::of(b"six"), length: 300 }];
+    let lie =
+        vec![PieceRef { hash: Digest::of(b"five!"), length: 300 }, PieceRef { hash: Digest::of(b"six"), length: 300 }];
     world.hub.insert(ObjectId::recipe(Digest::of(&stretched)), Recipe::new(lie).expect("recipe").encode().expect("ok"));
     world.hub.insert(ObjectId::piece(Digest::of(b"five!")), b"five!".to_vec());
     world.hub.insert(ObjectId::piece(Digest::of(b"six")), b"six".to_vec());
@@ -274,7 +275,8 @@ fn what_is_missing_or_wrong_is_named_and_the_rest_is_whole() {
     let finished = assembly.finish(&cx).expect("finishes");
     assert_eq!(finished.complete, [0]);
     assert_eq!(finished.recipes.len(), 1);
-    let why: BTreeMap<usize, String> = finished.failed.iter().map(|fail| (fail.tags[0], fail.error.to_string())).collect();
+    let why: BTreeMap<usize, String> =
+        finished.failed.iter().map(|fail| (fail.tags[0], fail.error.to_string())).collect();
     assert_eq!(why.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert!(finished.failed.iter().all(|failure| failure.error.kind() == ErrorKind::Damaged));
     assert!(finished.failed.iter().all(|failure| failure.error.to_string().contains(&failure.hash.to_string())));
@@ -337,8 +339,7 @@ fn few_files_are_held_open() {
     for file in &files {
         world.publish(file);
     }
-    let mut assembly =
-        world.begin(files.iter().enumerate().map(|(tag, file)| wanted(tag, file)).collect(), vec![]);
+    let mut assembly = world.begin(files.iter().enumerate().map(|(tag, file)| wanted(tag, file)).collect(), vec![]);
     world.resolve(&mut assembly);
     world.fetch(&assembly);
     let staging = world.staging.0.canonicalize().expect("path");

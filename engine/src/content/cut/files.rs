@@ -101,7 +101,8 @@ impl Run<'_, '_> {
             let files: Vec<&NewFile<'_>> = batch.iter().map(|&index| &job.files[index]).collect();
             let read: Vec<(Ending, Vec<u8>)> =
                 files.par_iter().map(|file| read_small(cx, local, &chunking, file)).collect::<Result<_>>()?;
-            let recipes: Vec<Option<Vec<u8>>> = read.iter().map(|(ending, _)| ending.recipe()).collect::<Result<_>>()?;
+            let recipes: Vec<Option<Vec<u8>>> =
+                read.iter().map(|(ending, _)| ending.recipe()).collect::<Result<_>>()?;
             let mut objects = Vec::new();
             for ((ending, bytes), recipe) in read.iter().zip(&recipes) {
                 let Ending::Whole(cut) = ending else { continue };
@@ -237,13 +238,14 @@ impl Twins {
             .filter(|&count| count < NOBODY)
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there are too many files to publish at once"))?;
         let mut order: Vec<u32> = (0..count).collect();
-        order.par_sort_unstable_by_key(|&index| (files[index as usize].hash, index));
+        let key = |index: u32| (files[index as usize].hash, files[index as usize].size);
+        order.par_sort_unstable_by_key(|&index| (key(index), index));
         let mut twins = vec![Twin(NOBODY); files.len()];
         for pair in order.windows(2) {
-            let (first, second) = (pair[0] as usize, pair[1] as usize);
-            if files[first].hash == files[second].hash {
-                twins[first].0 = (twins[first].0 & REPEATED) | pair[1];
-                twins[second].0 |= REPEATED;
+            if key(pair[0]) == key(pair[1]) {
+                let first = &mut twins[pair[0] as usize];
+                first.0 = (first.0 & REPEATED) | pair[1];
+                twins[pair[1] as usize].0 |= REPEATED;
             }
         }
         Ok(Self(twins))

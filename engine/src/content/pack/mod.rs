@@ -80,7 +80,9 @@ impl PackRef {
         let start = self.length.checked_sub(u64::from(self.index_length));
         match start {
             Some(start)
-                if start >= HEADER.len() as u64 && self.length <= MAX_PACK && (least..=most).contains(&index_length) =>
+                if start >= HEADER.len() as u64
+                    && self.length <= MAX_PACK
+                    && (least..=most).contains(&index_length) =>
             {
                 Ok(start..self.length)
             }

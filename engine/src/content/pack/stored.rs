@@ -6,7 +6,7 @@
 //!
 //! Unpacking is done in one call into a buffer of the claimed length, which was compared with the bound of its kind
 //! before: zstd then needs no window of its own and cannot write a byte more, so a bomb ends as
-//! [`ErrorKind::Damaged`](crate::error::ErrorKind::Damaged) and costs no memory.
+//! [`ErrorKind::Damaged`] and costs no memory.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -72,8 +72,8 @@ impl<'a> Encoded<'a> {
         if raw.len() < LEAST || looks_compressed(raw) {
             return Ok(stored);
         }
-        let compressed = compress(raw)
-            .map_err(|source| Error::new(ErrorKind::Internal, "zstd cannot compress").because(source))?;
+        let compressed =
+            compress(raw).map_err(|source| Error::new(ErrorKind::Internal, "zstd cannot compress").because(source))?;
         if compressed.len() < raw.len() - raw.len() / 32 {
             Ok(Self { codec: Codec::Zstd, raw_length: raw.len(), bytes: Cow::Owned(compressed) })
         } else {

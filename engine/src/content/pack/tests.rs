@@ -17,7 +17,8 @@ fn page(raw: Vec<u8>) -> Object {
 }
 
 fn recipe(seed: u64) -> Object {
-    let refs = (0..seed % 5 + 2).map(|n| PieceRef { hash: Digest::of(&(seed ^ n).to_le_bytes()), length: 1 + n as u32 });
+    let refs =
+        (0..seed % 5 + 2).map(|n| PieceRef { hash: Digest::of(&(seed ^ n).to_le_bytes()), length: 1 + n as u32 });
     let recipe = Recipe::new(refs.collect()).expect("recipe");
     (ObjectId::recipe(Digest::of(&seed.to_le_bytes())), recipe.encode().expect("encodes"))
 }
@@ -66,7 +67,10 @@ fn golden_pack() {
                0000580000001eae227164814e722ab06a6414ff9330b02ca25f0a9c0ce595185ec4b757a53d64657073796e632d70696e6401";
     assert_eq!(data_encoding::HEXLOWER.encode(&pack.bytes), hex);
     let json = serde_json::to_string(&pack.reference).expect("json");
-    assert_eq!(json, r#"{"name":"189fabc9b14651331e4ebe991689da33160eebfbf34754498452f32606388356","length":161,"index_length":137}"#);
+    assert_eq!(
+        json,
+        r#"{"name":"189fabc9b14651331e4ebe991689da33160eebfbf34754498452f32606388356","length":161,"index_length":137}"#
+    );
     assert_eq!(serde_json::from_str::<PackRef>(&json).expect("json"), pack.reference);
 }
 
@@ -187,7 +191,7 @@ fn unknown_kinds_and_codecs_are_kept_but_cannot_be_fetched() {
     let strange = Slot { kind: 77, raw_length: u32::MAX, codec: 1, stored_length: 5, ..slot(2, start + 10, 5) };
     let plain = Slot { hash: Digest::of(b"plain"), ..slot(0, start + 15, 5) };
     let mut slots = [patch.clone(), strange.clone(), plain.clone()];
-    slots.sort_by(|left, right| (left.kind, left.hash).cmp(&(right.kind, right.hash)));
+    slots.sort_by_key(|slot| (slot.kind, slot.hash));
     let (mut reference, tail) = forged(&slots, 20);
     let mut bytes = HEADER.to_vec();
     bytes.extend_from_slice(b"0123456789abcdeplain");
@@ -289,14 +293,16 @@ fn any_object() -> impl Strategy<Value = Object> {
 
 fn any_slot() -> impl Strategy<Value = Slot> {
     let lengths = (0u64..60, 0u32..40, 0u32..60);
-    (0u8..5, 0u8..4, lengths, 0u8..4, any::<bool>()).prop_map(|(kind, seed, (offset, stored, raw), codec, based)| Slot {
-        kind,
-        hash: Digest::from_bytes([seed; 32]),
-        offset,
-        stored_length: stored,
-        raw_length: raw,
-        codec,
-        base: based.then(|| Box::new(Digest::from_bytes([9; 32]))),
+    (0u8..5, 0u8..4, lengths, 0u8..4, any::<bool>()).prop_map(|(kind, seed, (offset, stored, raw), codec, based)| {
+        Slot {
+            kind,
+            hash: Digest::from_bytes([seed; 32]),
+            offset,
+            stored_length: stored,
+            raw_length: raw,
+            codec,
+            base: based.then(|| Box::new(Digest::from_bytes([9; 32]))),
+        }
     })
 }
 

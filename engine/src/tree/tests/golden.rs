@@ -89,6 +89,16 @@ fn the_shape_of_a_large_tree() {
 }
 
 #[test]
+fn the_shape_of_a_tree_of_long_keys() {
+    let model: Model = POOL.long.iter().map(|path| (path.clone(), file(3))).collect();
+    let (root, pages) = build_of(&model);
+    assert_eq!(
+        (root.to_string().as_str(), pages.len()),
+        ("ef88901c726d1a3765af6f8ca0e368584950821e4602f8e76fdc8b5c03541767", 14)
+    );
+}
+
+#[test]
 fn heights_of_keys() {
     let heights: Vec<u8> = (0..70_u8).map(|number| height_of(&[b'k', number])).collect();
     let ends: Vec<usize> = (0..70).filter(|&index| heights[index] > 0).collect();

@@ -126,16 +126,6 @@ proptest! {
     }
 
     #[test]
-    fn long_keys_end_a_page_by_force(kept in proptest::collection::vec(any::<bool>(), 80), hit in any_hits()) {
-        let keys = POOL.long.iter().zip(kept).filter(|(_, kept)| *kept);
-        let model: Model = keys.map(|(path, _)| (path.clone(), file(3))).collect();
-        let (root, mut pages) = build_of(&model);
-        let (root, model) = check(&mut pages, root, &model, &hits(&model, hit));
-        let back: Changes = POOL.long.iter().step_by(7).map(|path| (path.clone(), Some(file(4)))).collect();
-        check(&mut pages, root, &model, &back);
-    }
-
-    #[test]
     fn unrelated_trees_differ_as_their_sets_do(left in any_model(300), right in any_model(300)) {
         let (left_root, left_pages) = build_of(&left);
         let (right_root, right_pages) = build_of(&right);
@@ -145,6 +135,64 @@ proptest! {
         let listed: HashSet<Digest> = old.new_pages(&new).expect("reads").into_iter().collect();
         let exact: HashSet<Digest> = pages_of(&new).difference(&pages_of(&old)).copied().collect();
         prop_assert_eq!(listed, exact);
+    }
+}
+
+// Long keys are compared and shared byte by byte, which is slow without optimisation: fewer cases.
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn long_keys_end_a_page_by_force(kept in proptest::collection::vec(any::<bool>(), 80), hit in any_hits()) {
+        let keys = POOL.long.iter().zip(kept).filter(|(_, kept)| *kept);
+        let model: Model = keys.map(|(path, _)| (path.clone(), file(3))).collect();
+        let (root, mut pages) = build_of(&model);
+        let (root, model) = check(&mut pages, root, &model, &hits(&model, hit));
+        let back: Changes = POOL.long.iter().step_by(7).map(|path| (path.clone(), Some(file(4)))).collect();
+        check(&mut pages, root, &model, &back);
+    }
+}
+
+/// Keys of great height at the start, in the middle and at the end, and a few between: all their sets, and all ways
+/// from one set to another. Tall trees of few entries are where a top may be made in vain.
+#[test]
+fn all_small_sets_and_all_edits_between_them() {
+    let tallest = |from: usize| POOL.high.iter().skip(from).step_by(2).max_by_key(|path| height_of(path.as_bytes()));
+    let keys = [tallest(0), tallest(1), POOL.high.first(), POOL.ends.first(), POOL.flat.first()];
+    let keys: Vec<&RelPath> = keys.into_iter().flatten().collect();
+    let set = |bits: usize| -> Model {
+        let chosen = keys.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1);
+        chosen.map(|(_, path)| ((*path).clone(), file(1))).collect()
+    };
+    for from in 0..1 << keys.len() {
+        let (root, pages) = build_of(&set(from));
+        for to in 0..1 << keys.len() {
+            let target = set(to);
+            let changes = keys.iter().map(|path| ((*path).clone(), target.get(*path).cloned()));
+            let changes: Changes =
+                changes.filter(|(path, entry)| entry.is_some() != set(from).contains_key(path)).collect();
+            check(&mut pages.clone(), root, &set(from), &changes);
+        }
+    }
+}
+
+#[test]
+fn a_page_has_at_most_256_items_and_ends_at_16_kib_of_keys() {
+    for keys in [&POOL.flat, &POOL.long] {
+        let model: Model = keys.iter().map(|path| (path.clone(), file(1))).collect();
+        let (root, pages) = build_of(&model);
+        let mut leaves = 0;
+        Tree::new(&pages, root)
+            .walk_pages(|_, step| {
+                if let Step::Read { entries: [before @ .., _], .. } = step {
+                    let bytes: usize = before.iter().map(|(path, _)| path.as_bytes().len()).sum();
+                    assert!(before.len() < 256 && bytes < 16 << 10);
+                    leaves += 1;
+                }
+                Ok(true)
+            })
+            .expect("walks");
+        assert!(leaves >= 4);
     }
 }
 

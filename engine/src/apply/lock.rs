@@ -1,0 +1,62 @@
+//! One process at a time per deployment: a lock on a file of the local state directory.
+//!
+//! It is the operating system's advisory lock, so a killed process leaves none behind. Never on a hub.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Holds the lock until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock in `state`, waiting at most `wait`. Held elsewhere: [`ErrorKind::Locked`].
+    pub fn take(cx: &Context, state: &Path, wait: Duration) -> Result<Self> {
+        let path = state.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| Error::io("open the lock", path.display(), source))?;
+        let until = Instant::now() + wait;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(errno) => return Err(Error::io("lock", path.display(), errno)),
+            }
+            if Instant::now() >= until {
+                return Err(Error::new(ErrorKind::Locked, "another depsync works on this deployment")
+                    .at(state.display())
+                    .hint("wait for it to end, or see which process holds it with `fuser`"));
+            }
+            cx.sleep(Duration::from_millis(50))?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_waits_and_is_refused() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let cx = Context::new();
+        let first = Lock::take(&cx, dir.path(), Duration::ZERO).expect("free");
+        let second = Lock::take(&cx, dir.path(), Duration::from_millis(120)).expect_err("held");
+        assert_eq!(second.kind(), ErrorKind::Locked);
+        drop(first);
+        assert!(Lock::take(&cx, dir.path(), Duration::ZERO).is_ok());
+    }
+}

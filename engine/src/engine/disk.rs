@@ -1,0 +1,155 @@
+//! Looking at the disk: a scan, turned into a tree and remembered.
+
+use std::fs::File;
+
+use super::{Node, Remark};
+use crate::beneath::Root;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
+use crate::path::RelPath;
+use crate::plan::{Place, check_place};
+use crate::revdb::Position;
+use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Scan};
+use crate::tree::{self, MemoryPages, Overlay, Pages, Tree, empty_root};
+
+/// What is on the disk.
+pub(super) struct Disk {
+    pub(super) root: Root,
+    pub(super) ignore: Ignore,
+    pub(super) scan: Scan,
+    /// The root of the observed tree.
+    pub(super) observed: Digest,
+    /// Pages of the observed tree that are not in the database, if it was not to be written.
+    fresh: MemoryPages,
+}
+
+/// What is done with what a scan found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remember {
+    /// It becomes the stat cache.
+    Yes,
+    /// It is forgotten: this process does not hold the lock.
+    No,
+}
+
+impl Disk {
+    /// Where the observed tree's pages are.
+    pub(super) fn pages<'a>(&'a self, db: &'a dyn Pages) -> Overlay<'a> {
+        Overlay::with(self.fresh.clone(), db)
+    }
+
+    /// What could not be read, for people.
+    pub(super) fn problems(&self) -> Vec<Remark> {
+        self.scan
+            .problems
+            .iter()
+            .map(|problem| Remark { path: problem.path.clone(), reason: problem.error.to_string() })
+            .collect()
+    }
+
+    /// Sockets, fifos and devices, for people.
+    pub(super) fn skipped(&self) -> Vec<String> {
+        let skipped = self.scan.skipped.iter();
+        skipped.map(|(path, kind)| format!("{path}: skipped, it is a {}", format!("{kind:?}").to_lowercase())).collect()
+    }
+
+    /// The paths of which the scan says nothing.
+    pub(super) fn unknown(&self) -> Vec<RelPath> {
+        let problems = self.scan.problems.iter().filter_map(|problem| problem.path.clone());
+        problems.chain(self.scan.unsettled.iter().cloned()).collect()
+    }
+}
+
+impl Node {
+    /// Opens the directory. One that is missing although something was agreed on has vanished.
+    pub(super) fn open_dir(&self, position: &Position) -> Result<Root> {
+        Root::open(&self.places.dir).map_err(|error| {
+            if position.agreement == empty_root() {
+                return error.hint("check the path");
+            }
+            error.with_kind(ErrorKind::Refused).hint(
+                "the deployment directory is gone or unreadable: mount what belongs there, or make the directory again \
+                 and run `depsync verify --repair`",
+            )
+        })
+    }
+
+    /// Scans the directory and turns what is found into a tree.
+    pub(super) fn look(
+        &self,
+        cx: &Context,
+        root: Root,
+        full: bool,
+        interest: &dyn Interest,
+        remember: Remember,
+    ) -> Result<Disk> {
+        let ignore = self.ignore(&root)?;
+        let (base, blocks) = self.db.stat_cache()?;
+        let blocks = blocks
+            .into_iter()
+            .map(|(directory, first, bytes)| (BlockKey { directory: directory.into(), first: first.into() }, bytes));
+        let cache = Cache::load(blocks);
+        let options = scan::Options { full, interest, threads: None };
+        let mut scan = scan::scan(cx, &root, &ignore, &options, cache)?;
+        let base = if scan.rebuilt { empty_root() } else { base };
+        let changes = std::mem::take(&mut scan.changes);
+        let (observed, fresh) = match remember {
+            Remember::Yes => (self.observe(base, changes, &scan)?, MemoryPages::default()),
+            Remember::No => {
+                let mut fresh = MemoryPages::default();
+                let tree = Tree::new(&*self.db, base);
+                (tree::edit(tree, changes.into_iter().map(Ok), &mut fresh)?, fresh)
+            }
+        };
+        Ok(Disk { root, ignore, scan, observed, fresh })
+    }
+
+    fn observe(&self, base: Digest, changes: Vec<scan::Change>, scan: &Scan) -> Result<Digest> {
+        if changes.is_empty() && scan.blocks.is_empty() {
+            return Ok(base);
+        }
+        let mut sink = self.db.cache_sink();
+        let observed = tree::edit(Tree::new(&*self.db, base), changes.into_iter().map(Ok), &mut sink)?;
+        sink.finish()?;
+        let blocks = scan.blocks.iter().map(|(key, bytes)| {
+            (key.directory.to_vec(), key.first.to_vec(), bytes.as_ref().map(|bytes| bytes.to_vec()))
+        });
+        self.db.set_stat_cache(observed, blocks)?;
+        Ok(observed)
+    }
+
+    /// The default list, the configuration's patterns and the directory's own file.
+    fn ignore(&self, root: &Root) -> Result<Ignore> {
+        if self.options.ignore.is_empty() {
+            return Ignore::load(root);
+        }
+        let own = RelPath::try_from(IGNORE_FILE)?;
+        let mut bytes = self.options.ignore.join("\n").into_bytes();
+        bytes.push(b'\n');
+        match root.read(&own) {
+            Ok(file) => {
+                read_bounded(file, &mut bytes).map_err(|source| Error::io("read", root.display(&own), source))?
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ignore::parse(&bytes)
+    }
+
+    /// Refuses a directory on another device that does not hold what was agreed on.
+    pub(super) fn check_place(&self, position: &Position, disk: &Disk, holds_agreement: bool) -> Result<Place> {
+        let now = Place { device: disk.scan.device, inode: disk.scan.inode };
+        let before = position.place.map(|(device, inode)| Place { device, inode });
+        check_place(before, now, holds_agreement, disk.scan.empty)
+            .map_err(|error| error.at(self.places.dir.display()))?;
+        Ok(now)
+    }
+}
+
+const MAX_IGNORE: u64 = 1 << 20;
+
+fn read_bounded(file: File, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    use std::io::Read;
+    file.take(MAX_IGNORE + 1).read_to_end(bytes).map(|_| ())
+}

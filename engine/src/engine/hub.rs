@@ -1,0 +1,151 @@
+//! Looking at the hub: is it ours, what is its head, does its history continue ours.
+
+use jiff::SignedDuration;
+
+use super::Node;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
+use crate::name::Revision;
+use crate::record::{Acceptance, Envelope};
+use crate::revdb::Position;
+use crate::transport::{HubFacts, Look, OpenMode};
+
+/// The hub as it was found.
+pub(super) struct Hub {
+    pub(super) facts: HubFacts,
+    /// The newest revision and its record's root.
+    pub(super) head: Option<Head>,
+}
+
+/// The newest revision of a deployment.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) revision: Revision,
+    pub(super) root: Digest,
+    /// Whether a record between the one applied here and this one confirms a mass removal.
+    pub(super) accepts_mass_delete: bool,
+}
+
+/// How long a glance at the head is enough, before records beyond it are looked for.
+const GLANCES: SignedDuration = SignedDuration::from_secs(60);
+
+impl Node {
+    /// Opens the hub and checks that it is the one this node knows.
+    pub(super) fn open_hub(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts> {
+        let known = self.identity().hub_id;
+        // A node that has known a hub here never makes another one: what is missing is a mount, not a hub.
+        let mode = if known.is_some() { OpenMode::Existing } else { mode };
+        let facts = self.transport.open(cx, mode).map_err(|error| match (error.kind(), known) {
+            (ErrorKind::NotFound, Some(_)) => error
+                .with_kind(ErrorKind::Refused)
+                .hint("this node has known a hub there: mount or restore it; nothing was changed"),
+            (ErrorKind::NotFound, None) => error
+                .with_kind(ErrorKind::Unreachable)
+                .hint("there is no hub yet: `depsync publish` or `depsync init` on a manager makes one"),
+            _ => error,
+        })?;
+        match known {
+            Some(known) if known != facts.id => Err(Error::new(
+                ErrorKind::Refused,
+                format!("it is another hub ({}) than the one this node knows ({known})", facts.id),
+            )
+            .at(self.transport.endpoint())
+            .hint("mount the right hub; to follow this one from now on, start with a new --state")),
+            _ => Ok(facts),
+        }
+    }
+
+    /// Opens the hub, finds the head and checks that its history continues what was applied here.
+    pub(super) fn look_at_hub(&self, cx: &Context, position: &mut Position, mode: OpenMode, look: Look) -> Result<Hub> {
+        let facts = self.open_hub(cx, mode)?;
+        let applied = position.applied.map(|(revision, _)| revision);
+        let mut look = look;
+        if applied.is_none() || position.healed.is_none_or(|healed| cx.now().duration_since(healed).abs() > GLANCES) {
+            look = Look::Heal;
+        }
+        let mut head = self.transport.head(cx, look)?;
+        // A lower hint alone means nothing: a publisher may have died before it moved the hint.
+        if look == Look::Glance && head.map(|head| head.number) < applied.map(|applied| applied.number) {
+            look = Look::Heal;
+            head = self.transport.head(cx, look)?;
+        }
+        if look == Look::Heal {
+            position.healed = Some(cx.now());
+        }
+        let head = head.map(|head| self.follow(cx, position, head)).transpose()?;
+        if head.is_none() && applied.is_some() {
+            return Err(self.rewound("it has no revision of this deployment any more"));
+        }
+        Ok(Hub { facts, head })
+    }
+
+    /// Checks that `head` descends from what was applied here, and reads its root.
+    fn follow(&self, cx: &Context, position: &Position, head: Revision) -> Result<Head> {
+        let Some((applied, root)) = position.applied else {
+            let record = self.one_record(cx, head)?;
+            return Ok(Head { revision: head, root: record.payload().root, accepts_mass_delete: false });
+        };
+        if head == applied {
+            return Ok(Head { revision: head, root, accepts_mass_delete: false });
+        }
+        if head.number <= applied.number {
+            return Err(self.rewound(&format!("revision {applied}, applied here, is not in it any more")));
+        }
+        let records = self.transport.records(cx, applied.number + 1, head.number)?;
+        let mut last = applied;
+        for record in &records {
+            if !record.follows(Some(last)) {
+                return Err(self.rewound(&format!("revision {} does not descend from {applied}", record.revision())));
+            }
+            last = record.revision();
+        }
+        match records.last() {
+            Some(record) if last == head => Ok(Head {
+                revision: head,
+                root: record.payload().root,
+                accepts_mass_delete: records.iter().any(|record| record.accepts(&Acceptance::MassDelete)),
+            }),
+            _ => Err(Error::damaged(self.transport.endpoint(), "the head is not the record that it names")),
+        }
+    }
+
+    /// The record of `revision`.
+    pub(super) fn one_record(&self, cx: &Context, revision: Revision) -> Result<Envelope> {
+        let record = self.record_number(cx, revision.number)?;
+        if record.revision() == revision {
+            Ok(record)
+        } else {
+            Err(Error::damaged(self.transport.endpoint(), format!("revision {} has another record", revision.number)))
+        }
+    }
+
+    /// The record numbered `number`.
+    pub(super) fn record_number(&self, cx: &Context, number: u64) -> Result<Envelope> {
+        let records = self.transport.records(cx, number, number).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                error.with_kind(ErrorKind::Usage).hint("`depsync log` lists the revisions of the deployment")
+            }
+            _ => error,
+        })?;
+        records.into_iter().next().ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("there is no revision {number}"))
+                .at(self.transport.endpoint())
+                .hint("`depsync log` lists the revisions of the deployment")
+        })
+    }
+
+    fn rewound(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Refused, format!("the hub was rewound or replaced: {why}; nothing was changed"))
+            .at(self.transport.endpoint())
+            .hint(
+                "restore the newer hub; to follow this one from here, move the state directory aside and run \
+                 `depsync update`, which adopts what is equal",
+            )
+    }
+
+    /// Remembers a hub that was seen for the first time.
+    pub(super) fn adopt_hub(&self, facts: &HubFacts) -> Result<()> {
+        self.set_identity(|identity| identity.hub_id = Some(facts.id))
+    }
+}

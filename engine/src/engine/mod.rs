@@ -1,0 +1,158 @@
+//! The face: one [`Node`] keeps one directory in sync with one deployment of a hub.
+//!
+//! Every command is: take the lock, finish what was interrupted, look at the hub, look at the disk, plan, halt if it
+//! looks like an accident, do it, settle, report. The parts are the rooms below; this room only puts them in order.
+//!
+//! The engine does not print, reads no environment and starts no thread that outlives a call.
+
+mod disk;
+mod fetch;
+mod hub;
+mod log;
+mod options;
+mod outcome;
+mod publish;
+mod recover;
+mod report;
+mod resolve;
+mod rollback;
+mod stage;
+mod status;
+mod update;
+mod verify;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::apply::{Lock, Places, Wishes};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::{NodeId, random_bytes};
+use crate::plan::Policy;
+use crate::revdb::{Identity, RevDb};
+use crate::transport::{Ledger, Transport};
+
+pub use options::{DiffSide, Options, PublishOptions, RecoveryBounds, Role, Side, StatePlace, UpdateOptions};
+pub use outcome::{
+    Conflict, DiffOutcome, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome, VerifyOutcome,
+};
+
+/// A deployment directory on this node, and the hub it follows.
+pub struct Node {
+    options: Options,
+    places: Places,
+    db: Arc<RevDb>,
+    transport: Arc<dyn Transport>,
+    identity: Mutex<Identity>,
+}
+
+impl Node {
+    /// Opens the state of `options.dir`, making it if there is none, and connects. The hub is not asked yet.
+    pub fn open(
+        cx: &Context,
+        options: Options,
+        connect: impl FnOnce(Arc<dyn Ledger>) -> Result<Arc<dyn Transport>>,
+    ) -> Result<Self> {
+        cx.check()?;
+        let (state, fallback) = match &options.state {
+            StatePlace::At(state) => (Some(state.as_path()), Path::new("")),
+            StatePlace::BesideOr(fallback) => (None, fallback.as_path()),
+        };
+        let wishes = Wishes { state, fallback, staging: options.staging.as_deref() };
+        let places = Places::find(&options.dir, wishes)?;
+        let db = Arc::new(RevDb::open(&places.state)?);
+        let transport = connect(Arc::clone(&db) as Arc<dyn Ledger>)?;
+        let identity = identify(&db, &options, &transport.endpoint().to_string())?;
+        Ok(Self { options, places, db, transport, identity: Mutex::new(identity) })
+    }
+
+    /// Where things lie.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Who this node is.
+    pub fn identity(&self) -> Identity {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the deployment's lock.
+    fn lock(&self, cx: &Context) -> Result<Lock> {
+        Lock::take(cx, &self.places.state, self.options.lock_wait)
+    }
+
+    fn set_identity(&self, change: impl FnOnce(&mut Identity)) -> Result<()> {
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = identity.clone();
+        change(&mut identity);
+        if *identity == before { Ok(()) } else { self.db.set_identity(&identity) }
+    }
+
+    /// Whether this node publishes, as far as that is decided.
+    fn writes(&self) -> bool {
+        match self.options.role {
+            Some(role) => role == Role::ReadWrite,
+            None => self.identity().writes.unwrap_or(false),
+        }
+    }
+
+    /// Who wins where both sides differ, for an update.
+    fn policy(&self, first_contact: bool) -> Policy {
+        match (self.writes(), first_contact) {
+            (false, _) => Policy::HubWins,
+            (true, true) => Policy::Adopt,
+            (true, false) => Policy::ThreeWay,
+        }
+    }
+}
+
+/// Reads who this node is, or makes it up.
+fn identify(db: &RevDb, options: &Options, endpoint: &str) -> Result<Identity> {
+    let known = db.identity()?;
+    let mut identity = match &known {
+        Some(known) if known.deployment != options.deployment => {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("this directory follows deployment `{}`, not `{}`", known.deployment, options.deployment),
+            )
+            .at(options.dir.display())
+            .hint("give each deployment a directory of its own, or another --state"));
+        }
+        Some(known) => known.clone(),
+        None => {
+            let nonce = data_encoding::HEXLOWER.encode(&random_bytes()?);
+            Identity {
+                node: default_node(&nonce)?,
+                nonce,
+                hub: String::new(),
+                deployment: options.deployment.clone(),
+                hub_id: None,
+                writes: None,
+            }
+        }
+    };
+    endpoint.clone_into(&mut identity.hub);
+    if let Some(node) = &options.node {
+        identity.node.clone_from(node);
+    }
+    if known.as_ref() != Some(&identity) {
+        db.set_identity(&identity)?;
+    }
+    Ok(identity)
+}
+
+/// `<hostname>-<8 hex>`, with what a node id cannot hold left out.
+fn default_node(nonce: &str) -> Result<NodeId> {
+    let name = rustix::system::uname();
+    let host: String = name
+        .nodename()
+        .to_string_lossy()
+        .to_lowercase()
+        .chars()
+        .filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-'))
+        .take(50)
+        .collect();
+    let host = host.trim_start_matches('.');
+    let host = if host.is_empty() { "node" } else { host };
+    format!("{host}-{}", &nonce[..8]).parse()
+}

@@ -1,0 +1,371 @@
+//! `publish`: what is on this disk becomes the hub's next revision.
+
+use std::time::{Duration, Instant};
+
+use super::disk::{Disk, Remember};
+use super::hub::Head;
+use super::update::conflicts;
+use super::{Node, PublishOptions, PublishOutcome, Remark, Role};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
+use crate::name::{Revision, random_bytes};
+use crate::path::RelPath;
+use crate::plan::{self, Guard, Plan, Policy, Trees, Unsettled};
+use crate::record::{Acceptance, Draft};
+use crate::revdb::{Applied, Position, Settlement, Work};
+use crate::scan::{Everything, archive_flaw};
+use crate::transport::{Look, OpenMode, Outcome, Proposal, Published};
+use crate::tree::{self, Change, Entry, Overlay, Pages, Totals, Tree, empty_root};
+
+/// How often a lost race is run again before it is somebody else's turn to think.
+const RACES: u32 = 32;
+
+/// How an attempt ended that must be made again.
+enum Again {
+    Raced,
+    Moved(Vec<RelPath>),
+}
+
+/// What is being published.
+struct Attempt<'a> {
+    options: &'a PublishOptions,
+    begun: Instant,
+    /// Files that changed between scan and upload in an earlier attempt.
+    moving: Vec<RelPath>,
+    /// A lost race leaves packs behind; this counts what all attempts sent.
+    sent: u64,
+}
+
+impl Node {
+    /// Publishes the directory as a new revision, if there is anything new in it.
+    ///
+    /// Refused ([`ErrorKind::Refused`]) when it looks like an accident; then nothing was changed.
+    pub fn publish(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
+        cx.check()?;
+        if self.options.role == Some(Role::ReadOnly) {
+            return Err(Error::new(ErrorKind::Usage, "this node is configured as a worker, which does not publish"));
+        }
+        let begun = Instant::now();
+        let _lock = self.lock(cx)?;
+        if !options.dry_run {
+            self.recover(cx)?;
+        }
+        let mut attempt = Attempt { options, begun, moving: Vec::new(), sent: 0 };
+        for race in 0..RACES {
+            match self.attempt(cx, &mut attempt)? {
+                Ok(outcome) => return Ok(outcome),
+                Err(Again::Raced) => cx.sleep(Duration::from_millis(u64::from(race * race).min(500)))?,
+                Err(Again::Moved(paths)) => attempt.moving.extend(paths),
+            }
+        }
+        Err(Error::new(ErrorKind::Locked, "somebody else was faster every time").op("publish").hint("try again"))
+    }
+
+    fn attempt(&self, cx: &Context, attempt: &mut Attempt<'_>) -> Result<Result<PublishOutcome, Again>> {
+        let options = attempt.options;
+        let mut position = self.db.position()?;
+        let before = position.clone();
+        if let Some(pinned) = position.pinned {
+            return Err(Error::new(ErrorKind::Refused, format!("this node is pinned to revision {pinned}"))
+                .hint("`depsync update --unpin` brings it back to the newest revision"));
+        }
+        let dir = self.open_dir(&position)?;
+        let mode = if options.dry_run { OpenMode::Existing } else { OpenMode::Create };
+        let hub = self.look_at_hub(cx, &mut position, mode, Look::Heal)?;
+        if !options.dry_run {
+            self.adopt_hub(&hub.facts)?;
+        }
+        if let Some(why) = &hub.facts.capabilities.publish_refused {
+            return Err(Error::new(ErrorKind::Unsupported, why.clone()).op("publish").at(self.transport.endpoint()));
+        }
+        let wanted_root = hub.head.as_ref().map_or(empty_root(), |head| head.root);
+        if let Some(head) = &hub.head {
+            self.ensure_tree(cx, head.revision, head.root)?;
+        }
+        let remember = if options.dry_run { Remember::No } else { Remember::Yes };
+        let disk = self.look(cx, dir, false, &Everything, remember)?;
+        let pages = disk.pages(&*self.db);
+        let trees = Trees {
+            agreement: Tree::new(&pages, position.agreement),
+            local: Tree::new(&pages, disk.observed),
+            wanted: Tree::new(&pages, wanted_root),
+        };
+        let first_contact = position.applied.is_none() && hub.head.is_some();
+        if first_contact && disk.observed != wanted_root {
+            return Err(Error::new(ErrorKind::Refused, "the hub has revisions that this node has never applied")
+                .at(self.transport.endpoint())
+                .hint("run `depsync update` first: it adopts what is equal and keeps what differs aside"));
+        }
+        let held = self.held(&disk, &trees, &pages, options, &attempt.moving)?;
+        let mut listed = disk.unknown();
+        listed.extend(held.iter().filter_map(|remark| remark.path.clone()));
+        let forget = &options.forget;
+        let hidden = |path: &RelPath, directory: bool| {
+            disk.ignore.matches(path, directory) && !forget.iter().any(|gone| gone == path || path.is_beneath(gone))
+        };
+        let plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden))?;
+        self.check_place(&position, &disk, plan.publish.is_empty())?;
+        let accepts = self.guard(&trees, &plan, options)?;
+        let outcome = PublishOutcome::of(&plan, &hub.head, held, &disk, attempt.begun);
+        if options.dry_run {
+            return Ok(Ok(outcome));
+        }
+        position.place = Some((disk.scan.device, disk.scan.inode));
+        position.held = outcome.held.iter().map(Remark::as_pair).collect();
+        self.set_identity(|identity| identity.writes = Some(true))?;
+        if plan.publish.is_empty() {
+            return self.settle_unchanged(cx, position, &before, &hub.head, &trees, &plan, outcome).map(Ok);
+        }
+        let parent = hub.head.as_ref().map(|head| head.revision);
+        self.propose(cx, attempt, position, parent, &disk, &trees, &plan, accepts, outcome)
+    }
+
+    /// Nothing new here: the agreement takes in what both sides have alike.
+    #[allow(clippy::too_many_arguments, reason = "the state of one attempt; split off only for its length")]
+    fn settle_unchanged(
+        &self,
+        cx: &Context,
+        mut position: Position,
+        before: &Position,
+        head: &Option<Head>,
+        trees: &Trees<'_>,
+        plan: &Plan,
+        mut outcome: PublishOutcome,
+    ) -> Result<PublishOutcome> {
+        let mut pages = Overlay::new(&*self.db);
+        position.agreement = tree::edit(trees.agreement, plan.agree.iter().cloned().map(Ok), &mut pages)?;
+        if let Some(head) = head {
+            position.seen = Some((head.revision, head.root));
+            if position.agreement == head.root {
+                position.applied = position.seen;
+                position.whole = true;
+            }
+        }
+        // Looking for records beyond the head is not worth a write of its own.
+        if (Position { healed: before.healed, ..position.clone() }) != *before {
+            cx.step("publish.settle");
+            self.settle(&position, &pages, None, &[], &[])?;
+        }
+        self.report_published(cx, &position, &mut outcome)?;
+        Ok(outcome)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the state of one attempt; split off only for its length")]
+    fn propose(
+        &self,
+        cx: &Context,
+        attempt: &mut Attempt<'_>,
+        mut position: Position,
+        parent: Option<Revision>,
+        disk: &Disk,
+        trees: &Trees<'_>,
+        plan: &Plan,
+        accepts: Vec<Acceptance>,
+        mut outcome: PublishOutcome,
+    ) -> Result<Result<PublishOutcome, Again>> {
+        let mut pages = Overlay::new(&*self.db);
+        let published = plan.publish.iter().map(|change| Ok((change.path.clone(), change.after.clone())));
+        let root = tree::edit(trees.wanted, published, &mut pages)?;
+        let new_pages = pages_between(&pages, trees.wanted.root(), root)?;
+        let proposal = Proposal {
+            parent,
+            draft: self.draft(cx, root, &attempt.options.message, accepts)?,
+            changes: &plan.publish,
+            pages: &new_pages,
+            content: &disk.root,
+        };
+        cx.step("publish.propose");
+        let (record, sent, recipes) = match self.transport.publish(cx, &proposal)? {
+            Published::Raced => return Ok(Err(Again::Raced)),
+            Published::Moved(paths) => return Ok(Err(Again::Moved(paths))),
+            Published::Done { record, sent, recipes } => (record, sent, recipes),
+        };
+        attempt.sent += sent;
+        let revision = record.revision();
+        // Lowest pages first: the cache holds a page only with all beneath it.
+        self.db.cache_pages(new_pages.into_iter().rev())?;
+        let mut moved: Vec<_> = plan.publish.iter().map(|change| (change.path.clone(), change.after.clone())).collect();
+        moved.extend(plan.agree.iter().cloned());
+        moved.sort_by(|left, right| left.0.cmp(&right.0));
+        position.agreement = tree::edit(trees.agreement, moved.into_iter().map(Ok), &mut pages)?;
+        position.seen = Some((revision, root));
+        if position.agreement == root {
+            position.applied = position.seen;
+            position.whole = true;
+        }
+        outcome.parent = outcome.revision;
+        outcome.revision = Some(revision.number);
+        outcome.root = root;
+        outcome.bytes_sent = attempt.sent;
+        outcome.duration_ms = u64::try_from(attempt.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let row = Applied {
+            at: cx.now(),
+            work: Work::Publish,
+            from: parent.map(|parent| parent.number),
+            to: Some(revision.number),
+            root: position.agreement,
+            entries: plan.publish.len() as u64,
+            bytes: attempt.sent,
+            millis: outcome.duration_ms,
+            outcome: if outcome.conflicts.is_empty() { "applied" } else { "partial" }.to_owned(),
+            detail: None,
+        };
+        let forgotten: Vec<Digest> =
+            plan.publish.iter().filter_map(|change| change.before.as_ref()?.content()).map(|(hash, _)| hash).collect();
+        cx.step("publish.settle");
+        self.settle(&position, &pages, Some(&row), &recipes, &forgotten)?;
+        self.report_published(cx, &position, &mut outcome)?;
+        self.db.sweep_cache(&[disk.observed, root])?;
+        Ok(Ok(outcome))
+    }
+
+    /// What the record is to say.
+    pub(super) fn draft(&self, cx: &Context, root: Digest, message: &str, accepts: Vec<Acceptance>) -> Result<Draft> {
+        let identity = self.identity();
+        let author =
+            if self.options.author.is_empty() { identity.node.to_string() } else { self.options.author.clone() };
+        Ok(Draft {
+            root,
+            author,
+            node: identity.node,
+            nonce: data_encoding::HEXLOWER.encode(&random_bytes()?),
+            time: cx.now(),
+            message: message.to_owned(),
+            accepts,
+        })
+    }
+
+    pub(super) fn settle(
+        &self,
+        position: &Position,
+        pages: &dyn Pages,
+        history: Option<&Applied>,
+        recipes: &[(Digest, crate::content::Recipe)],
+        forgotten: &[Digest],
+    ) -> Result<()> {
+        let times = std::collections::BTreeMap::new();
+        let ends_journal = false;
+        self.db.settle(&Settlement { position, pages, history, recipes, forgotten, times: &times, ends_journal })
+    }
+
+    pub(super) fn report_published(
+        &self,
+        cx: &Context,
+        position: &Position,
+        outcome: &mut PublishOutcome,
+    ) -> Result<()> {
+        let whole = position.whole && outcome.conflicts.is_empty();
+        let kind = if whole { Outcome::Applied } else { Outcome::Partial };
+        let problem = (!outcome.conflicts.is_empty()).then(|| format!("{} conflicts", outcome.conflicts.len()));
+        let report = self.compose_report(cx, position, Some(position.agreement), kind, problem);
+        self.send_report(cx, &report, &mut outcome.warnings)
+    }
+
+    /// Halts on suspicion; gives what the record must say that the publisher confirmed.
+    fn guard(&self, trees: &Trees<'_>, plan: &Plan, options: &PublishOptions) -> Result<Vec<Acceptance>> {
+        let agreed = trees.agreement.totals()?;
+        let here = after(agreed, &plan.publish);
+        let checked = plan::check_removal(Guard::Source, agreed, here).and_then(|()| {
+            let parent = trees.wanted.totals()?;
+            plan::check_removal(Guard::Source, parent, after(parent, &plan.publish))
+        });
+        match checked {
+            Ok(()) => Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::Refused && options.allow_mass_delete => {
+                Ok(vec![Acceptance::MassDelete])
+            }
+            Err(error) => Err(error.at(self.places.dir.display())),
+        }
+    }
+
+    /// What looks half-copied, or kept changing.
+    fn held(
+        &self,
+        disk: &Disk,
+        trees: &Trees<'_>,
+        pages: &dyn Pages,
+        options: &PublishOptions,
+        moving: &[RelPath],
+    ) -> Result<Vec<Remark>> {
+        let remark = |path: &RelPath, reason: &str| Remark { path: Some(path.clone()), reason: reason.to_owned() };
+        let mut held: Vec<Remark> = Vec::new();
+        for path in disk.scan.unsettled.iter().chain(moving) {
+            held.push(remark(path, "it is still changing"));
+        }
+        if options.no_hold {
+            return Ok(held);
+        }
+        let (agreement, local) = (Tree::new(pages, trees.agreement.root()), Tree::new(pages, trees.local.root()));
+        for change in agreement.diff(&local) {
+            let change = change?;
+            let new_content = change.after.as_ref().and_then(Entry::content);
+            if new_content.is_none() || new_content == change.before.as_ref().and_then(Entry::content) {
+                continue;
+            }
+            // A file that cannot be opened any more is noticed when its content is cut.
+            let Ok(file) = disk.root.read(&change.path) else { continue };
+            if let Some(flaw) = archive_flaw(&file, change.path.name(), &self.options.archives)? {
+                held.push(remark(&change.path, &flaw.to_string()));
+            }
+        }
+        held.sort_by(|left, right| left.path.cmp(&right.path));
+        held.dedup_by(|left, right| left.path == right.path);
+        Ok(held)
+    }
+}
+
+/// The pages of the tree `new` that `old` does not have, each above those beneath it.
+pub(super) fn pages_between(pages: &dyn Pages, old: Digest, new: Digest) -> Result<Vec<(Digest, Vec<u8>)>> {
+    let ids = Tree::new(pages, old).new_pages(&Tree::new(pages, new))?;
+    ids.into_iter().map(|id| pages.page(&id).map(|bytes| (id, bytes.to_vec()))).collect()
+}
+
+/// What a tree has after `changes`, as far as a guard must know.
+fn after(totals: Totals, changes: &[Change]) -> Totals {
+    let added = changes.iter().filter(|change| change.before.is_none()).count() as u64;
+    let removed = changes.iter().filter(|change| change.after.is_none()).count() as u64;
+    Totals { entries: (totals.entries + added).saturating_sub(removed), ..totals }
+}
+
+impl Remark {
+    fn as_pair(&self) -> (String, String) {
+        (self.path.as_ref().map(ToString::to_string).unwrap_or_default(), self.reason.clone())
+    }
+}
+
+impl PublishOutcome {
+    fn of(plan: &Plan, head: &Option<Head>, held: Vec<Remark>, disk: &Disk, begun: Instant) -> Self {
+        let revision = head.as_ref().map(|head| head.revision.number);
+        Self {
+            root: head.as_ref().map_or(empty_root(), |head| head.root),
+            held,
+            conflicts: conflicts(&plan.conflicts, revision.unwrap_or(0)),
+            problems: disk.problems(),
+            warnings: disk.skipped(),
+            ..Self::counting(&plan.publish, revision, begun)
+        }
+    }
+
+    /// An outcome that counts `changes`.
+    pub(super) fn counting(changes: &[Change], revision: Option<u64>, begun: Instant) -> Self {
+        let count = |which: fn(&Change) -> bool| changes.iter().filter(|change| which(change)).count() as u64;
+        Self {
+            revision,
+            root: empty_root(),
+            parent: None,
+            changed: !changes.is_empty(),
+            added: count(|change| change.before.is_none()),
+            modified: count(|change| change.before.is_some() && change.after.is_some()),
+            removed: count(|change| change.after.is_none()),
+            held: Vec::new(),
+            conflicts: Vec::new(),
+            problems: Vec::new(),
+            bytes_changed: changes.iter().filter_map(|change| change.after.as_ref()).map(Entry::size).sum(),
+            bytes_sent: 0,
+            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            changes: changes.to_vec(),
+            warnings: Vec::new(),
+        }
+    }
+}

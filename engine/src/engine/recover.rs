@@ -1,0 +1,94 @@
+//! Finishing an update that was interrupted after its journal was written.
+
+use std::collections::BTreeMap;
+
+use super::Node;
+use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Step};
+use crate::beneath::Root;
+use crate::context::Context;
+use crate::error::Result;
+use crate::path::RelPath;
+use crate::revdb::{Applied, Settlement, Work};
+use crate::tree::{self, Entry, Overlay, Tree};
+
+impl Node {
+    /// Finishes an interrupted update, if there is one; says whether there was. Needs the lock.
+    pub(super) fn recover(&self, cx: &Context) -> Result<bool> {
+        let Some(journal) = self.db.journal()? else {
+            Stage::sweep(&self.places)?;
+            return Ok(false);
+        };
+        let steps: Vec<Step> = journal.steps.iter().map(|bytes| Step::decode(bytes)).collect::<Result<_>>()?;
+        let position = self.db.position()?;
+        let root = self.open_dir(&position)?;
+        let stage = Stage::open(&self.places, &journal.head.run)?;
+        let recovery = Recovery::new(cx, self.places.recovery(), &journal.head.run);
+        tracing::info!(run = journal.head.run, steps = steps.len(), "finishing an interrupted update");
+        let done = apply::commit(cx, &root, &stage, &recovery, &steps, OnDrift::KeepAside)?;
+        apply::flush_directories(&root, steps.iter().map(|step| &step.path))?;
+        // What a path is in the end is what its last step says.
+        let mut ended: BTreeMap<&RelPath, Option<&Entry>> = BTreeMap::new();
+        for step in &steps {
+            ended.insert(&step.path, step.want.as_ref());
+        }
+        let changes = ended
+            .into_iter()
+            .filter(|(path, _)| !done.left.contains_key(*path))
+            .map(|(path, want)| Ok((path.clone(), want.cloned())));
+        let mut pages = Overlay::new(&*self.db);
+        let agreement = tree::edit(Tree::new(&*self.db, position.agreement), changes, &mut pages)?;
+        let from = position.applied.map(|(revision, _)| revision.number);
+        let mut position = position;
+        position.agreement = agreement;
+        position.applied = Some(journal.head.target);
+        position.whole = journal.head.whole && done.left.is_empty();
+        let row = Applied {
+            at: cx.now(),
+            work: Work::Update,
+            from,
+            to: Some(journal.head.target.0.number),
+            root: agreement,
+            entries: steps.len() as u64,
+            bytes: 0,
+            millis: 0,
+            outcome: if position.whole { "recovered".to_owned() } else { "partial".to_owned() },
+            detail: done.left.iter().next().map(|(path, why)| format!("{path}: {why}")),
+        };
+        cx.step("recover.settle");
+        self.db.settle(&Settlement {
+            position: &position,
+            pages: &pages,
+            history: Some(&row),
+            recipes: &[],
+            forgotten: &[],
+            times: &self.times_after(&done)?,
+            ends_journal: true,
+        })?;
+        cx.step("recover.sweep");
+        stage.remove()?;
+        Ok(true)
+    }
+
+    /// The modification times to remember: those that paths had, with the one just replaced.
+    pub(super) fn times_after(&self, done: &Committed) -> Result<BTreeMap<RelPath, Vec<i64>>> {
+        let mut times = BTreeMap::new();
+        for (path, second) in &done.replaced_times {
+            let mut lately = self.db.lately(path)?;
+            lately.push(*second);
+            times.insert(path.clone(), lately);
+        }
+        Ok(times)
+    }
+}
+
+impl Node {
+    /// Opens the deployment directory of an update: the first one makes it.
+    pub(super) fn open_or_make_dir(&self, cx: &Context, position: &crate::revdb::Position) -> Result<Root> {
+        if position.agreement == tree::empty_root() && !self.places.dir.exists() {
+            cx.step("update.make-directory");
+            std::fs::create_dir(&self.places.dir)
+                .map_err(|source| crate::error::Error::io("make the directory", self.places.dir.display(), source))?;
+        }
+        self.open_dir(position)
+    }
+}

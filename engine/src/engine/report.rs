@@ -1,0 +1,53 @@
+//! Telling the hub, and through it the managers, what this node has.
+
+use super::Node;
+use crate::context::Context;
+use crate::error::Result;
+use crate::hash::Digest;
+use crate::revdb::Position;
+use crate::transport::{NodeReport, Outcome, REPORT_SCHEMA};
+
+impl Node {
+    /// The report of this moment.
+    pub(super) fn compose_report(
+        &self,
+        cx: &Context,
+        position: &Position,
+        measured: Option<Digest>,
+        outcome: Outcome,
+        problem: Option<String>,
+    ) -> NodeReport {
+        let identity = self.identity();
+        NodeReport {
+            schema: REPORT_SCHEMA,
+            node: identity.node,
+            nonce: identity.nonce,
+            writes: self.writes(),
+            applied: position.applied.map(|(revision, _)| revision),
+            root: position.applied.map(|(_, root)| root),
+            measured,
+            time: cx.now(),
+            full_scan: position.full_scan,
+            pinned: position.pinned.is_some(),
+            outcome,
+            problem,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Writes a report if it says something new. One that cannot be written is a warning.
+    pub(super) fn send_report(&self, cx: &Context, report: &NodeReport, warnings: &mut Vec<String>) -> Result<()> {
+        let known = self.db.last_report()?;
+        let says_the_same = known.is_some_and(|known| NodeReport { time: report.time, ..known } == *report);
+        if says_the_same {
+            return Ok(());
+        }
+        match self.transport.report(cx, report) {
+            Ok(()) => self.db.set_last_report(report),
+            Err(error) => {
+                warnings.push(format!("the report of this node could not be written: {error}"));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `rollback`: an old tree becomes the newest revision, and comes back here and everywhere.
+
+use std::time::Instant;
+
+use super::publish::pages_between;
+use super::update::{Manner, Target};
+use super::{Node, PublishOutcome, Role};
+use crate::content::LocalContent;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::RelPath;
+use crate::plan::{self, Guard};
+use crate::record::Acceptance;
+use crate::transport::{Look, OpenMode, Proposal, Published};
+use crate::tree::{Change, Tree};
+
+/// A lost race is run again: the old tree is what is wanted, whoever published in between.
+const RACES: u32 = 16;
+
+impl Node {
+    /// Publishes the tree of revision `number` as a new revision and applies it here. Local changes that were not
+    /// published stay as they are.
+    pub fn rollback(&self, cx: &Context, number: u64, message: &str) -> Result<PublishOutcome> {
+        cx.check()?;
+        if !self.writes() || self.options.role == Some(Role::ReadOnly) {
+            return Err(Error::new(ErrorKind::Usage, "only a manager rolls the deployment back")
+                .hint("on a worker, `depsync update --to REV` pins this node alone"));
+        }
+        let begun = Instant::now();
+        let _lock = self.lock(cx)?;
+        self.recover(cx)?;
+        for _ in 0..RACES {
+            if let Some(outcome) = self.try_rollback(cx, number, message, begun)? {
+                return Ok(outcome);
+            }
+        }
+        Err(Error::new(ErrorKind::Locked, "somebody else was faster every time").op("roll back").hint("try again"))
+    }
+
+    fn try_rollback(&self, cx: &Context, number: u64, message: &str, begun: Instant) -> Result<Option<PublishOutcome>> {
+        let mut position = self.db.position()?;
+        let before = position.clone();
+        if let Some(pinned) = position.pinned {
+            return Err(Error::new(ErrorKind::Refused, format!("this node is pinned to revision {pinned}"))
+                .hint("`depsync update --unpin` brings it back to the newest revision"));
+        }
+        let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Heal)?;
+        let Some(head) = hub.head else {
+            return Err(
+                Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint())
+            );
+        };
+        let old = self.record_number(cx, number)?;
+        let root = old.payload().root;
+        self.ensure_tree(cx, head.revision, head.root)?;
+        self.ensure_tree(cx, old.revision(), root)?;
+        let (now, then) = (Tree::new(&*self.db, head.root), Tree::new(&*self.db, root));
+        let changes: Vec<Change> = now.diff(&then).collect::<Result<_>>()?;
+        let mut outcome = PublishOutcome::counting(&changes, Some(head.revision.number), begun);
+        outcome.root = root;
+        let mut target = Target { revision: head.revision, root: head.root };
+        if !changes.is_empty() {
+            // Naming a revision is a confirmation: the workers must not refuse what the operator asked for.
+            let accepts = match plan::check_removal(Guard::Source, now.totals()?, then.totals()?) {
+                Ok(()) => Vec::new(),
+                Err(_) => vec![Acceptance::MassDelete],
+            };
+            let pages = pages_between(&*self.db, head.root, root)?;
+            let message =
+                if message.is_empty() { format!("rollback to revision {number}") } else { message.to_owned() };
+            let proposal = Proposal {
+                parent: Some(head.revision),
+                draft: self.draft(cx, root, &message, accepts)?,
+                changes: &changes,
+                pages: &pages,
+                content: &InTheHub,
+            };
+            cx.step("rollback.propose");
+            match self.transport.publish(cx, &proposal)? {
+                Published::Raced => return Ok(None),
+                Published::Moved(paths) => return Err(collected(number, paths.first())),
+                Published::Done { record, sent, .. } => {
+                    outcome.parent = outcome.revision;
+                    outcome.revision = Some(record.revision().number);
+                    outcome.bytes_sent = sent;
+                    target = Target { revision: record.revision(), root };
+                }
+            }
+        }
+        let manner = Manner {
+            policy: self.policy(position.applied.is_none()),
+            full: false,
+            prune: false,
+            dry_run: false,
+            allow_mass_delete: true,
+        };
+        let done = self.bring_to(cx, &mut position, &before, target, &manner)?;
+        let done = done.into_outcome(begun, target.revision.number);
+        outcome.conflicts = done.conflicts;
+        outcome.problems = done.problems;
+        outcome.warnings = done.warnings;
+        outcome.duration_ms = done.duration_ms;
+        Ok(Some(outcome))
+    }
+}
+
+/// An old revision's content is in the hub, or nowhere.
+struct InTheHub;
+
+impl LocalContent for InTheHub {
+    fn open(&self, path: &RelPath) -> Result<std::fs::File> {
+        Err(collected(0, Some(path)).with_kind(ErrorKind::NotFound))
+    }
+}
+
+fn collected(number: u64, path: Option<&RelPath>) -> Error {
+    let what = if number == 0 { "its content".to_owned() } else { format!("the content of revision {number}") };
+    let error = Error::new(ErrorKind::Usage, format!("{what} is no longer in the hub: it was collected by `gc`"));
+    match path {
+        Some(path) => error.at(path),
+        None => error,
+    }
+}

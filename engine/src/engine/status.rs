@@ -1,0 +1,174 @@
+//! `status`: what is here, what the hub has, who has reported what. Changes nothing.
+
+use super::disk::{Disk, Remember};
+use super::update::conflicts;
+use super::{Node, Remark, StatusOutcome};
+use crate::context::Context;
+use crate::error::{ErrorKind, Result};
+use crate::hash::Digest;
+use crate::name::Revision;
+use crate::path::RelPath;
+use crate::plan::{self, Plan, Policy, Trees, Unsettled};
+use crate::revdb::Position;
+use crate::scan::{Everything, Interest};
+use crate::transport::{Look, NodeReport, OpenMode};
+use crate::tree::{self, Tree};
+
+/// A revision and its root.
+type Seen = (Revision, Digest);
+
+impl Node {
+    /// Looks at everything. With the hub out of reach the local facts are given, and the reason.
+    pub fn status(&self, cx: &Context) -> Result<StatusOutcome> {
+        cx.check()?;
+        let position = self.db.position()?;
+        let identity = self.identity();
+        let mut outcome = StatusOutcome {
+            node: identity.node,
+            dir: self.places.dir.display().to_string(),
+            hub: self.transport.endpoint().to_string(),
+            hub_id: identity.hub_id,
+            deployment: identity.deployment,
+            writes: self.writes(),
+            applied: position.applied.map(|(revision, _)| revision.number),
+            measured: None,
+            pinned: position.pinned,
+            head: None,
+            drift: Vec::new(),
+            conflicts: Vec::new(),
+            held: position.held.iter().map(|(path, reason)| Remark::from_pair(path, reason)).collect(),
+            problems: Vec::new(),
+            nodes: Vec::new(),
+            hub_error: None,
+            warnings: Vec::new(),
+        };
+        let mut seen = position.seen;
+        match self.ask_hub(cx, &position) {
+            Ok((head, nodes)) => {
+                outcome.head = head.map(|(revision, _)| revision.number);
+                outcome.nodes = nodes;
+                seen = head.or(seen);
+            }
+            Err(error) => {
+                outcome.nodes = self.db.remembered_reports()?;
+                outcome.hub_error = Some(error);
+            }
+        }
+        if self.db.journal()?.is_some() {
+            outcome.warnings.push("an update was interrupted; the next command finishes it".to_owned());
+        }
+        self.warn_of_clones(&mut outcome);
+        self.look_at_differences(cx, &position, seen, &mut outcome)?;
+        Ok(outcome)
+    }
+
+    fn ask_hub(&self, cx: &Context, position: &Position) -> Result<(Option<Seen>, Vec<NodeReport>)> {
+        let mut position = position.clone();
+        let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
+        let nodes = if hub.facts.capabilities.reports { self.transport.reports(cx)? } else { Vec::new() };
+        self.db.remember_reports(&nodes)?;
+        if let Some(head) = &hub.head {
+            self.ensure_tree(cx, head.revision, head.root)?;
+        }
+        Ok((hub.head.map(|head| (head.revision, head.root)), nodes))
+    }
+
+    fn warn_of_clones(&self, outcome: &mut StatusOutcome) {
+        let identity = self.identity();
+        let own = outcome.nodes.iter().find(|report| report.node == identity.node);
+        if own.is_some_and(|report| report.nonce != identity.nonce) {
+            outcome.warnings.push(format!(
+                "another state directory reports as node `{}`: give one of the two another --node",
+                identity.node
+            ));
+        }
+    }
+
+    fn look_at_differences(
+        &self,
+        cx: &Context,
+        position: &Position,
+        seen: Option<Seen>,
+        outcome: &mut StatusOutcome,
+    ) -> Result<()> {
+        let root = match self.open_dir(position) {
+            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::NotFound) => {
+                let reason = error.to_string();
+                outcome.problems.push(Remark { path: None, reason });
+                return Ok(());
+            }
+            root => root?,
+        };
+        let agreement = Tree::new(&*self.db, position.agreement);
+        let agreed = Agreed(agreement);
+        let interest: &dyn Interest = if self.writes() { &Everything } else { &agreed };
+        let disk = self.look(cx, root, false, interest, Remember::No)?;
+        outcome.problems = disk.problems();
+        outcome.warnings.extend(disk.skipped());
+        let pages = disk.pages(&*self.db);
+        // Without the hub the wanted tree may not be readable here; then there is nothing to say about conflicts.
+        let wanted = match seen {
+            Some((revision, root)) if self.ensure_tree(cx, revision, root).is_ok() => root,
+            _ => position.agreement,
+        };
+        let trees = Trees {
+            agreement: Tree::new(&pages, position.agreement),
+            local: Tree::new(&pages, disk.observed),
+            wanted: Tree::new(&pages, wanted),
+        };
+        let plan = self.differences(&disk, trees)?;
+        outcome.measured = Some(measured(&trees)?);
+        if self.writes() {
+            outcome.conflicts = conflicts(&plan.conflicts, seen.map_or(0, |(revision, _)| revision.number));
+            outcome.drift = plan.publish.into_iter().map(|change| change.path).collect();
+        } else {
+            outcome.drift = drift(&trees)?;
+        }
+        Ok(())
+    }
+
+    fn differences(&self, disk: &Disk, trees: Trees<'_>) -> Result<Plan> {
+        let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
+        plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden))
+    }
+}
+
+/// A worker looks at what it tracks.
+struct Agreed<'a>(Tree<'a>);
+
+impl Interest for Agreed<'_> {
+    fn wants(&self, path: &RelPath, _is_directory: bool) -> bool {
+        !matches!(self.0.get(path), Ok(None))
+    }
+}
+
+/// Tracked paths that differ from what was applied.
+fn drift(trees: &Trees<'_>) -> Result<Vec<RelPath>> {
+    let mut paths = Vec::new();
+    for change in trees.agreement.diff(&trees.local) {
+        let change = change?;
+        if change.before.is_some() {
+            paths.push(change.path);
+        }
+    }
+    Ok(paths)
+}
+
+/// The root over the tracked paths as they are on the disk.
+pub(super) fn measured(trees: &Trees<'_>) -> Result<Digest> {
+    let mut found = Vec::new();
+    for change in trees.agreement.diff(&trees.local) {
+        let change = change?;
+        if change.before.is_some() {
+            found.push((change.path, change.after));
+        }
+    }
+    let mut scratch = tree::MemoryPages::default();
+    tree::edit(trees.agreement, found.into_iter().map(Ok), &mut scratch)
+}
+
+impl Remark {
+    fn from_pair(path: &str, reason: &str) -> Self {
+        Self { path: RelPath::try_from(path).ok(), reason: reason.to_owned() }
+    }
+}

@@ -1,0 +1,236 @@
+//! From three trees to what is to be done. Pure: no input, no output, no clock.
+//!
+//! The trees are the **agreement** (what this disk and the hub last agreed on, path by path), **local** (what is on
+//! this disk) and **wanted** (what the hub says). A path differs from the agreement on one side, on both or on none;
+//! everything the engine does is a case of that:
+//!
+//! | local | wanted | on a manager | on a worker, or at first contact |
+//! |---|---|---|---|
+//! | same | same | nothing | nothing |
+//! | changed | same | publish it | drift: bring the agreement back, keep the local content aside |
+//! | same | changed | apply it | apply it |
+//! | both alike | | agree | agree |
+//! | both, differently | | conflict: leave both alone | apply the hub's, keep the local content aside |
+//!
+//! Laws:
+//! - the agreement never claims an entry that was not measured on this disk: unreadable, ignored, held and
+//!   conflicted paths are *unsettled* or in conflict and keep their old entry;
+//! - conflicts are closed under parents: removing `a` against adding `a/b` is a conflict of both paths, so that what
+//!   goes through is a well-formed tree on both sides;
+//! - a path that the agreement does not know is never removed (pruning is asked for explicitly).
+
+mod closure;
+mod guard;
+mod unsettled;
+
+use std::cmp::Ordering;
+use std::iter::Peekable;
+
+use crate::error::Result;
+use crate::path::RelPath;
+use crate::tree::{Change, Entry, Tree};
+
+pub use guard::{Guard, Place, check_place, check_removal};
+pub use unsettled::Unsettled;
+
+/// Who wins where both sides differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Nobody: local changes are published, a path changed on both sides is a conflict.
+    ThreeWay,
+    /// The hub: local changes of tracked paths are drift.
+    HubWins,
+    /// The hub, for the paths that it has; a path only found here is left alone. The first contact of a manager.
+    Adopt,
+}
+
+/// The three trees.
+#[derive(Clone, Copy)]
+pub struct Trees<'a> {
+    /// What this disk and the hub last agreed on.
+    pub agreement: Tree<'a>,
+    /// What is on this disk.
+    pub local: Tree<'a>,
+    /// What the hub says.
+    pub wanted: Tree<'a>,
+}
+
+/// A path that is to be changed on this disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// The path.
+    pub path: RelPath,
+    /// What is there now.
+    pub have: Option<Entry>,
+    /// What is to be there.
+    pub want: Option<Entry>,
+    /// Whether what is there now is unknown to the hub and must be kept aside.
+    pub keep: bool,
+}
+
+/// A path changed on both sides, differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The path.
+    pub path: RelPath,
+    /// What both sides agreed on.
+    pub agreed: Option<Entry>,
+    /// What is on this disk.
+    pub mine: Option<Entry>,
+    /// What the hub says.
+    pub theirs: Option<Entry>,
+}
+
+/// What is to be done, each list in path order, no path in two of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// To be published: from what the agreement has to what is here.
+    pub publish: Vec<Change>,
+    /// To be changed on this disk.
+    pub apply: Vec<Application>,
+    /// Alike on both sides: the agreement moves without any work.
+    pub agree: Vec<(RelPath, Option<Entry>)>,
+    /// Left alone on both sides.
+    pub conflicts: Vec<Clash>,
+    /// Changed in the hub, but unreadable, ignored or unsettled here: left alone.
+    pub blocked: Vec<RelPath>,
+}
+
+impl Plan {
+    /// Whether there is nothing at all to do.
+    pub fn is_idle(&self) -> bool {
+        self.publish.is_empty() && self.apply.is_empty() && self.agree.is_empty()
+    }
+}
+
+/// Plans. `unsettled` tells which paths were not measured.
+pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let mut mine: Vec<Change> = Vec::new();
+    let mut theirs: Vec<Change> = Vec::new();
+    // What is beneath a removed directory is gone, whether or not anybody could have looked at it.
+    let mut gone: Option<RelPath> = None;
+    for change in trees.agreement.diff(&trees.local) {
+        let change = change?;
+        let beneath_gone = gone.as_ref().is_some_and(|gone| change.path.is_beneath(gone));
+        if !beneath_gone && unsettled.covers(&change) {
+            continue;
+        }
+        if !beneath_gone && !change.after.as_ref().is_some_and(Entry::is_directory) {
+            gone = Some(change.path.clone());
+        }
+        mine.push(change);
+    }
+    for change in trees.agreement.diff(&trees.wanted) {
+        let change = change?;
+        if unsettled.covers_path(&change.path) {
+            plan.blocked.push(change.path);
+        } else {
+            theirs.push(change);
+        }
+    }
+    let clashes = match policy {
+        Policy::ThreeWay => closure::clashing(&mine, &theirs),
+        Policy::HubWins | Policy::Adopt => Vec::new(),
+    };
+    let mut clashes = clashes.into_iter().peekable();
+    for side in Merged::new(mine, theirs) {
+        let path = side.path();
+        let clashed = clashes.next_if(|clash| clash == path).is_some();
+        plan.settle(side, policy, clashed);
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn settle(&mut self, sides: Sides, policy: Policy, clashed: bool) {
+        match (policy, sides) {
+            (_, Sides::Both(mine, theirs)) if mine.after == theirs.after => self.agree.push((mine.path, mine.after)),
+            (Policy::ThreeWay, sides) if clashed => self.conflicts.push(sides.into_clash()),
+            (Policy::ThreeWay, Sides::Mine(change)) => self.publish.push(change),
+            (Policy::ThreeWay, Sides::Both(mine, theirs)) => {
+                self.conflicts.push(Sides::Both(mine, theirs).into_clash())
+            }
+            (_, Sides::Theirs(change)) => {
+                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false })
+            }
+            (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
+                keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),
+                path: mine.path,
+                have: mine.after,
+                want: theirs.after,
+            }),
+            (Policy::HubWins | Policy::Adopt, Sides::Mine(change)) => {
+                // Only what the agreement knows is drift; anything else is the server's or, on a manager, not yet
+                // published.
+                if change.before.is_some() {
+                    self.apply.push(Application {
+                        keep: change.after.as_ref().is_some_and(|entry| !entry.is_directory()),
+                        path: change.path,
+                        have: change.after,
+                        want: change.before,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// How a path differs from the agreement.
+enum Sides {
+    Mine(Change),
+    Theirs(Change),
+    Both(Change, Change),
+}
+
+impl Sides {
+    fn path(&self) -> &RelPath {
+        match self {
+            Self::Mine(change) | Self::Theirs(change) | Self::Both(change, _) => &change.path,
+        }
+    }
+
+    fn into_clash(self) -> Clash {
+        match self {
+            Self::Mine(mine) => {
+                Clash { path: mine.path, theirs: mine.before.clone(), agreed: mine.before, mine: mine.after }
+            }
+            Self::Theirs(theirs) => {
+                Clash { path: theirs.path, mine: theirs.before.clone(), agreed: theirs.before, theirs: theirs.after }
+            }
+            Self::Both(mine, theirs) => {
+                Clash { path: mine.path, agreed: mine.before, mine: mine.after, theirs: theirs.after }
+            }
+        }
+    }
+}
+
+/// Two ascending lists of changes as one.
+struct Merged {
+    mine: Peekable<std::vec::IntoIter<Change>>,
+    theirs: Peekable<std::vec::IntoIter<Change>>,
+}
+
+impl Merged {
+    fn new(mine: Vec<Change>, theirs: Vec<Change>) -> Self {
+        Self { mine: mine.into_iter().peekable(), theirs: theirs.into_iter().peekable() }
+    }
+}
+
+impl Iterator for Merged {
+    type Item = Sides;
+
+    fn next(&mut self) -> Option<Sides> {
+        let order = match (self.mine.peek(), self.theirs.peek()) {
+            (Some(mine), Some(theirs)) => mine.path.cmp(&theirs.path),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        match order {
+            Ordering::Less => self.mine.next().map(Sides::Mine),
+            Ordering::Greater => self.theirs.next().map(Sides::Theirs),
+            Ordering::Equal => self.mine.next().zip(self.theirs.next()).map(|(mine, theirs)| Sides::Both(mine, theirs)),
+        }
+    }
+}

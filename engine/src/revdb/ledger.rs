@@ -1,0 +1,69 @@
+//! What is remembered of the hub, for the transport.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::RevDb;
+use crate::error::Result;
+use crate::hash::Digest;
+use crate::transport::{Ledger, NodeReport};
+
+impl Ledger for RevDb {
+    fn record(&self, number: u64) -> Result<Option<Vec<u8>>> {
+        self.state()
+            .prepare_cached("SELECT bytes FROM record WHERE number = ?1")
+            .and_then(|mut statement| statement.query_row([number.cast_signed()], |row| row.get(0)).optional())
+            .map_err(self.failed("read a record from the database"))
+    }
+
+    fn remember_record(&self, number: u64, bytes: &[u8]) -> Result<()> {
+        self.state()
+            .prepare_cached("INSERT INTO record VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = excluded.bytes")
+            .and_then(|mut statement| statement.execute(params![number.cast_signed(), bytes]))
+            .map_err(self.failed("write a record to the database"))?;
+        Ok(())
+    }
+
+    fn pack_tail(&self, name: &Digest) -> Result<Option<Vec<u8>>> {
+        self.cache()
+            .prepare_cached("SELECT bytes FROM pack_tail WHERE name = ?1")
+            .and_then(|mut statement| statement.query_row([&name.as_bytes()[..]], |row| row.get(0)).optional())
+            .map_err(self.failed("read the cache"))
+    }
+
+    fn remember_pack_tail(&self, name: &Digest, tail: &[u8]) -> Result<()> {
+        self.cache()
+            .prepare_cached("INSERT INTO pack_tail VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+            .and_then(|mut statement| statement.execute(params![&name.as_bytes()[..], tail]))
+            .map_err(self.failed("write the cache"))?;
+        Ok(())
+    }
+}
+
+impl RevDb {
+    /// Remembers what the nodes have reported: what `status` shows while the hub is out of reach.
+    pub fn remember_reports(&self, reports: &[NodeReport]) -> Result<()> {
+        let mut connection = self.state();
+        let failed = self.failed("write reports to the database");
+        let transaction = connection.transaction().map_err(&failed)?;
+        for report in reports {
+            transaction
+                .prepare_cached("INSERT INTO report VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = excluded.bytes")
+                .and_then(|mut statement| statement.execute(params![report.node.as_str(), report.to_bytes().ok()]))
+                .map_err(&failed)?;
+        }
+        transaction.commit().map_err(&failed)
+    }
+
+    /// The reports remembered, by node.
+    pub fn remembered_reports(&self) -> Result<Vec<NodeReport>> {
+        let connection = self.state();
+        let failed = self.failed("read reports from the database");
+        let mut statement = connection.prepare_cached("SELECT bytes FROM report ORDER BY node").map_err(&failed)?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(&failed)?;
+        let mut reports = Vec::new();
+        for row in rows {
+            reports.push(NodeReport::parse(&row.map_err(&failed)?)?);
+        }
+        Ok(reports)
+    }
+}

@@ -1,0 +1,142 @@
+//! The revision database: what this node knows and has done. The only room that knows SQL.
+//!
+//! Two SQLite files in the state directory:
+//! - `state.db` (WAL, `synchronous=FULL`): who this node is, where it stands, the agreement's pages, the records it has
+//!   seen, what it has applied, the journal of a running update, recipes of files on disk, the lately used
+//!   modification times and the other nodes' reports;
+//! - `cache.db` (`synchronous=OFF`): the stat cache with the tree it stands for, pages and pack tails fetched from the
+//!   hub. It can be deleted at any time: the next scan reads every file, the next fetch reads the hub. A damaged one
+//!   is deleted and made anew.
+//!
+//! Laws:
+//! - migrations are append-only; a database of a newer program is refused;
+//! - the agreement moves in one transaction together with its pages, the position, the history and the end of the
+//!   journal ([`RevDb::settle`]): a crash leaves all of it as before or all of it as after;
+//! - a network file system is refused: SQLite's locks and shared memory do not work there.
+
+mod cache;
+mod history;
+mod journal;
+mod ledger;
+mod pages;
+mod position;
+mod recipes;
+mod schema;
+mod settle;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, ErrorKind, Result};
+
+pub use cache::Block;
+pub use history::{Applied, Work};
+pub use journal::{Journal, JournalHead};
+pub use position::{Identity, Position};
+pub use settle::Settlement;
+
+/// The open revision database of one deployment on this node.
+pub struct RevDb {
+    state: Mutex<Connection>,
+    cache: Mutex<Connection>,
+    shown: PathBuf,
+}
+
+/// File systems whose locks SQLite must not rely on: NFS, SMB, CIFS, SMB2, FUSE (sshfs), AFS, Ceph, 9p.
+const NETWORK: [u64; 8] =
+    [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x5346_414f, 0x00c3_6400, 0x0102_1997];
+
+impl RevDb {
+    /// Opens the database in `directory`, making it if there is none.
+    pub fn open(directory: &Path) -> Result<Self> {
+        refuse_network(directory)?;
+        let state = open_file(&directory.join("state.db"), &schema::STATE, "FULL").map_err(|error| {
+            error.hint(
+                "move the state directory aside and run `depsync update`: it adopts the files that are equal \
+                     and keeps the others aside",
+            )
+        })?;
+        let path = directory.join("cache.db");
+        let cache = match open_file(&path, &schema::CACHE, "OFF") {
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                tracing::warn!(path = %path.display(), %error, "the cache is damaged and made anew");
+                remove_database(&path)?;
+                open_file(&path, &schema::CACHE, "OFF")?
+            }
+            opened => opened?,
+        };
+        Ok(Self { state: Mutex::new(state), cache: Mutex::new(cache), shown: directory.to_owned() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, Connection> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Connection> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the database in an error.
+    fn failed(&self, op: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+        move |source| sql_error(op, &self.shown, source)
+    }
+}
+
+fn refuse_network(directory: &Path) -> Result<()> {
+    if on_network_file_system(directory)? {
+        return Err(Error::new(ErrorKind::Unsupported, "the state directory is on a network file system")
+            .at(directory.display())
+            .hint("choose a local directory with --state"));
+    }
+    Ok(())
+}
+
+/// Whether `directory` lies on a network file system, where this database cannot be.
+pub fn on_network_file_system(directory: &Path) -> Result<bool> {
+    let found = rustix::fs::statfs(directory).map_err(|errno| Error::io("look at", directory.display(), errno))?;
+    // The field's width and sign differ between platforms; the magic is its lower 32 bits.
+    let magic = found.f_type as u64 & 0xffff_ffff;
+    Ok(NETWORK.contains(&magic))
+}
+
+fn open_file(path: &Path, migrations: &[&str], synchronous: &str) -> Result<Connection> {
+    let failed = |source| sql_error("open the database", path, source);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(30)).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+    schema::migrate(&mut connection, migrations, path)?;
+    Ok(connection)
+}
+
+fn remove_database(path: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", path.display(), source));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives a failure of SQLite its kind.
+fn sql_error(op: &str, place: &Path, source: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    let kind = match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Damaged,
+        Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Locked,
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => ErrorKind::PermissionDenied,
+        Some(ErrorCode::TypeMismatch) => ErrorKind::Damaged,
+        _ => ErrorKind::Io,
+    };
+    Error::new(kind, "").op(op).at(place.display()).because(source)
+}

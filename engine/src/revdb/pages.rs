@@ -1,0 +1,110 @@
+//! Pages of Merkle indexes: the agreement's in `state.db`, everything else in `cache.db`.
+//!
+//! Law: the cache holds a page only together with all pages beneath it. Whoever writes trees there writes the lowest
+//! pages first, and the sweep removes whole trees.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::RevDb;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
+use crate::tree::{PageSink, Pages};
+
+impl Pages for RevDb {
+    fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
+        if let Some(bytes) = read(self, &self.state(), id)? {
+            return Ok(bytes);
+        }
+        match read(self, &self.cache(), id)? {
+            Some(bytes) => Ok(bytes),
+            None => Err(Error::new(ErrorKind::NotFound, format!("the page {} is not known here", id.short()))
+                .at(self.shown.display())),
+        }
+    }
+}
+
+impl RevDb {
+    /// Whether the cache has the page, and with it everything beneath it.
+    pub fn has_cached_page(&self, id: &Digest) -> Result<bool> {
+        self.cache()
+            .prepare_cached("SELECT 1 FROM page WHERE id = ?1")
+            .and_then(|mut statement| statement.exists([&id.as_bytes()[..]]))
+            .map_err(self.failed("read the cache"))
+    }
+
+    /// The page, if the agreement has it.
+    pub fn agreed_page(&self, id: &Digest) -> Result<Option<Arc<[u8]>>> {
+        read(self, &self.state(), id)
+    }
+
+    /// Remembers pages in the cache, all or none.
+    pub fn cache_pages(&self, pages: impl IntoIterator<Item = (Digest, Vec<u8>)>) -> Result<()> {
+        let mut connection = self.cache();
+        let transaction = connection.transaction().map_err(self.failed("write the cache"))?;
+        for (id, bytes) in pages {
+            write(self, &transaction, &id, &bytes)?;
+        }
+        transaction.commit().map_err(self.failed("write the cache"))
+    }
+
+    /// A sink that writes pages to the cache as they come, in one transaction that ends with [`CacheSink::finish`].
+    pub fn cache_sink(&self) -> CacheSink<'_> {
+        CacheSink { db: self, waiting: Vec::new(), bytes: 0 }
+    }
+}
+
+/// Collects pages and writes them to the cache in transactions of a few mebibytes.
+pub struct CacheSink<'a> {
+    db: &'a RevDb,
+    waiting: Vec<(Digest, Vec<u8>)>,
+    bytes: usize,
+}
+
+const BATCH: usize = 4 << 20;
+
+impl CacheSink<'_> {
+    /// Writes what is left.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.bytes = 0;
+        self.db.cache_pages(self.waiting.drain(..))
+    }
+}
+
+impl PageSink for CacheSink<'_> {
+    fn put(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
+        self.bytes += bytes.len();
+        self.waiting.push((id, bytes));
+        if self.bytes > BATCH { self.flush() } else { Ok(()) }
+    }
+}
+
+pub(super) fn read(db: &RevDb, connection: &Connection, id: &Digest) -> Result<Option<Arc<[u8]>>> {
+    connection
+        .prepare_cached("SELECT bytes FROM page WHERE id = ?1")
+        .and_then(|mut statement| {
+            statement.query_row([&id.as_bytes()[..]], |row| Ok(Arc::from(row.get_ref(0)?.as_blob()?))).optional()
+        })
+        .map_err(db.failed("read a page from the database"))
+}
+
+pub(super) fn write(db: &RevDb, connection: &Connection, id: &Digest, bytes: &[u8]) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO page VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+        .and_then(|mut statement| statement.execute(params![&id.as_bytes()[..], bytes]))
+        .map_err(db.failed("write a page to the database"))?;
+    Ok(())
+}
+
+pub(super) fn remove(db: &RevDb, connection: &Connection, id: &Digest) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM page WHERE id = ?1")
+        .and_then(|mut statement| statement.execute([&id.as_bytes()[..]]))
+        .map_err(db.failed("remove a page from the database"))?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Who this node is and where it stands.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::RevDb;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
+use crate::name::{DeploymentName, HubId, NodeId, Revision};
+use crate::transport::NodeReport;
+
+/// Who this node is: made with the state, then kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The node's id.
+    pub node: NodeId,
+    /// Drawn with the state: tells clones apart.
+    pub nonce: String,
+    /// The hub's address when the state was made.
+    pub hub: String,
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// The hub's identity, once it was seen.
+    pub hub_id: Option<HubId>,
+    /// Whether this node publishes; none until the first publish or update decides.
+    pub writes: Option<bool>,
+}
+
+/// Where this node stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The root of the agreement.
+    pub agreement: Digest,
+    /// The revision applied (or published) last, and its root.
+    pub applied: Option<(Revision, Digest)>,
+    /// Whether every path of that revision is in place.
+    pub whole: bool,
+    /// The revision this node is pinned to.
+    pub pinned: Option<u64>,
+    /// Device and inode of the directory.
+    pub place: Option<(u64, u64)>,
+    /// When every file was last read.
+    pub full_scan: Option<Timestamp>,
+    /// When the hub's head was last looked for beyond its hint.
+    pub healed: Option<Timestamp>,
+    /// The newest head that was planned against, and its root: what conflicts are shown from.
+    pub seen: Option<(Revision, Digest)>,
+    /// What the last publish held back: path for people, reason.
+    pub held: Vec<(String, String)>,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self {
+            agreement: crate::tree::empty_root(),
+            applied: None,
+            whole: false,
+            pinned: None,
+            place: None,
+            full_scan: None,
+            healed: None,
+            seen: None,
+            held: Vec::new(),
+        }
+    }
+}
+
+impl RevDb {
+    /// Who this node is; none in a new state.
+    pub fn identity(&self) -> Result<Option<Identity>> {
+        get(self, &self.state(), "identity")
+    }
+
+    /// Writes down who this node is.
+    pub fn set_identity(&self, identity: &Identity) -> Result<()> {
+        put(self, &self.state(), "identity", identity)
+    }
+
+    /// Where this node stands.
+    pub fn position(&self) -> Result<Position> {
+        Ok(get(self, &self.state(), "position")?.unwrap_or_default())
+    }
+
+    /// The report that was written last.
+    pub fn last_report(&self) -> Result<Option<NodeReport>> {
+        get(self, &self.state(), "reported")
+    }
+
+    /// Remembers the report that was written.
+    pub fn set_last_report(&self, report: &NodeReport) -> Result<()> {
+        put(self, &self.state(), "reported", report)
+    }
+
+    /// Writes down where this node stands. The agreement itself moves through [`RevDb::settle`] only.
+    pub fn set_position(&self, position: &Position) -> Result<()> {
+        put(self, &self.state(), "position", position)
+    }
+}
+
+pub(super) fn get<T: DeserializeOwned>(db: &RevDb, connection: &Connection, name: &str) -> Result<Option<T>> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT value FROM fact WHERE name = ?1")
+        .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+        .map_err(db.failed("read the database"))?;
+    text.map(|text| {
+        serde_json::from_str(&text).map_err(|source| {
+            Error::damaged(db.shown.display(), format!("the database's `{name}` does not read")).because(source)
+        })
+    })
+    .transpose()
+}
+
+pub(super) fn put<T: Serialize>(db: &RevDb, connection: &Connection, name: &str, value: &T) -> Result<()> {
+    let text = serde_json::to_string(value)
+        .map_err(|source| Error::new(ErrorKind::Internal, "a fact cannot be encoded").because(source))?;
+    connection
+        .prepare_cached("INSERT INTO fact VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")
+        .and_then(|mut statement| statement.execute((name, text)))
+        .map_err(db.failed("write the database"))?;
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! A block of the stat cache: the records of about 512 neighbours in one directory.
+//!
+//! A block is a [`Frame::Cache`] frame around eight bytes of checksum (BLAKE3 in the domain of cache blocks, over the
+//! directory's path and the body) and the body: records in strictly ascending order of their names. A record is
+//!
+//! | field | encoding |
+//! |---|---|
+//! | flags | one byte: 1 = the hash may be believed, 2 = a read size follows |
+//! | name | one byte of length, the bytes |
+//! | mode, size | variable-length integers |
+//! | mtime | eight bytes, little endian; ctime: its distance from mtime, zigzag, variable-length |
+//! | inode, device | variable-length integers |
+//! | a file | the size that was read, where it is not the stamp's; 32 bytes of BLAKE3 |
+//! | a symbolic link | length, target |
+//!
+//! Laws:
+//! - a record says all of itself, so that it can be copied from block to block as bytes;
+//! - where a directory is cut into blocks depends on the names alone ([`starts_block`]): a change of one entry
+//!   rewrites one block;
+//! - a block is checked once, when it is loaded ([`check`]); what passed is read without further questions.
+
+use std::cmp::Ordering;
+
+use rustix::fs::FileType;
+
+use crate::codec::{self, Frame};
+use crate::error::Result;
+use crate::hash::{Digest, Domain};
+use crate::path::{self, MAX_NAME, MAX_PATH, RelPath};
+use crate::stamp::Stamp;
+use crate::tree::{Entry, LinkTarget, Mode};
+
+/// Names a block: the directory it is of and its first name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BlockKey {
+    /// The directory's path; empty for the root.
+    pub directory: Box<[u8]>,
+    /// The first name in the block.
+    pub first: Box<[u8]>,
+}
+
+/// Directories in the order of paths, so that a subtree is one range of blocks.
+impl Ord for BlockKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        path::compare(&self.directory, &other.directory).then_with(|| self.first.cmp(&other.first))
+    }
+}
+
+impl PartialOrd for BlockKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A block is cut after this many records even where no name says so.
+pub(super) const MAX_RECORDS: usize = 4096;
+
+/// Whether `name` begins a block: one name in 512 does (FNV-1a, whose last multiplication mixes into the top bits).
+pub(super) fn starts_block(name: &[u8]) -> bool {
+    let hash = name
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55 == 0
+}
+
+const TRUSTED: u8 = 1;
+const OTHER_SIZE: u8 = 2;
+const CHECKSUM: usize = 8;
+
+/// One record, read in place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) stamp: Stamp,
+    /// Whether an equal stamp means equal content.
+    pub(super) trusted: bool,
+    content: Content<'a>,
+    /// Where the record begins and ends in the body.
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Content<'a> {
+    File { size: u64, hash: &'a [u8; 32] },
+    Directory,
+    Symlink { target: &'a [u8] },
+}
+
+impl Record<'_> {
+    pub(super) fn is_directory(&self) -> bool {
+        matches!(self.content, Content::Directory)
+    }
+
+    /// The entry that the record stands for.
+    pub(super) fn entry(&self) -> Entry {
+        let mode = Mode::new(self.stamp.mode);
+        match self.content {
+            Content::File { size, hash } => Entry::File { mode, size, hash: Digest::from_bytes(*hash) },
+            Content::Directory => Entry::Directory { mode },
+            Content::Symlink { target } => {
+                Entry::Symlink { target: LinkTarget::new(target).expect("because the block was checked") }
+            }
+        }
+    }
+}
+
+/// Appends the record of `entry`. The stamp's type must be the entry's.
+pub(super) fn write(out: &mut Vec<u8>, name: &[u8], stamp: &Stamp, trusted: bool, entry: &Entry) {
+    let read = entry.content().map(|(_, size)| size).filter(|&size| size != stamp.size);
+    let length = u8::try_from(name.len()).expect("because a name has at most 255 bytes");
+    out.push(if trusted { TRUSTED } else { 0 } | if read.is_some() { OTHER_SIZE } else { 0 });
+    out.push(length);
+    out.extend_from_slice(name);
+    write_integer(out, u64::from(stamp.mode));
+    write_integer(out, stamp.size);
+    out.extend_from_slice(&stamp.mtime.to_le_bytes());
+    let distance = stamp.ctime.wrapping_sub(stamp.mtime);
+    write_integer(out, (distance.wrapping_shl(1) ^ (distance >> 63)).cast_unsigned());
+    write_integer(out, stamp.inode);
+    write_integer(out, stamp.device);
+    match entry {
+        Entry::File { hash, .. } => {
+            if let Some(size) = read {
+                write_integer(out, size);
+            }
+            out.extend_from_slice(hash.as_bytes());
+        }
+        Entry::Directory { .. } => {}
+        Entry::Symlink { target } => {
+            write_integer(out, target.as_bytes().len() as u64);
+            out.extend_from_slice(target.as_bytes());
+        }
+    }
+}
+
+/// Seven bits a byte, lowest first.
+fn write_integer(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Reads the record that begins at `start`; `None` at the end, or where the bytes are not a record.
+pub(super) fn read(body: &[u8], start: usize) -> Option<Record<'_>> {
+    let mut rest = body.get(start..)?;
+    let [flags, length] = *take::<2>(&mut rest)?;
+    let name = take_slice(&mut rest, usize::from(length))?;
+    let mode = u32::try_from(take_integer(&mut rest)?).ok()?;
+    let size = take_integer(&mut rest)?;
+    let mtime = i64::from_le_bytes(*take::<8>(&mut rest)?);
+    let zigzag = take_integer(&mut rest)?;
+    let distance = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+    let inode = take_integer(&mut rest)?;
+    let device = take_integer(&mut rest)?;
+    let stamp = Stamp { mode, size, mtime, ctime: mtime.wrapping_add(distance), inode, device };
+    let content = match stamp.file_type() {
+        FileType::RegularFile => {
+            let size = if flags & OTHER_SIZE == 0 { size } else { take_integer(&mut rest)? };
+            Content::File { size, hash: take::<32>(&mut rest)? }
+        }
+        FileType::Directory if flags & OTHER_SIZE == 0 => Content::Directory,
+        FileType::Symlink if flags & OTHER_SIZE == 0 => {
+            let length = usize::try_from(take_integer(&mut rest)?).ok()?;
+            Content::Symlink { target: take_slice(&mut rest, length)? }
+        }
+        _ => return None,
+    };
+    let known = flags & !(TRUSTED | OTHER_SIZE) == 0;
+    known.then_some(Record { name, stamp, trusted: flags & TRUSTED != 0, content, start, end: body.len() - rest.len() })
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(head)
+}
+
+fn take_slice<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (head, tail) = rest.split_at_checked(length)?;
+    *rest = tail;
+    Some(head)
+}
+
+fn take_integer(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for (index, &byte) in rest.iter().enumerate().take(10) {
+        let bits = u64::from(byte & 0x7f);
+        if index == 9 && bits > 1 {
+            return None;
+        }
+        value |= bits << (7 * index);
+        if byte < 0x80 {
+            *rest = &rest[index + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// All records of a checked body, in order.
+pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let record = read(body, at)?;
+        at = record.end;
+        Some(record)
+    })
+}
+
+fn checksum(directory: &[u8], body: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = Domain::Cache.hasher();
+    hasher.update(&(directory.len() as u64).to_le_bytes());
+    hasher.update(directory);
+    hasher.update(body);
+    *hasher.finish().as_bytes().first_chunk().expect("because a digest has 32 bytes")
+}
+
+/// Makes a block of the records in `body`.
+pub(super) fn seal(directory: &[u8], body: &[u8]) -> Result<Vec<u8>> {
+    codec::seal(Frame::Cache, &[&checksum(directory, body), body])
+}
+
+/// The body of a checked block.
+pub(super) fn body(block: &[u8]) -> &[u8] {
+    block.get(codec::HEADER + CHECKSUM..).unwrap_or_default()
+}
+
+/// Checks a block from the store, whole. Gives the last name in it, or `None` when it is damaged.
+pub(super) fn check<'a>(key: &BlockKey, block: &'a [u8]) -> Option<&'a [u8]> {
+    let (sum, body) = codec::payload(Frame::Cache, block).ok()?.split_first_chunk::<CHECKSUM>()?;
+    if *sum != checksum(&key.directory, body) {
+        return None;
+    }
+    let directory = key.directory.len();
+    if directory > 0 && RelPath::new(&*key.directory).is_err() {
+        return None;
+    }
+    let mut last: Option<&[u8]> = None;
+    let mut at = 0;
+    while at < body.len() {
+        let record = read(body, at)?;
+        let ascending = match last {
+            None => *record.name == *key.first,
+            Some(last) => last < record.name,
+        };
+        if !ascending || !is_name(record.name) || directory + 1 + record.name.len() > MAX_PATH {
+            return None;
+        }
+        if let Content::Symlink { target } = record.content
+            && LinkTarget::new(target).is_err()
+        {
+            return None;
+        }
+        last = Some(record.name);
+        at = record.end;
+    }
+    last
+}
+
+fn is_name(name: &[u8]) -> bool {
+    let plain = !name.iter().any(|&byte| byte == 0 || byte == b'/');
+    plain && !name.is_empty() && name.len() <= MAX_NAME && name != b"." && name != b".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILE: u32 = 0o100_644;
+
+    fn key(directory: &str, first: &str) -> BlockKey {
+        BlockKey { directory: directory.as_bytes().into(), first: first.as_bytes().into() }
+    }
+
+    fn stamp(mode: u32, size: u64) -> Stamp {
+        Stamp { mode, size, mtime: 1_700_000_000_123_456_789, ctime: 1_700_000_000_123_456_790, inode: 77, device: 25 }
+    }
+
+    fn sample() -> Vec<u8> {
+        let mut body = Vec::new();
+        let file = Entry::File { mode: Mode::new(FILE), size: 3, hash: Digest::of(b"abc") };
+        write(&mut body, b"a", &stamp(FILE, 3), true, &file);
+        write(&mut body, b"b", &stamp(0o040_755, 40), false, &Entry::Directory { mode: Mode::new(0o755) });
+        let target = LinkTarget::new(&b"a"[..]).expect("target");
+        write(&mut body, b"c\xff", &stamp(0o120_777, 1), true, &Entry::Symlink { target });
+        body
+    }
+
+    #[test]
+    fn the_format_stands_still() {
+        let block = seal(b"dir", &sample()).expect("seals");
+        assert_eq!(data_encoding::HEXLOWER.encode(&block), "GOLDEN");
+        assert_eq!(check(&key("dir", "a"), &block), Some(&b"c\xff"[..]));
+        let cuts: Vec<u32> = (0..4000).filter(|n| starts_block(format!("file-{n}").as_bytes())).collect();
+        assert_eq!(cuts, [0]);
+    }
+
+    #[test]
+    fn any_flipped_bit_is_damage() {
+        let block = seal(b"dir", &sample()).expect("seals");
+        for bit in 0..block.len() * 8 {
+            let mut damaged = block.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(check(&key("dir", "a"), &damaged), None, "bit {bit}");
+        }
+        for length in 0..block.len() {
+            assert_eq!(check(&key("dir", "a"), &block[..length]), None, "cut at {length}");
+        }
+        for other in [key("dis", "a"), key("", "a"), key("dir", "b"), key("dir/..", "a")] {
+            assert_eq!(check(&other, &block), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_climb_and_disorder_are_damage() {
+        let directory = Entry::Directory { mode: Mode::new(0o755) };
+        for names in [&["."][..], &[".."], &["a/b"], &["a\0"], &[""], &["b", "a"], &["a", "a"]] {
+            let mut body = Vec::new();
+            for name in names {
+                write(&mut body, name.as_bytes(), &stamp(0o040_755, 0), true, &directory);
+            }
+            assert_eq!(check(&key("", names[0]), &seal(b"", &body).expect("seals")), None, "{names:?}");
+        }
+        assert_eq!(check(&key("", ""), &seal(b"", b"").expect("seals")), None, "an empty block");
+    }
+
+    prop_compose! {
+        fn any_stamp()(mode in 0u32..0o10_000, size: u64, mtime: i64, ctime: i64, inode: u64, device: u64) -> Stamp {
+            Stamp { mode, size, mtime, ctime, inode, device }
+        }
+    }
+
+    fn any_entry() -> impl Strategy<Value = (u32, Entry)> {
+        let target = proptest::collection::vec(1u8.., 1..300).prop_map(|bytes| LinkTarget::new(bytes).expect("target"));
+        prop_oneof![
+            (any::<u64>(), any::<[u8; 32]>(), 0u32..0o1000).prop_map(|(size, hash, mode)| {
+                (0o100_000, Entry::File { mode: Mode::new(mode), size, hash: Digest::from_bytes(hash) })
+            }),
+            (0u32..0o1000).prop_map(|mode| (0o040_000, Entry::Directory { mode: Mode::new(mode) })),
+            target.prop_map(|target| (0o120_000, Entry::Symlink { target })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(mut stamp in any_stamp(), trusted: bool, (kind, entry) in any_entry(), same: bool,
+                                   name in proptest::collection::vec(b'a'.., 1..256)) {
+            let permissions = entry.mode().map_or(0o777, Mode::bits);
+            stamp.mode = kind | (stamp.mode & !0o777) | permissions;
+            if same && entry.is_file() {
+                stamp.size = entry.size();
+            }
+            let mut body = vec![9];
+            write(&mut body, &name, &stamp, trusted, &entry);
+            let record = read(&body, 1).expect("a record");
+            prop_assert_eq!((record.name, record.stamp, record.trusted), (&name[..], stamp, trusted));
+            prop_assert_eq!((record.entry(), record.end), (entry, body.len()));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read_but_never_abort(bytes: Vec<u8>) {
+            let _ = read(&bytes, 0);
+            let block = seal(b"", &bytes).expect("seals");
+            if let Some(first) = records(&bytes).next() {
+                check(&BlockKey { directory: [].into(), first: first.name.into() }, &block);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Wide and deep directories.
+
+use super::*;
+
+#[test]
+fn one_change_among_a_hundred_thousand_rewrites_one_block() {
+    let mut kit = Kit::new();
+    kit.mkdir("flat");
+    let directory = std::fs::File::open(kit.at("flat")).expect("open");
+    for n in 0..100_000 {
+        let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY;
+        let mode = rustix::fs::Mode::from_bits_truncate(0o644);
+        rustix::fs::openat(&directory, format!("entry-{n:06}.xml"), flags, mode).expect("create");
+    }
+    kit.later();
+    let first = kit.scan();
+    assert_eq!((first.changes.len(), first.counts.hashed), (100_001, 100_000));
+    assert!((100..400).contains(&first.blocks.len()), "{} blocks", first.blocks.len());
+    let idle = kit.scan();
+    assert_eq!((idle.counts.hashed, idle.changes.len(), idle.blocks.len()), (0, 0, 0));
+    kit.write("flat/entry-050000.xml", "changed");
+    let changed = kit.scan();
+    assert_eq!((changed.counts.hashed, changed.changes.len(), changed.blocks.len()), (1, 1, 1));
+    kit.write("flat/entry-050000-a.xml", "new");
+    kit.remove("flat/entry-070001.xml");
+    let moved = kit.scan();
+    assert_eq!(shown(&moved.changes), ["flat/entry-050000-a.xml", "flat/entry-070001.xml"]);
+    // Two blocks, perhaps one more at a cut, and the one that holds the directory's own stamp.
+    assert!(moved.blocks.len() <= 4, "{} blocks", moved.blocks.len());
+}
+
+#[test]
+fn as_deep_as_a_path_can_be() {
+    let mut kit = Kit::new();
+    let levels = 2040;
+    let open = |directory: &std::fs::File, name: &str| {
+        let flags = rustix::fs::OFlags::DIRECTORY;
+        std::fs::File::from(rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty()).expect("open"))
+    };
+    let mut directory = std::fs::File::open(kit.directory.path()).expect("open");
+    for _ in 0..levels {
+        // A neighbour keeps the parent's handle waiting.
+        for name in ["d", "e"] {
+            rustix::fs::mkdirat(&directory, name, rustix::fs::Mode::RWXU).expect("mkdir");
+        }
+        directory = open(&directory, "d");
+    }
+    let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY;
+    rustix::fs::openat(&directory, "file", flags, rustix::fs::Mode::RUSR).expect("create");
+    // One name too long for a path of the deployment, though the file system takes it.
+    rustix::fs::mkdirat(&directory, "n".repeat(200), rustix::fs::Mode::RWXU).expect("mkdir");
+    kit.later();
+    let scan = kit.scan();
+    assert_eq!(scan.changes.len(), 2 * levels + 1);
+    let [problem] = &scan.problems[..] else { panic!("{:?}", scan.problems) };
+    assert!(problem.path.is_none() && problem.subtree);
+    let idle = kit.scan();
+    assert!(idle.changes.is_empty() && idle.blocks.is_empty());
+    let path = kit.tree.keys().max_by_key(|path| path.depth()).expect("entries").clone();
+    assert_eq!(path.depth(), levels + 1);
+    rustix::fs::unlinkat(&directory, "file", rustix::fs::AtFlags::empty()).expect("unlink");
+    assert_eq!(shown(&kit.scan().changes), [path.to_string()]);
+}

@@ -1,0 +1,105 @@
+//! Random trees, random edits, random moments: every scan agrees with a naive walk.
+
+use super::*;
+use proptest::prelude::*;
+use std::os::unix::fs::symlink;
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Write(RelPath, u8),
+    Append(RelPath),
+    Mkdir(RelPath),
+    Link(RelPath, u8),
+    Remove(RelPath),
+    Rename(RelPath, RelPath),
+    Chmod(RelPath, u32),
+    Later,
+    Damage(usize),
+}
+
+fn any_path() -> impl Strategy<Value = RelPath> {
+    let names: Vec<&'static [u8]> = vec![b"a", b"a-", b"a b", b"b", b"\xff", b"z.tmp", b".svn", b"longer name"];
+    proptest::collection::vec(proptest::sample::select(names), 1..4).prop_map(|names| path(names.join(&b'/')))
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        6 => (any_path(), 0u8..4).prop_map(|(path, content)| Edit::Write(path, content)),
+        1 => any_path().prop_map(Edit::Append),
+        3 => any_path().prop_map(Edit::Mkdir),
+        1 => (any_path(), 0u8..3).prop_map(|(path, target)| Edit::Link(path, target)),
+        3 => any_path().prop_map(Edit::Remove),
+        2 => (any_path(), any_path()).prop_map(|(from, to)| Edit::Rename(from, to)),
+        1 => (any_path(), proptest::sample::select(vec![0o644, 0o755, 0o4711])).prop_map(|(path, mode)| Edit::Chmod(path, mode)),
+        1 => Just(Edit::Later),
+        1 => any::<usize>().prop_map(Edit::Damage),
+    ]
+}
+
+/// Edits that make no sense at the moment fail, and that is fine.
+fn perform(kit: &mut Kit, edit: &Edit) {
+    let parent = |path: &RelPath| {
+        if let Some(parent) = path.parent() {
+            drop(std::fs::create_dir_all(kit.at(parent.as_bytes())));
+        }
+    };
+    match edit {
+        Edit::Write(path, content) => {
+            parent(path);
+            if !kit.at(path.as_bytes()).is_symlink() {
+                drop(std::fs::write(kit.at(path.as_bytes()), vec![*content; usize::from(content / 2)]));
+            }
+        }
+        Edit::Append(path) if !kit.at(path.as_bytes()).is_symlink() => {
+            let file = std::fs::File::options().append(true).open(kit.at(path.as_bytes()));
+            drop(file.and_then(|mut file| std::io::Write::write_all(&mut file, b"more")));
+        }
+        Edit::Append(_) => {}
+        Edit::Mkdir(path) => drop(std::fs::create_dir_all(kit.at(path.as_bytes()))),
+        Edit::Link(path, target) => {
+            parent(path);
+            drop(symlink(["a", "..", "/nowhere"][usize::from(*target)], kit.at(path.as_bytes())));
+        }
+        Edit::Remove(path) => {
+            let path = kit.at(path.as_bytes());
+            drop(std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path)));
+        }
+        Edit::Rename(from, to) => {
+            parent(to);
+            drop(std::fs::rename(kit.at(from.as_bytes()), kit.at(to.as_bytes())));
+        }
+        Edit::Chmod(path, mode) if !kit.at(path.as_bytes()).is_symlink() => {
+            let mode = std::fs::Permissions::from_mode(*mode);
+            drop(std::fs::set_permissions(kit.at(path.as_bytes()), mode));
+        }
+        Edit::Chmod(..) => {}
+        Edit::Later => kit.later(),
+        Edit::Damage(seed) => {
+            let keys: Vec<BlockKey> = kit.store.keys().cloned().collect();
+            if let Some(bytes) = keys.get(seed % keys.len().max(1)).and_then(|key| kit.store.get_mut(key)) {
+                let length = bytes.len();
+                bytes[seed % length] ^= 0x40;
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_scan_is_what_a_naive_walk_sees(batches in proptest::collection::vec(proptest::collection::vec(any_edit(), 0..12), 1..6)) {
+        let mut kit = Kit::new();
+        for batch in batches {
+            for edit in &batch {
+                perform(&mut kit, edit);
+            }
+            // The root stays openable and nothing leads out of it: links point at siblings or nowhere.
+            kit.scan_and_compare();
+        }
+        kit.later();
+        kit.scan_and_compare();
+        let idle = kit.scan_and_compare();
+        prop_assert!(idle.changes.is_empty() && idle.blocks.is_empty() && idle.counts.hashed == 0);
+    }
+}
