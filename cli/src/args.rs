@@ -331,7 +331,7 @@ In two phases: a first run writes down what is no longer needed, a later one, af
 clock and a second look, removes it. Revisions that a node reports as applied are kept.
 
 Examples:
-  depsync gc --dry-run
+  depsync gc
   depsync gc --keep-revisions 100 --keep-age 90d";
 
 /// `gc`.
@@ -346,9 +346,6 @@ pub(crate) struct Gc {
     /// Remove nothing that was condemned less than this ago
     #[arg(long, value_name = "AGE", default_value = "1d")]
     pub(crate) grace: crate::units::Span,
-    /// Say what would be removed and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
 }
 
 const DEMO: &str = "\

@@ -6,7 +6,7 @@ use std::time::Instant;
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::engine::{Node, Options};
 use depsync_engine::error::Result;
-use depsync_transports::Opened;
+use depsync_transports::{HubTransport, MountStorage};
 
 use crate::args::{Global, Operands};
 use crate::environment::Environment;
@@ -31,7 +31,7 @@ pub(crate) struct Open {
     /// The engine's face.
     pub(crate) node: Node,
     /// The hub, for what is not the node's business.
-    pub(crate) hub: Opened,
+    pub(crate) hub: Arc<HubTransport<MountStorage>>,
     /// What every call carries.
     pub(crate) cx: Context,
     /// What the node was opened with.
@@ -61,10 +61,9 @@ impl Open {
     pub(crate) fn new(cx: Context, options: Options) -> Result<Self> {
         let mut hub = None;
         let node = Node::open(&cx, options.clone(), |ledger| {
-            let opened = depsync_transports::open(&options.hub, &options.deployment, ledger)?;
-            let transport = Arc::clone(&opened.transport);
-            hub = Some(opened);
-            Ok(transport)
+            let opened = Arc::new(depsync_transports::open(&options.hub, options.deployment.clone(), ledger)?);
+            hub = Some(Arc::clone(&opened));
+            Ok(opened)
         })?;
         let hub = hub.expect("an open node has asked for its transport");
         Ok(Self { node, hub, cx, options })

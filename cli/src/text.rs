@@ -24,7 +24,7 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// How many paths of a list are shown unless more were asked for.
-const SHOWN: usize = 20;
+const SHOWN: usize = 10;
 
 /// How much to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,6 +41,17 @@ impl FromStr for Span {
     }
 }
 
+/// The shortest way to write it.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let units = [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
+        let (unit, letter) =
+            units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)).unwrap_or((1, 's'));
+        write!(f, "{}{letter}", seconds / unit)
+    }
+}
+
 impl FromStr for Size {
     type Err = String;
 
@@ -139,6 +150,13 @@ mod tests {
         }
         for bad in ["", "K", "-1", "1X", "18446744073709551615K"] {
             assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_written_as_it_is_read() {
+        for text in ["0s", "90s", "15m", "36h", "30d"] {
+            assert_eq!(text.parse::<Span>().expect(text).to_string(), text);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use depsync_engine::engine::StatusOutcome;
-use depsync_engine::error::Result;
+use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::transport::{NodeReport, Outcome};
 use serde::Serialize;
 
@@ -27,7 +27,9 @@ pub(super) fn run(session: &Session<'_>, operands: &Operands) -> Result<Answer> 
     let open = session.open(operands)?;
     let status = open.node.status(&open.cx)?;
     let exit = match &status.hub_error {
-        Some(error) => Exit::of(error.kind()),
+        // A status refuses nothing: a hub that is missing, empty or foreign is for a status one that cannot be asked.
+        Some(error) if error.kind() == ErrorKind::Damaged => Exit::Damaged,
+        Some(_) => Exit::TryAgain,
         None if !status.problems.is_empty() => Exit::Failed,
         None => Exit::Done,
     };
@@ -128,7 +130,7 @@ fn nodes(reports: &[NodeReport], head: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use depsync_engine::error::{Error, ErrorKind};
+    use depsync_engine::error::Error;
     use depsync_engine::hash::Digest;
     use depsync_engine::name::Revision;
 

@@ -108,7 +108,7 @@ pub(super) fn change(top: &Path) -> Result<()> {
     if let [_, removed, chmodded, _, ..] = files.as_slice() {
         fs::remove_file(removed).map_err(failed(removed))?;
         let mode = fs::metadata(chmodded).map_err(failed(chmodded))?.permissions().mode();
-        fs::set_permissions(chmodded, fs::Permissions::from_mode(mode ^ 0o011)).map_err(failed(chmodded))?;
+        fs::set_permissions(chmodded, fs::Permissions::from_mode(mode ^ 0o111)).map_err(failed(chmodded))?;
     }
     Ok(())
 }
