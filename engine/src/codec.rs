@@ -124,15 +124,15 @@ pub fn decode<T: DeserializeOwned>(frame: Frame, bytes: &[u8]) -> Result<T> {
     };
     match decoded {
         Ok((value, consumed)) if consumed == payload.len() => Ok(value),
-        Ok((_, consumed)) => Err(damaged(frame, format!("{} bytes trail it", payload.len() - consumed))),
-        Err(source) => Err(damaged(frame, "it does not decode".into()).because(source)),
+        Ok((_, consumed)) => Err(damaged(frame, &format!("{} bytes trail it", payload.len() - consumed))),
+        Err(source) => Err(damaged(frame, "it does not decode").because(source)),
     }
 }
 
 /// Checks the header of a frame that fills `bytes` exactly, and gives its payload.
 pub fn payload(frame: Frame, bytes: &[u8]) -> Result<&[u8]> {
     if bytes.len() < HEADER || bytes[..4] != frame.magic() {
-        return Err(damaged(frame, "its magic is missing".into()));
+        return Err(damaged(frame, "its magic is missing"));
     }
     if bytes[4] != frame.version() {
         return Err(Error::new(
@@ -143,12 +143,12 @@ pub fn payload(frame: Frame, bytes: &[u8]) -> Result<&[u8]> {
     }
     let length = u32::from_le_bytes([bytes[5], bytes[6], bytes[7], bytes[8]]) as usize;
     if bytes.len() > frame.limit() || bytes.len() - HEADER != length {
-        return Err(damaged(frame, format!("it says {length} bytes and has {}", bytes.len() - HEADER)));
+        return Err(damaged(frame, &format!("it says {length} bytes and has {}", bytes.len() - HEADER)));
     }
     Ok(&bytes[HEADER..])
 }
 
-fn damaged(frame: Frame, why: String) -> Error {
+fn damaged(frame: Frame, why: &str) -> Error {
     Error::new(ErrorKind::Damaged, format!("damaged {}: {why}", frame.name()))
 }
 

@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn domains_never_agree() {
-        let domains = [Domain::Page, Domain::Record, Domain::Pack, Domain::Index, Domain::Boundary, Domain::Cache];
+        let domains =
+            [Domain::Page, Domain::Record, Domain::Pack, Domain::Index, Domain::Boundary, Domain::Cache];
         let mut seen: Vec<Digest> = domains.iter().map(|domain| domain.digest(b"same")).collect();
         seen.push(Digest::of(b"same"));
         seen.sort();

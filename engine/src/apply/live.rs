@@ -103,7 +103,7 @@ impl<'a> Parents<'a> {
     /// The handle of the directory that holds `path`.
     pub(super) fn of(&mut self, path: &RelPath) -> Result<&OwnedFd> {
         let parent = path.parent();
-        if !self.last.as_ref().is_some_and(|(last, _)| *last == parent) {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != parent) {
             let handle = self.root.directory(parent.as_ref())?;
             return Ok(&self.last.insert((parent, handle)).1);
         }

@@ -130,13 +130,13 @@ pub fn steps(applications: &[Application], surroundings: &dyn Surroundings) -> R
     modes.reverse();
     open.sort_by(|left, right| left.0.cmp(&right.0));
     open.dedup_by(|left, right| left.0 == right.0);
-    let (opening, closing): (Vec<_>, Vec<_>) = open.into_iter().map(|(path, mode)| around(path, mode)).unzip();
+    let (opening, closing): (Vec<_>, Vec<_>) = open.iter().map(|(path, mode)| around(path, *mode)).unzip();
     let closing = closing.into_iter().rev();
     Ok([opening, way, make, place, remove, modes].into_iter().flatten().chain(closing).collect())
 }
 
 /// Opens a directory for a while: the bits it must have, and those it has.
-fn around(path: RelPath, mode: Mode) -> (Step, Step) {
+fn around(path: &RelPath, mode: Mode) -> (Step, Step) {
     let entry = |mode| Some(Entry::Directory { mode });
     let opened = Mode::new(mode.bits() | 0o700);
     let step = |from, to| Step {

@@ -129,7 +129,7 @@ impl Node {
         bytes.push(b'\n');
         match root.read(&own) {
             Ok(file) => {
-                read_bounded(file, &mut bytes).map_err(|source| Error::io("read", root.display(&own), source))?
+                read_bounded(file, &mut bytes).map_err(|source| Error::io("read", root.display(&own), source))?;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -16,7 +16,7 @@ impl Node {
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
         let Some(head) = hub.head else { return Ok(Vec::new()) };
-        let first = head.revision.number.saturating_sub(limit as u64).max(0) + 1;
+        let first = head.revision.number.saturating_sub(limit as u64) + 1;
         let records = self.transport.records(cx, first, head.revision.number)?;
         let applied = position.applied.map(|(revision, _)| revision);
         let entries = records.into_iter().rev().map(|record| {

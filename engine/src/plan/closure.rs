@@ -38,7 +38,7 @@ fn beneath(upper: &[Change], lower: &[Change], paths: &mut Vec<RelPath>) {
         return;
     }
     for change in upper {
-        if change.after.as_ref().is_some_and(|entry| entry.is_directory()) {
+        if change.after.as_ref().is_some_and(crate::tree::Entry::is_directory) {
             continue;
         }
         let start = lower.partition_point(|other| other.path <= change.path);

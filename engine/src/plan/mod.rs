@@ -149,10 +149,10 @@ impl Plan {
             (Policy::ThreeWay, sides) if clashed => self.conflicts.push(sides.into_clash()),
             (Policy::ThreeWay, Sides::Mine(change)) => self.publish.push(change),
             (Policy::ThreeWay, Sides::Both(mine, theirs)) => {
-                self.conflicts.push(Sides::Both(mine, theirs).into_clash())
+                self.conflicts.push(Sides::Both(mine, theirs).into_clash());
             }
             (_, Sides::Theirs(change)) => {
-                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false })
+                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false });
             }
             (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
                 keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),
@@ -234,3 +234,6 @@ impl Iterator for Merged {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ impl<'a> Unsettled<'a> {
 
     /// Whether this local difference says nothing. An ignored path is hidden: it looks removed and is not.
     pub(super) fn covers(&self, change: &Change) -> bool {
-        let directory = change.before.as_ref().or(change.after.as_ref()).is_some_and(|entry| entry.is_directory());
+        let directory = change.before.as_ref().or(change.after.as_ref()).is_some_and(crate::tree::Entry::is_directory);
         self.is_listed(&change.path) || (self.hidden)(&change.path, directory)
     }
 

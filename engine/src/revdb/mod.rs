@@ -140,3 +140,6 @@ fn sql_error(op: &str, place: &Path, source: rusqlite::Error) -> Error {
     };
     Error::new(kind, "").op(op).at(place.display()).because(source)
 }
+
+#[cfg(test)]
+mod tests;

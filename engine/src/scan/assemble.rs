@@ -114,7 +114,7 @@ impl Assembly<'_> {
                     }
                     open.push(entered);
                 }
-                Some(Failure::Absent) => self.absent(branch.path, &walk, observed),
+                Some(Failure::Absent) => self.absent(&branch.path, &walk, observed),
                 Some(Failure::Unsettled) => {
                     self.keep(&branch.path, &walk, observed);
                     self.out.unsettled.push(branch.path);
@@ -219,12 +219,12 @@ impl Assembly<'_> {
     }
 
     /// A directory that was gone when it was to be opened.
-    fn absent(&mut self, path: RelPath, walk: &Walk, observed: bool) {
+    fn absent(&mut self, path: &RelPath, walk: &Walk, observed: bool) {
         if observed && walk.old.is_some() {
             let was_directory = walk.observed;
             self.out.changes.push((path.clone(), None));
             if was_directory {
-                self.remove_beneath(&path);
+                self.remove_beneath(path);
             }
         }
     }

@@ -334,7 +334,7 @@ impl<'a> Merge<'a, '_> {
         let OldBytes { block, range } = old_bytes(old);
         match self.segment.pieces.last_mut() {
             Some(Piece::Old(last)) if last.block == block && last.range.end == range.start => {
-                last.range.end = range.end
+                last.range.end = range.end;
             }
             _ => self.segment.pieces.push(Piece::Old(OldBytes { block, range })),
         }

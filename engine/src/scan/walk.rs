@@ -227,7 +227,7 @@ impl Survey<'_> {
         self.cx.check()?;
         let Task { id, path, observed, work } = task;
         match work {
-            Work::List(parent) => self.list(id, path, observed, parent.as_deref(), worker),
+            Work::List(parent) => self.list(id, path.as_ref(), observed, parent.as_deref(), worker),
             Work::Join { handle, listing, segment, range } => {
                 self.join(id, path.as_ref(), observed, &handle, &listing, (segment, range), worker)
             }
@@ -238,12 +238,12 @@ impl Survey<'_> {
     fn list(
         &self,
         id: usize,
-        path: Option<RelPath>,
+        path: Option<&RelPath>,
         observed: bool,
         parent: Option<&Handle>,
         worker: &mut Worker,
     ) -> Result<Vec<Task>> {
-        let handle = match self.open(path.as_ref(), parent) {
+        let handle = match self.open(path, parent) {
             Ok(handle) => handle,
             Err(failure) => {
                 worker.failures.push((id, failure));
@@ -251,13 +251,13 @@ impl Survey<'_> {
             }
         };
         if let Err(errno) = worker.listing.fill(handle.as_fd(), self.ignore, &mut worker.dirents) {
-            worker.failures.push((id, self.failure(path.as_ref(), errno)));
+            worker.failures.push((id, self.failure(path, errno)));
             return Ok(Vec::new());
         }
         let names = worker.listing.len();
         if names <= 2 * SPLIT {
             let listing = std::mem::take(&mut worker.listing);
-            let added = self.join(id, path.as_ref(), observed, &handle, &listing, (0, 0..names), worker);
+            let added = self.join(id, path, observed, &handle, &listing, (0, 0..names), worker);
             worker.listing = listing;
             return added;
         }
@@ -265,7 +265,7 @@ impl Survey<'_> {
         let tasks = (0..names).step_by(SPLIT).enumerate().rev().map(|(segment, start)| {
             let range = start..names.min(start + SPLIT);
             let work = Work::Join { handle: Arc::clone(&handle), listing: Arc::clone(&listing), segment, range };
-            Task { id, path: path.clone(), observed, work }
+            Task { id, path: path.cloned(), observed, work }
         });
         Ok(tasks.collect())
     }

@@ -89,22 +89,39 @@ fn odd_names_and_every_byte() {
 #[test]
 fn a_change_within_the_same_tick_cannot_hide() {
     let mut kit = Kit::new();
-    let mut same_stamp = 0;
     for round in 0..20u8 {
         kit.write("file", [round, 0]);
-        let first = kit.scan_and_compare();
+        kit.scan_and_compare();
         kit.write("file", [round, 1]);
-        let second = kit.scan_and_compare();
-        assert_eq!(shown(&second.changes), ["file"]);
-        same_stamp += u32::from(first.stamp_of(&path("file")) == second.stamp_of(&path("file")));
+        assert_eq!(shown(&kit.scan_and_compare().changes), ["file"]);
     }
-    // Not a law of depsync, but without it the test shows nothing. Ticks are 1 to 10 ms.
-    assert!(same_stamp > 0 || !cfg!(target_os = "linux"), "no round stayed within one tick");
     assert_eq!(kit.scan_and_compare().counts.hashed, 1);
     kit.later();
     let settled = kit.scan_and_compare();
     assert_eq!((settled.counts.hashed, settled.changes.len(), settled.blocks.len()), (1, 0, 1));
     assert_eq!(kit.scan_and_compare().counts.hashed, 0);
+}
+
+/// Kernels with multigrain timestamps make the case above hard to meet, so here it is made by hand: a record with
+/// the stamp that the file has now, and the hash that it had before.
+#[test]
+fn only_a_trusted_hash_is_believed() {
+    for trusted in [false, true] {
+        let mut kit = Kit::new();
+        kit.write("file", "now");
+        let stamp = kit.root().stamp(&path("file")).expect("stamp").expect("there");
+        let before = Entry::File { mode: Mode::new(stamp.mode), size: 3, hash: Digest::of(b"was") };
+        let mut body = Vec::new();
+        block::write(&mut body, b"file", &stamp, trusted, &before);
+        let key = BlockKey { directory: [].into(), first: b"file"[..].into() };
+        kit.store.insert(key, block::seal(b"", &body).expect("seals"));
+        kit.tree.insert(path("file"), before.clone());
+        kit.scan();
+        assert_eq!(kit.tree == kit.naive(), !trusted);
+        assert_eq!(kit.tree[&path("file")] == before, trusted);
+        kit.scan_with(&Options { full: true, ..Options::default() });
+        assert_eq!(kit.tree, kit.naive());
+    }
 }
 
 #[test]

@@ -1,0 +1,177 @@
+//! The plan against a naive reading of its table, over random trees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::hash::Digest;
+use crate::tree::{self, MemoryPages, Mode};
+
+type Model = BTreeMap<RelPath, Entry>;
+
+fn path(text: &str) -> RelPath {
+    RelPath::try_from(text).expect(text)
+}
+
+fn file(content: u8) -> Entry {
+    Entry::File { mode: Mode::new(0o644), size: 1, hash: Digest::of(&[content]) }
+}
+
+fn directory() -> Entry {
+    Entry::Directory { mode: Mode::new(0o755) }
+}
+
+/// A well-formed tree: every entry's parent is a directory.
+fn model(leaves: &[(&str, u8)]) -> Model {
+    let mut model = Model::new();
+    for (text, content) in leaves {
+        let path = path(text);
+        if path.ancestors().any(|above| model.get(&above).is_some_and(|entry| !entry.is_directory()))
+            || model.contains_key(&path)
+        {
+            continue;
+        }
+        for above in path.ancestors() {
+            model.insert(above, directory());
+        }
+        model.insert(path, if *content == 0 { directory() } else { file(*content) });
+    }
+    model
+}
+
+fn any_model() -> impl Strategy<Value = Model> {
+    const NAMES: &[&str] = &["a", "a/b", "a/b/c", "a/d", "e", "e/f", "g"];
+    proptest::collection::vec((proptest::sample::select(NAMES), 0u8..3), 0..8).prop_map(|leaves| model(&leaves))
+}
+
+fn build(model: &Model, pages: &mut MemoryPages) -> Digest {
+    let entries = model.iter().map(|(path, entry)| Ok((path.clone(), entry.clone())));
+    tree::build(entries, pages).expect("builds")
+}
+
+fn planned(agreement: &Model, local: &Model, wanted: &Model, policy: Policy, listed: Vec<RelPath>) -> Plan {
+    let mut pages = MemoryPages::default();
+    let roots = [agreement, local, wanted].map(|model| build(model, &mut pages));
+    let [agreement, local, wanted] = roots.map(|root| Tree::new(&pages, root));
+    let nothing = |_: &RelPath, _: bool| false;
+    plan(Trees { agreement, local, wanted }, policy, &Unsettled::new(listed, &nothing)).expect("plans")
+}
+
+fn put(model: &mut Model, path: &RelPath, entry: Option<&Entry>) {
+    match entry {
+        Some(entry) => model.insert(path.clone(), entry.clone()),
+        None => model.remove(path),
+    };
+}
+
+fn is_well_formed(model: &Model) -> bool {
+    model.keys().filter_map(RelPath::parent).all(|parent| model.get(&parent).is_some_and(Entry::is_directory))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn what_is_published_and_what_is_applied_is_well_formed(a in any_model(), l in any_model(), w in any_model()) {
+        let plan = planned(&a, &l, &w, Policy::ThreeWay, vec![]);
+        let mut merged = w.clone();
+        for change in &plan.publish {
+            put(&mut merged, &change.path, change.after.as_ref());
+        }
+        prop_assert!(is_well_formed(&merged), "hub: {merged:?} by {plan:?}");
+        let mut disk = l.clone();
+        for application in &plan.apply {
+            put(&mut disk, &application.path, application.want.as_ref());
+        }
+        prop_assert!(is_well_formed(&disk), "disk: {disk:?} by {plan:?}");
+    }
+
+    #[test]
+    fn every_difference_is_in_exactly_one_list(a in any_model(), l in any_model(), w in any_model()) {
+        let plan = planned(&a, &l, &w, Policy::ThreeWay, vec![]);
+        let listed: Vec<&RelPath> = plan.publish.iter().map(|one| &one.path)
+            .chain(plan.apply.iter().map(|one| &one.path))
+            .chain(plan.agree.iter().map(|one| &one.0))
+            .chain(plan.conflicts.iter().map(|one| &one.path))
+            .collect();
+        let all: BTreeSet<&RelPath> = a.keys().chain(l.keys()).chain(w.keys())
+            .filter(|path| a.get(*path) != l.get(*path) || a.get(*path) != w.get(*path)).collect();
+        prop_assert_eq!(listed.len(), all.len());
+        prop_assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
+    }
+
+    #[test]
+    fn one_sided_changes_go_through_and_never_conflict(a in any_model(), b in any_model()) {
+        let publish = planned(&a, &b, &a, Policy::ThreeWay, vec![]);
+        prop_assert!(publish.apply.is_empty() && publish.agree.is_empty() && publish.conflicts.is_empty());
+        let apply = planned(&a, &a, &b, Policy::ThreeWay, vec![]);
+        prop_assert!(apply.publish.is_empty() && apply.agree.is_empty() && apply.conflicts.is_empty());
+        let agree = planned(&a, &b, &b, Policy::ThreeWay, vec![]);
+        prop_assert!(agree.publish.is_empty() && agree.apply.is_empty() && agree.conflicts.is_empty());
+    }
+
+    #[test]
+    fn a_path_changed_differently_on_both_sides_is_left_alone(a in any_model(), l in any_model(), w in any_model()) {
+        let plan = planned(&a, &l, &w, Policy::ThreeWay, vec![]);
+        for path in a.keys().chain(l.keys()).chain(w.keys()) {
+            let (agreed, mine, theirs) = (a.get(path), l.get(path), w.get(path));
+            if agreed != mine && agreed != theirs && mine != theirs {
+                prop_assert!(plan.conflicts.iter().any(|clash| clash.path == *path));
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_ends_with_the_hubs_tree_and_loses_nothing(a in any_model(), l in any_model(), w in any_model()) {
+        let plan = planned(&a, &l, &w, Policy::HubWins, vec![]);
+        prop_assert!(plan.publish.is_empty() && plan.conflicts.is_empty());
+        let mut disk = l.clone();
+        for application in &plan.apply {
+            prop_assert_eq!(application.have.as_ref(), l.get(&application.path));
+            let unknown = l.get(&application.path).filter(|have| Some(*have) != a.get(&application.path));
+            prop_assert!(unknown.is_none_or(Entry::is_directory) || application.keep, "{application:?} loses content");
+            put(&mut disk, &application.path, application.want.as_ref());
+        }
+        for (path, entry) in &w {
+            prop_assert_eq!(disk.get(path), Some(entry));
+        }
+        // What is left beside the hub's tree was never tracked.
+        prop_assert!(disk.keys().all(|path| w.contains_key(path) || !a.contains_key(path)));
+    }
+
+    #[test]
+    fn what_was_not_measured_keeps_its_old_entry(a in any_model(), l in any_model(), w in any_model()) {
+        let unknown = path("a");
+        let plan = planned(&a, &l, &w, Policy::ThreeWay, vec![unknown.clone()]);
+        let covered = |path: &RelPath| *path == unknown || path.is_beneath(&unknown);
+        prop_assert!(!plan.publish.iter().any(|one| covered(&one.path)));
+        prop_assert!(!plan.apply.iter().any(|one| covered(&one.path)));
+        prop_assert!(!plan.agree.iter().any(|one| covered(&one.0)));
+        prop_assert!(plan.blocked.iter().all(|path| covered(path) && a.get(path) != w.get(path)));
+    }
+}
+
+#[test]
+fn removing_a_directory_against_adding_into_it_is_a_conflict_of_both() {
+    let agreement = model(&[("a/b", 1), ("c", 1)]);
+    let local = model(&[("c", 1)]);
+    let wanted = model(&[("a/b", 1), ("a/new", 1), ("c", 1)]);
+    let plan = planned(&agreement, &local, &wanted, Policy::ThreeWay, vec![]);
+    let conflicts: Vec<String> = plan.conflicts.iter().map(|clash| clash.path.to_string()).collect();
+    assert_eq!(conflicts, ["a", "a/new"]);
+    assert_eq!(plan.publish.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["a/b"]);
+}
+
+#[test]
+fn an_ignored_path_looks_removed_and_is_not() {
+    let mut pages = MemoryPages::default();
+    let agreement = build(&model(&[("a", 1), ("b", 1), ("d/x", 1)]), &mut pages);
+    let local = build(&model(&[]), &mut pages);
+    let tree = |root| Tree::new(&pages, root);
+    let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"d/x";
+    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(agreement) };
+    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden)).expect("plans");
+    // What was in a directory that is gone is gone, ignored or not.
+    assert_eq!(plan.publish.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["b", "d", "d/x"]);
+}

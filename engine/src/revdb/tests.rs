@@ -1,0 +1,169 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::hash::Digest;
+use crate::name::Revision;
+use crate::path::RelPath;
+use crate::transport::Ledger;
+use crate::tree::{self, Entry, MemoryPages, Mode, Pages, Tree};
+
+fn open() -> (tempfile::TempDir, RevDb) {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let db = RevDb::open(dir.path()).expect("opens");
+    (dir, db)
+}
+
+fn tree_of(count: u32, salt: u8, pages: &mut MemoryPages) -> Digest {
+    let entries = (0..count).map(|number| {
+        let path = RelPath::new(format!("f{number:06}").into_bytes()).expect("path");
+        let content = if number == count / 2 { salt } else { 0 };
+        Ok((path, Entry::File { mode: Mode::new(0o644), size: 1, hash: Digest::of(&[content]) }))
+    });
+    tree::build(entries, pages).expect("builds")
+}
+
+fn settle(db: &RevDb, pages: &MemoryPages, agreement: Digest) {
+    let position = Position { agreement, ..db.position().expect("position") };
+    db.settle(&Settlement {
+        position: &position,
+        pages,
+        history: None,
+        recipes: &[],
+        forgotten: &[],
+        times: &BTreeMap::new(),
+        ends_journal: true,
+    })
+    .expect("settles");
+}
+
+fn count(db: &RevDb, sql: &str) -> i64 {
+    db.state().query_row(sql, [], |row| row.get(0)).expect(sql)
+}
+
+#[test]
+fn a_settlement_keeps_exactly_the_pages_of_the_agreement() {
+    let (_dir, db) = open();
+    let mut pages = MemoryPages::default();
+    let (one, two) = (tree_of(5_000, 1, &mut pages), tree_of(5_000, 2, &mut pages));
+    settle(&db, &pages, one);
+    let before = count(&db, "SELECT count(*) FROM page");
+    settle(&db, &pages, two);
+    assert_eq!(count(&db, "SELECT count(*) FROM page"), before);
+    let entries = Tree::new(&db, two).iter().collect::<Result<Vec<_>>>().expect("reads");
+    assert_eq!(entries.len(), 5_000);
+    settle(&db, &pages, tree::empty_root());
+    assert_eq!(count(&db, "SELECT count(*) FROM page"), 0);
+}
+
+#[test]
+fn the_journal_is_there_until_the_settlement() {
+    let (dir, db) = open();
+    let head = JournalHead {
+        run: "0f".into(),
+        target: (Revision { number: 7, record: Digest::of(b"r") }, Digest::of(b"t")),
+        whole: true,
+        from: Some(6),
+    };
+    let steps = [vec![1], vec![2, 3]];
+    db.write_journal(&head, steps.iter().cloned().map(Ok)).expect("writes");
+    assert!(db.write_journal(&head, []).is_err(), "one journal at a time");
+    drop(db);
+    let db = RevDb::open(dir.path()).expect("opens again");
+    let journal = db.journal().expect("reads").expect("is there");
+    assert_eq!((journal.head, journal.steps.as_slice()), (head, &steps[..]));
+    settle(&db, &MemoryPages::default(), tree::empty_root());
+    assert!(db.journal().expect("reads").is_none());
+}
+
+#[test]
+fn a_journal_that_fails_half_way_is_not_there() {
+    let (_dir, db) = open();
+    let head = JournalHead {
+        run: "0f".into(),
+        target: (Revision { number: 1, record: Digest::of(b"r") }, Digest::of(b"t")),
+        whole: true,
+        from: None,
+    };
+    let broken = [Ok(vec![1]), Err(Error::new(ErrorKind::Internal, "broken"))];
+    assert!(db.write_journal(&head, broken).is_err());
+    assert!(db.journal().expect("reads").is_none());
+}
+
+#[test]
+fn records_tails_recipes_and_times_are_remembered() {
+    let (_dir, db) = open();
+    db.remember_record(3, b"three").expect("writes");
+    assert_eq!(db.record(3).expect("reads").as_deref(), Some(&b"three"[..]));
+    assert_eq!(db.record(4).expect("reads"), None);
+    let name = Digest::of(b"pack");
+    db.remember_pack_tail(&name, b"tail").expect("writes");
+    assert_eq!(db.pack_tail(&name).expect("reads").as_deref(), Some(&b"tail"[..]));
+    let path = RelPath::new(&b"a\xff"[..]).expect("path");
+    let position = db.position().expect("position");
+    let times = BTreeMap::from([(path.clone(), (0..20).collect::<Vec<i64>>())]);
+    db.settle(&Settlement {
+        position: &position,
+        pages: &MemoryPages::default(),
+        history: None,
+        recipes: &[],
+        forgotten: &[],
+        times: &times,
+        ends_journal: false,
+    })
+    .expect("settles");
+    assert_eq!(db.lately(&path).expect("reads"), (12..20).collect::<Vec<i64>>());
+}
+
+#[test]
+fn a_damaged_cache_is_made_anew_and_a_damaged_state_is_said() {
+    let (dir, db) = open();
+    let mut pages = MemoryPages::default();
+    let root = tree_of(10, 1, &mut pages);
+    db.cache_pages(pages.iter().map(|(id, bytes)| (*id, bytes.to_vec())).collect::<Vec<_>>()).expect("caches");
+    db.set_stat_cache(root, [(vec![], b"a".to_vec(), Some(vec![1]))]).expect("writes");
+    assert_eq!(db.stat_cache().expect("reads").1.len(), 1);
+    drop(db);
+    for name in ["cache.db", "state.db"] {
+        for suffix in ["-wal", "-shm"] {
+            std::fs::remove_file(dir.path().join(format!("{name}{suffix}"))).ok();
+        }
+        std::fs::write(dir.path().join(name), [7; 8192]).expect("damages");
+        match RevDb::open(dir.path()) {
+            Ok(db) => {
+                assert_eq!(name, "cache.db");
+                assert_eq!(db.stat_cache().expect("reads"), (tree::empty_root(), vec![]));
+            }
+            Err(error) => {
+                assert_eq!((name, error.kind()), ("state.db", ErrorKind::Damaged));
+                assert!(error.advice().is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused() {
+    let (dir, db) = open();
+    db.state().pragma_update(None, "user_version", 99).expect("pragma");
+    drop(db);
+    assert_eq!(RevDb::open(dir.path()).err().expect("newer").kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn an_unknown_page_is_not_found() {
+    let (_dir, db) = open();
+    assert_eq!(db.page(&Digest::of(b"x")).expect_err("unknown").kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn the_sweep_keeps_what_the_named_trees_need() {
+    let (_dir, db) = open();
+    let mut pages = MemoryPages::default();
+    let (kept, dropped) = (tree_of(3_000, 1, &mut pages), tree_of(3_000, 2, &mut pages));
+    db.cache_pages(pages.iter().map(|(id, bytes)| (*id, bytes.to_vec())).collect::<Vec<_>>()).expect("caches");
+    for _ in 0..300 {
+        db.sweep_cache(&[kept]).expect("sweeps");
+    }
+    assert_eq!(Tree::new(&db, kept).iter().count(), 3_000);
+    assert!(db.page(&dropped).is_err());
+}
