@@ -45,6 +45,11 @@ pub enum Created {
 /// Writes `bytes` under the final name, replacing whatever had it.
 pub fn replace(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
     stage(cx, target, bytes)?;
+    rename_staged(cx, target)
+}
+
+/// The second half of [`replace`]: gives a staged file its name.
+pub fn rename_staged(cx: &Context, target: Target<'_>) -> Result<()> {
     cx.step("durable.rename");
     fs::renameat(target.staging, target.temporary, target.directory, target.name)
         .map_err(|errno| Error::io("rename into place", target.name, errno))?;
@@ -55,18 +60,28 @@ pub fn replace(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
 /// Writes `bytes` under the final name unless it exists. Without hard links: [`ErrorKind::Unsupported`].
 pub fn create_exclusive(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<Created> {
     stage(cx, target, bytes)?;
+    link_staged(cx, target)
+}
+
+/// The second half of [`create_exclusive`]: gives a staged file its name unless that exists, and removes the
+/// temporary one. A temporary file that somebody else has removed: [`ErrorKind::NotFound`], and nothing is created.
+pub fn link_staged(cx: &Context, target: Target<'_>) -> Result<Created> {
     cx.step("durable.link");
     let linked = link(target);
     let removed = fs::unlinkat(target.staging, target.temporary, AtFlags::empty());
     let created = linked?;
-    removed.map_err(|errno| Error::io("remove the temporary file", target.temporary, errno))?;
+    match removed {
+        // Whoever swept it after the link came too late to matter.
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(Error::io("remove the temporary file", target.temporary, errno)),
+    }
     cx.step("durable.sync-directory");
     sync_directory(target.directory, target.name)?;
     Ok(created)
 }
 
-/// The one write pattern under both: a whole, flushed temporary file.
-fn stage(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
+/// The one write pattern under both, and their first half: a whole, flushed temporary file.
+pub fn stage(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
     let failed = |errno: std::io::Error| {
         let _ = fs::unlinkat(target.staging, target.temporary, AtFlags::empty());
         Error::io("write", target.name, errno)

@@ -250,6 +250,7 @@ mod tests {
         "00112233445566778899aabbccddeeff".parse().expect("hub id")
     }
 
+    // The hash by another program: `b3sum --derive-key "depsync 2026-11 record v1"` of the line without its newline.
     #[test]
     fn golden_bytes_and_hash() {
         let envelope = Envelope::seal(&draft().place(hub(), DeploymentName::default(), None, vec![])).expect("seals");
@@ -258,7 +259,7 @@ mod tests {
             text,
             concat!(
                 r#"{"schema":1,"hub":"00112233445566778899aabbccddeeff","deployment":"main","number":1,"parent":null,"#,
-                r#""root":"eb2ef86fd9a05ef4c9ef87eacbb4a26bcee6bac9c16c7ab85a1fea9d6ae7ff08","tree":1,"packs":[],"#,
+                r#""root":"92a2b787a06d7272df43eaf87acc3b9c1d315d79d599d61c285983483e431998","tree":1,"packs":[],"#,
                 r#""author":"ops","node":"web-1","nonce":"00ff","time":"2026-11-21T20:00:00Z","#,
                 r#""message":"release 7\n\"quoted\""}"#,
                 "\n"
@@ -266,7 +267,7 @@ mod tests {
         );
         assert_eq!(
             envelope.revision().record.to_string(),
-            "0000000000000000000000000000000000000000000000000000000000000000"
+            "99586cb472be99dda081507463d4ff352d5f2a3f9045d1c4860e0eab2f5bc5d0"
         );
     }
 

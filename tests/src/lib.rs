@@ -1,3 +1,10 @@
-//! The test kit, and the end-to-end tests that use it.
+//! What tests are made of: the program as a person meets it, nodes, strict and faulty storages, and the suite that every
+//! transport must pass.
 
 pub mod cli;
+pub mod conformance;
+pub mod faults;
+pub mod node;
+pub mod place;
+pub mod recording;
+pub mod storage_memory;

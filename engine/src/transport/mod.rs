@@ -195,3 +195,19 @@ pub trait Transport: Send + Sync {
     /// Reads every node's report.
     fn reports(&self, cx: &Context) -> Result<Vec<NodeReport>>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_of_printable_names_refuses_the_others() {
+        let mut capabilities =
+            Capabilities { reports: true, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
+        let path = |bytes: &[u8]| RelPath::new(bytes).expect("path");
+        assert!(capabilities.holds_name(&path("caf\u{e9}/b c".as_bytes())));
+        assert!(!capabilities.holds_name(&path(b"caf\xe9")) && !capabilities.holds_name(&path(b"a\nb")));
+        capabilities.names = Names::Bytes;
+        assert!(capabilities.holds_name(&path(b"caf\xe9")) && capabilities.holds_name(&path(b"a\nb")));
+    }
+}

@@ -77,3 +77,33 @@ impl NodeReport {
         serde_json::from_slice(bytes).map_err(|source| Error::new(ErrorKind::Damaged, "damaged report").because(source))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = concat!(
+        r#"{"schema":1,"node":"web-1","nonce":"0f","writes":false,"applied":{"number":7,"record":"#,
+        r#""af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"},"root":null,"measured":null,"#,
+        r#""time":"2026-11-21T20:00:00Z","full_scan":null,"pinned":false,"outcome":"partial","version":"0.1.0"}"#,
+        "\n"
+    );
+
+    #[test]
+    fn golden_bytes() {
+        let report = NodeReport::parse(GOLDEN.as_bytes()).expect("reads");
+        assert_eq!(report.applied, Some(Revision { number: 7, record: Digest::of(b"") }));
+        assert_eq!(report.outcome, Outcome::Partial);
+        assert_eq!(String::from_utf8(report.to_bytes().expect("writes")).expect("utf-8"), GOLDEN);
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_kept_and_what_is_broken_is_damaged() {
+        let later = GOLDEN.replace("partial", "teleported").replace("\"pinned\"", "\"later\":1,\"pinned\"");
+        let report = NodeReport::parse(later.as_bytes()).expect("reads");
+        assert_eq!(report.outcome, Outcome::Unknown("teleported".into()));
+        for bad in [&GOLDEN[..100], &GOLDEN.replace("web-1", "../x"), &" ".repeat(MAX_REPORT + 1)] {
+            assert_eq!(NodeReport::parse(bad.as_bytes()).expect_err("bad").kind(), ErrorKind::Damaged);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Garbage collection, alone and between the steps of others.
+
+use std::time::Duration;
+
+use depsync_engine::context::Context;
+use depsync_engine::error::ErrorKind;
+use depsync_engine::transport::{Look, OpenMode, Published, Transport};
+use depsync_transports::hub::{Collected, Retention, layout};
+
+use super::{another, first, kind};
+use crate::faults::Fault;
+use crate::node::{Files, Node, files, noise, report};
+use crate::place::{Hub, Place};
+
+const AT_ONCE: Retention = Retention { keep_revisions: 1, keep_age: Duration::ZERO, grace: Duration::ZERO };
+
+fn gc(place: &Place) -> Collected {
+    collector(place).gc(&Context::new(), &AT_ONCE).expect("gc")
+}
+
+fn collector(place: &Place) -> Hub {
+    place.transport("main")
+}
+
+fn version(seed: u64) -> Files {
+    files([("changing", noise(seed, 100_000).as_slice()), ("same", noise(1000, 50_000).as_slice())])
+}
+
+fn packs(place: &Place) -> usize {
+    let (cx, client) = (Context::new(), place.client());
+    let shards = client.list(&cx, Some(&layout::packs()), 1000).expect("list");
+    let shard = |name: &[u8]| layout::packs().join(name).expect("shard");
+    shards.iter().map(|listed| client.list(&cx, Some(&shard(&listed.name)), 1000).expect("list").len()).sum()
+}
+
+fn reads(place: &Place, expected: &Files) {
+    let mut reader = another(place);
+    reader.transport.head(&Context::new(), Look::Heal).expect("head");
+    reader.update(&Context::new()).expect("a valid hub");
+    assert_eq!(&reader.files, expected);
+}
+
+/// What nothing reaches goes, in two runs; the rest stays and can be fetched, also what old packs hold.
+pub fn garbage_is_collected_and_nothing_else(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    let mut site = Node::new(place.transport("site"));
+    site.must_publish(&version(50));
+    let mut behind = another(place);
+    for seed in 1..=4 {
+        node.must_publish(&version(seed));
+        if seed == 1 {
+            behind.update(&cx).expect("update");
+        }
+    }
+    assert_eq!(packs(place), 5);
+    let condemned = gc(place);
+    assert_eq!((condemned.condemned, condemned.deleted, packs(place)), (2, 0, 5), "announced, not deleted");
+    let swept = gc(place);
+    assert_eq!((swept.deleted, swept.pardoned, packs(place)), (2, 0, 3));
+    // The file that both deployments have was in a pack of each; the index names one of them, so the other may go.
+    let mut runs = 0;
+    while gc(place) != Collected::default() {
+        reads(place, &version(4));
+        runs += 1;
+        assert!(runs <= 2, "gc must come to rest");
+    }
+    assert!((2..=3).contains(&packs(place)));
+    reads(place, &version(4));
+    let mut reader = Node::new(place.transport("site"));
+    reader.update(&cx).expect("update");
+    assert_eq!(reader.files, version(50));
+    // A node that knew the hub before, and one that wants what is gone.
+    behind.update(&cx).expect("update");
+    assert_eq!(behind.files, version(4));
+    let second = node.transport.records(&cx, 2, 2).expect("record").remove(0).revision();
+    assert_eq!(kind(another(place).update_to(&cx, second)), ErrorKind::Damaged);
+    // Publishing goes on, also of what was collected.
+    for seed in [2, 5] {
+        node.must_publish(&version(seed));
+        reads(place, &version(seed));
+    }
+}
+
+/// A revision that a node has applied stays for as long as it says so.
+pub fn what_nodes_have_applied_is_kept(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    let old = node.must_publish(&version(1));
+    node.transport.report(&cx, &report("web-1", Some(old))).expect("report");
+    for seed in 2..=3 {
+        node.must_publish(&version(seed));
+    }
+    assert_eq!(gc(place).condemned, 1);
+    assert_eq!(gc(place).deleted, 1);
+    let mut reader = another(place);
+    reader.update_to(&cx, old).expect("kept");
+    assert_eq!(reader.files, version(1));
+    node.transport.report(&cx, &report("web-1", node.applied)).expect("report");
+    // The pack of revision 1 also holds the file that never changed.
+    assert_eq!(gc(place).condemned, 0);
+    reads(place, &version(3));
+}
+
+/// What a dead publisher left goes after the grace period.
+pub fn leftovers_are_swept_after_the_grace(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    node.must_publish(&version(1));
+    let client = place.client();
+    let staged = client.stage(&cx, b"left behind").expect("stage");
+    let patient = Retention { grace: Duration::from_secs(3600), ..AT_ONCE };
+    assert_eq!(collector(place).gc(&cx, &patient).expect("gc").leftovers, 0);
+    assert_eq!(gc(place).leftovers, 1);
+    let placed = client.commit(&cx, &staged, &layout::record(&"main".parse().expect("name"), 2)).expect("commit");
+    assert_eq!(placed, depsync_transports::storage::Placed::Swept);
+    reads(place, &version(1));
+}
+
+/// Nothing is deleted before the grace period is over.
+pub fn the_grace_is_kept(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    for seed in 1..=3 {
+        node.must_publish(&version(seed));
+    }
+    let patient = Retention { grace: Duration::from_secs(3600), ..AT_ONCE };
+    for _ in 0..3 {
+        let done = collector(place).gc(&cx, &patient).expect("gc");
+        assert_eq!((done.deleted, done.waiting, packs(place)), (0, 1, 3));
+    }
+    let keep_all = Retention { keep_revisions: 10, ..AT_ONCE };
+    let done = collector(place).gc(&cx, &keep_all).expect("gc");
+    assert_eq!(done.deleted, 1, "a longer retention does not bring back what it cannot see");
+}
+
+/// Content of revision 2, which nothing needs any more once revision 3 is there.
+fn with_garbage(place: &Place) -> Node<Hub> {
+    let mut node = first(place);
+    for seed in 1..=3 {
+        node.must_publish(&version(seed));
+    }
+    node
+}
+
+/// gc condemns before one call of a publish and sweeps before another: the publisher relies on what is garbage, and
+/// nothing is lost.
+pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
+    let run = |place: &Place, steps: &[usize]| {
+        with_garbage(place);
+        let (transport, faulty) = place.probed("main");
+        let mut node = Node::new(transport);
+        node.transport.open(&Context::new(), OpenMode::Existing).expect("open");
+        node.update(&Context::new()).expect("update");
+        faulty.reset();
+        for &step in steps {
+            let other = collector(place);
+            faulty.set(
+                step,
+                Fault::Meanwhile(Box::new(move || {
+                    other.gc(&Context::new(), &AT_ONCE).expect("gc");
+                })),
+            );
+        }
+        // Exactly the content of revision 2: the hub holds it, for now.
+        match node.publish(&Context::new(), &version(2)).expect("publish") {
+            Published::Done { .. } => {}
+            other => panic!("{steps:?}: {other:?}"),
+        }
+        let calls = faulty.reset();
+        for _ in 0..3 {
+            reads(place, &version(2));
+            gc(place);
+        }
+        calls
+    };
+    let calls = run(&place.another(), &[]);
+    for condemn in 1..=calls {
+        for sweep in condemn + 1..=calls + 1 {
+            run(&place.another(), &[condemn, sweep]);
+        }
+    }
+}
+
+/// A reader that stalls while gc runs gets its data or a clean error, and its data with the next try.
+pub fn gc_between_any_two_steps_of_an_update_loses_nothing(place: &Place) {
+    let mut node = with_garbage(place);
+    let behind = node.transport.records(&Context::new(), 2, 2).expect("record").remove(0).revision();
+    let steps = {
+        let (transport, faulty) = place.probed("main");
+        Node::new(transport).update(&Context::new()).expect("update");
+        faulty.reset()
+    };
+    for step in 1..=steps {
+        let place = place.another();
+        node = with_garbage(&place);
+        let (transport, faulty) = place.probed("main");
+        let mut reader = Node::new(transport);
+        for _ in 0..2 {
+            let other = place.transport("main");
+            let twice = move || {
+                for _ in 0..2 {
+                    other.gc(&Context::new(), &AT_ONCE).expect("gc");
+                }
+            };
+            faulty.set(step, Fault::Meanwhile(Box::new(twice)));
+        }
+        reader.update(&Context::new()).expect("the head is never collected");
+        assert_eq!(reader.files, version(3));
+        // A revision that is collected while it is fetched.
+        let old = node.transport.records(&Context::new(), 2, 2).expect("record").remove(0).revision();
+        assert_eq!(old.number, behind.number);
+        let mut late = another(&place);
+        if let Err(error) = late.update_to(&Context::new(), old) {
+            assert_eq!(error.kind(), ErrorKind::Damaged);
+            late.update(&Context::new()).expect("the head");
+            assert_eq!(late.files, version(3));
+        }
+    }
+}
+
+/// gc dies at any call: the hub is valid, and the next runs finish the work.
+pub fn a_crash_of_gc_at_any_call_leaves_a_valid_hub(place: &Place) {
+    for phase in 0..2 {
+        let mut at = 1;
+        loop {
+            let place = place.another();
+            with_garbage(&place);
+            for _ in 0..phase {
+                gc(&place);
+            }
+            let (transport, faulty) = place.probed("main");
+            transport.open(&Context::new(), OpenMode::Existing).expect("open");
+            faulty.reset();
+            faulty.set(at, Fault::Fail(ErrorKind::Io));
+            let outcome = transport.gc(&Context::new(), &AT_ONCE);
+            if faulty.is_armed() {
+                assert!(outcome.is_ok() && at > 10, "{at} calls cannot be all");
+                break;
+            }
+            reads(&place, &version(3));
+            let mut node = another(&place);
+            node.update(&Context::new()).expect("update");
+            for _ in 0..3 {
+                gc(&place);
+            }
+            assert_eq!(packs(&place), 2, "phase {phase}, call {at}");
+            node.must_publish(&version(2));
+            reads(&place, &version(2));
+            at += 1;
+        }
+    }
+}
+
+/// Where something that must be there is not, nothing is collected.
+pub fn damage_stops_gc(place: &Place) {
+    let node = with_garbage(place);
+    let record = node.transport.records(&Context::new(), 1, 1).expect("record").remove(0);
+    let name = layout::pack(&record.payload().packs[0].name);
+    let good = place.peek(&name);
+    place.tamper(&name, None);
+    assert_eq!(kind(collector(place).gc(&Context::new(), &AT_ONCE)), ErrorKind::Damaged);
+    assert_eq!(packs(place), 2, "the damaged one is gone, the others stay");
+    place.tamper(&name, good);
+    assert_eq!(gc(place).condemned, 1);
+    assert_eq!(gc(place).deleted, 1);
+    reads(place, &version(3));
+}

@@ -1,0 +1,278 @@
+//! Behaviours of every transport, whatever its hub is made of.
+
+use std::sync::Arc;
+
+use depsync_engine::context::Context;
+use depsync_engine::error::ErrorKind;
+use depsync_engine::hash::Digest;
+use depsync_engine::transport::{Look, MemoryLedger, OpenMode, Published, Transport, Want, WantedContent};
+
+use super::{another, first, kind, sample};
+use crate::node::{Node, files, noise, report};
+use crate::place::Place;
+
+/// An empty place is never taken for an empty hub.
+pub fn an_empty_place_is_not_a_hub(place: &Place) {
+    let cx = Context::new();
+    let transport = place.transport("main");
+    let error = transport.open(&cx, OpenMode::Existing).expect_err("empty");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.advice().is_some());
+    assert_eq!(kind(transport.head(&cx, Look::Glance)), ErrorKind::NotFound);
+    assert_eq!(kind(transport.head(&cx, Look::Heal)), ErrorKind::NotFound);
+    assert_eq!(kind(transport.report(&cx, &report("a", None))), ErrorKind::NotFound);
+    assert_eq!(kind(transport.reports(&cx)), ErrorKind::NotFound);
+    let mut node = Node::new(transport);
+    assert_eq!(kind(node.publish(&cx, &sample(1))), ErrorKind::NotFound);
+    assert!(place.client().list(&cx, None, 10).expect("list").is_empty(), "nothing may be left behind");
+}
+
+/// Somebody else's directory stays somebody else's.
+pub fn a_place_with_something_else_in_it_is_not_made_a_hub(place: &Place) {
+    place.tamper(&"notes.txt".try_into().expect("path"), Some(b"mine".to_vec()));
+    let transport = place.transport("main");
+    assert_eq!(kind(transport.open(&Context::new(), OpenMode::Create)), ErrorKind::Refused);
+    assert_eq!(kind(transport.open(&Context::new(), OpenMode::Existing)), ErrorKind::NotFound);
+}
+
+/// The identity is drawn once.
+pub fn creating_makes_one_hub_and_opening_finds_it(place: &Place) {
+    let cx = Context::new();
+    let made = place.transport("main").open(&cx, OpenMode::Create).expect("create");
+    assert!(made.created && made.capabilities.reports && made.capabilities.publish_refused.is_none());
+    for mode in [OpenMode::Create, OpenMode::Existing] {
+        let found = place.transport("main").open(&cx, mode).expect("open");
+        assert!(!found.created);
+        assert_eq!((found.id, &found.capabilities), (made.id, &made.capabilities));
+    }
+}
+
+/// Of two who find the place empty one makes the hub, and both use it.
+pub fn two_who_create_at_once_make_one_hub(place: &Place) {
+    let open = || place.transport("main").open(&Context::new(), OpenMode::Create).expect("create");
+    let (one, two) = std::thread::scope(|scope| {
+        let other = scope.spawn(open);
+        (open(), other.join().expect("no panic"))
+    });
+    assert_eq!(one.id, two.id);
+    assert!(one.created != two.created);
+}
+
+/// A hub may hold no revision of a deployment yet.
+pub fn a_deployment_without_records_has_no_head(place: &Place) {
+    let cx = Context::new();
+    let node = first(place);
+    assert_eq!(node.transport.head(&cx, Look::Glance).expect("head"), None);
+    assert_eq!(node.transport.head(&cx, Look::Heal).expect("head"), None);
+    assert_eq!(kind(node.transport.records(&cx, 1, 1)), ErrorKind::NotFound);
+    assert!(node.transport.reports(&cx).expect("reports").is_empty());
+}
+
+/// Everything arrives as it was.
+pub fn what_is_published_is_fetched(place: &Place) {
+    let cx = Context::new();
+    let mut manager = first(place);
+    let mut worker = another(place);
+    for seed in 0..3 {
+        let all = sample(seed);
+        let revision = manager.must_publish(&all);
+        assert_eq!(revision.number, seed + 1);
+        let fetched = worker.update(&cx).expect("update");
+        assert!(fetched > 300_000, "{fetched} bytes are fewer than were new");
+        assert_eq!((&worker.files, worker.applied), (&all, Some(revision)));
+    }
+    let mut late = another(place);
+    late.update(&cx).expect("update");
+    assert_eq!(late.files, sample(2));
+    let first_record = late.transport.records(&cx, 1, 3).expect("records").remove(0);
+    let mut back = another(place);
+    back.update_to(&cx, first_record.revision()).expect("update to the first");
+    assert_eq!(back.files, sample(0));
+    let nobody = WantedContent { hash: Digest::of(b"nobody"), size: 6 };
+    struct Nothing;
+    impl depsync_engine::transport::Deliver for Nothing {
+        fn page(&mut self, _: Digest, _: Vec<u8>) -> depsync_engine::error::Result<()> {
+            panic!("nothing was to be delivered")
+        }
+        fn recipe(&mut self, _: Digest, _: depsync_engine::content::Recipe) -> depsync_engine::error::Result<()> {
+            panic!("nothing was to be delivered")
+        }
+        fn needed(&mut self) -> depsync_engine::error::Result<Vec<depsync_engine::content::ObjectId>> {
+            panic!("nothing was to be delivered")
+        }
+        fn piece(&mut self, _: Digest, _: &[u8]) -> depsync_engine::error::Result<()> {
+            panic!("nothing was to be delivered")
+        }
+    }
+    let at = late.applied.expect("applied");
+    assert_eq!(kind(late.transport.fetch(&cx, at, Want::Contents(&[nobody]), &mut Nothing)), ErrorKind::Damaged);
+    assert_eq!(kind(late.transport.fetch(&cx, at, Want::Pages(&[nobody.hash]), &mut Nothing)), ErrorKind::Damaged);
+}
+
+/// Removing, emptying, and going back to what was there before; what the hub holds is not sent again.
+pub fn removals_and_reverts_are_fetched(place: &Place) {
+    let cx = Context::new();
+    let (mut manager, mut worker) = (first(place), another(place));
+    let all = sample(7);
+    manager.must_publish(&all);
+    worker.update(&cx).expect("update");
+    for next in [files([("only", &b"one"[..])]), files([]), all.clone()] {
+        let Published::Done { sent, .. } = manager.publish(&cx, &next).expect("publish") else {
+            panic!("not published")
+        };
+        assert!(sent < 3000, "{sent} bytes were sent, but the hub had everything");
+        worker.update(&cx).expect("update");
+        assert_eq!(worker.files, next);
+    }
+}
+
+/// The second of two publishers on one parent is told so, and can go on after an update.
+pub fn one_publish_of_two_wins(place: &Place) {
+    let cx = Context::new();
+    let mut one = first(place);
+    one.must_publish(&files([("base", &b"base"[..])]));
+    let mut two = another(place);
+    two.update(&cx).expect("update");
+    let theirs = files([("base", &b"base"[..]), ("one", b"1")]);
+    one.must_publish(&theirs);
+    let mine = files([("base", &b"base"[..]), ("two", b"2")]);
+    assert!(matches!(two.publish(&cx, &mine).expect("publish"), Published::Raced));
+    two.update(&cx).expect("update");
+    assert_eq!(two.files, theirs);
+    let mut merged = theirs;
+    merged.extend(mine);
+    two.must_publish(&merged);
+    one.update(&cx).expect("update");
+    assert_eq!(one.files, merged);
+    // A first publish where there are revisions already.
+    let mut new = another(place);
+    assert!(matches!(new.publish(&cx, &files([])).expect("publish"), Published::Raced));
+}
+
+/// Whoever is first, every publish lands exactly once and the chain is whole.
+pub fn a_race_of_threads_leaves_one_chain(place: &Place) {
+    const THREADS: u64 = 3;
+    const ROUNDS: u64 = 5;
+    first(place);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                let cx = Context::new();
+                let mut node = another(place);
+                for round in 0..ROUNDS {
+                    loop {
+                        node.update(&cx).expect("update");
+                        let mut next = node.files.clone();
+                        let name = format!("{thread}-{round}");
+                        next.extend(files([(name.as_str(), noise(thread * 100 + round, 5000).as_slice())]));
+                        match node.publish(&cx, &next).expect("publish") {
+                            Published::Done { .. } => break,
+                            Published::Raced => drop(node.transport.head(&cx, Look::Heal).expect("head")),
+                            Published::Moved(paths) => panic!("{paths:?} did not move"),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let mut reader = another(place);
+    reader.update(&Context::new()).expect("update");
+    assert_eq!(reader.files.len() as u64, THREADS * ROUNDS);
+    assert_eq!(reader.applied.map(|head| head.number), Some(THREADS * ROUNDS));
+    let records = reader.transport.records(&Context::new(), 1, THREADS * ROUNDS).expect("records");
+    let mut parent = None;
+    for record in records {
+        assert!(record.follows(parent));
+        parent = Some(record.revision());
+    }
+}
+
+/// Records come in order, each after the one before it; what is not there is not found.
+pub fn records_follow_each_other(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    for number in 1..=4u8 {
+        node.must_publish(&files([("file", &[number][..])]));
+    }
+    let reader = another(place);
+    let records = reader.transport.records(&cx, 2, 4).expect("records");
+    assert_eq!(records.iter().map(|record| record.revision().number).collect::<Vec<_>>(), [2, 3, 4]);
+    assert!(records[1].follows(Some(records[0].revision())) && records[2].follows(Some(records[1].revision())));
+    assert_eq!(records[2].revision(), node.applied.expect("applied"));
+    assert_eq!(kind(reader.transport.records(&cx, 4, 5)), ErrorKind::NotFound);
+    assert_eq!(kind(reader.transport.records(&cx, 0, 1)), ErrorKind::Usage);
+    assert_eq!(kind(reader.transport.records(&cx, 3, 2)), ErrorKind::Usage);
+}
+
+/// Two deployments of one hub share nothing but the hub.
+pub fn deployments_do_not_see_each_other(place: &Place) {
+    let cx = Context::new();
+    let mut main = first(place);
+    let mut site = Node::new(place.transport("site"));
+    let (one, two) = (files([("a", &b"main"[..])]), files([("a", &b"site"[..])]));
+    main.must_publish(&one);
+    assert_eq!(site.transport.head(&cx, Look::Glance).expect("head"), None);
+    site.must_publish(&two);
+    main.must_publish(&files([("a", &b"main 2"[..])]));
+    main.transport.report(&cx, &report("web-1", main.applied)).expect("report");
+    assert!(site.transport.reports(&cx).expect("reports").is_empty());
+    let mut reader = Node::new(place.transport("site"));
+    reader.update(&cx).expect("update");
+    assert_eq!((reader.files, reader.applied.map(|head| head.number)), (two, Some(1)));
+    let heads = main.transport.heads(&cx).expect("heads");
+    let shown: Vec<_> = heads.iter().map(|(name, head)| (name.as_str(), head.number)).collect();
+    assert_eq!(shown, [("main", 2), ("site", 1)]);
+    assert_eq!(main.transport.deployments(&cx).expect("deployments").len(), 2);
+}
+
+/// Each node's last report is kept.
+pub fn reports_are_kept_by_node(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    let revision = node.must_publish(&sample(1));
+    let reports = [report("web-1", None), report("web-2", Some(revision)), report("web-1", Some(revision))];
+    for report in &reports {
+        node.transport.report(&cx, report).expect("report");
+    }
+    assert_eq!(another(place).transport.reports(&cx).expect("reports"), [reports[2].clone(), reports[1].clone()]);
+}
+
+/// An already-cancelled call does nothing.
+pub fn a_cancelled_context_does_nothing(place: &Place) {
+    let mut node = first(place);
+    let revision = node.must_publish(&sample(1));
+    let cx = Context::new();
+    cx.cancel().cancel();
+    let before = node.transport.head(&Context::new(), Look::Heal).expect("head");
+    let mut other = Node::new(place.transport_with("main", Arc::new(MemoryLedger::default())));
+    for mode in [OpenMode::Create, OpenMode::Existing] {
+        assert_eq!(kind(place.another().transport("main").open(&cx, mode)), ErrorKind::Cancelled);
+    }
+    assert_eq!(kind(node.transport.head(&cx, Look::Glance)), ErrorKind::Cancelled);
+    assert_eq!(kind(node.transport.records(&cx, 1, 1)), ErrorKind::Cancelled);
+    assert_eq!(kind(node.publish(&cx, &sample(2))), ErrorKind::Cancelled);
+    assert_eq!(kind(other.update_to(&cx, revision)), ErrorKind::Cancelled);
+    assert_eq!(kind(node.transport.report(&cx, &report("a", None))), ErrorKind::Cancelled);
+    assert_eq!(kind(node.transport.reports(&cx)), ErrorKind::Cancelled);
+    let late = Context::new().with_deadline(std::time::Instant::now());
+    assert_eq!(kind(node.publish(&late, &sample(2))), ErrorKind::DeadlineExceeded);
+    assert_eq!(node.transport.head(&Context::new(), Look::Heal).expect("head"), before);
+    assert!(node.transport.reports(&Context::new()).expect("reports").is_empty());
+}
+
+/// A file that is not what the scan saw is named, and nothing is published.
+pub fn a_file_that_moved_is_named(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    let scanned = files([("a", &b"as scanned"[..]), ("b", b"stays"), ("c", b"will be gone")]);
+    let disk = files([("a", &b"as written"[..]), ("b", b"stays")]);
+    let Published::Moved(paths) = node.publish_from(&cx, &scanned, &disk).expect("publish") else {
+        panic!("a torn file was published")
+    };
+    assert_eq!(paths.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(node.transport.head(&cx, Look::Heal).expect("head"), None);
+    node.must_publish(&disk);
+    let mut reader = another(place);
+    reader.update(&cx).expect("update");
+    assert_eq!(reader.files, disk);
+}

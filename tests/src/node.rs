@@ -1,0 +1,269 @@
+//! A node at the level of objects: a tree, its pages and its files in memory, and nothing of scan or apply.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex};
+
+use depsync_engine::content::{LocalContent, ObjectId, Recipe};
+use depsync_engine::context::Context;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Digest;
+use depsync_engine::name::{Revision, random_bytes};
+use depsync_engine::path::RelPath;
+use depsync_engine::record::Draft;
+use depsync_engine::transport::{
+    Deliver, Look, NodeReport, Outcome, Proposal, Published, REPORT_SCHEMA, Transport, Want, WantedContent,
+};
+use depsync_engine::tree::{self, Change, Entry, LinkTarget, MemoryPages, Mode, Pages, Tree};
+
+/// What a node's directory holds: files by path. A file whose bytes begin with `->` is a symbolic link.
+pub type Files = BTreeMap<RelPath, Vec<u8>>;
+
+/// Files from literals.
+pub fn files<'a>(list: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Files {
+    list.into_iter().map(|(path, bytes)| (RelPath::try_from(path).expect(path), bytes.to_vec())).collect()
+}
+
+/// Bytes that do not compress and do not repeat.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+struct Disk<'a>(&'a Files);
+
+impl LocalContent for Disk<'_> {
+    fn open(&self, path: &RelPath) -> Result<File> {
+        let bytes = self.0.get(path).ok_or_else(|| Error::new(ErrorKind::NotFound, "gone").at(path))?;
+        let write = || -> std::io::Result<File> {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(bytes)?;
+            file.seek(SeekFrom::Start(0))?;
+            Ok(file)
+        };
+        write().map_err(|source| Error::io("write", path, source))
+    }
+}
+
+fn entry(bytes: &[u8]) -> Entry {
+    match bytes.strip_prefix(b"->") {
+        Some(target) => Entry::Symlink { target: LinkTarget::new(target).expect("target") },
+        None => Entry::File { mode: Mode::new(0o644), size: bytes.len() as u64, hash: Digest::of(bytes) },
+    }
+}
+
+/// A node.
+pub struct Node<T> {
+    /// Its transport.
+    pub transport: T,
+    /// What it has applied.
+    pub applied: Option<Revision>,
+    /// Its files, as of that revision.
+    pub files: Files,
+    pages: MemoryPages,
+    root: Digest,
+}
+
+impl<T: Transport> Node<T> {
+    /// A node that has applied nothing.
+    pub fn new(transport: T) -> Self {
+        let (pages, files) = (MemoryPages::default(), Files::new());
+        Self { transport, applied: None, files, pages, root: tree::empty_root() }
+    }
+
+    /// Publishes `files` on top of what is applied.
+    pub fn publish(&mut self, cx: &Context, files: &Files) -> Result<Published> {
+        self.publish_from(cx, files, files)
+    }
+
+    /// Publishes what was scanned as `files`, while the disk holds `disk`.
+    pub fn publish_from(&mut self, cx: &Context, files: &Files, disk: &Files) -> Result<Published> {
+        let mut pages = self.pages.clone();
+        let root = tree::build(files.iter().map(|(path, bytes)| Ok((path.clone(), entry(bytes)))), &mut pages)?;
+        let (old, new) = (Tree::new(&pages, self.root), Tree::new(&pages, root));
+        let changes: Vec<Change> = old.diff(&new).collect::<Result<_>>()?;
+        let fresh: Vec<(Digest, Vec<u8>)> =
+            old.new_pages(&new)?.into_iter().map(|id| Ok((id, pages.page(&id)?.to_vec()))).collect::<Result<_>>()?;
+        let proposal = Proposal {
+            parent: self.applied,
+            draft: draft(root),
+            changes: &changes,
+            pages: &fresh,
+            content: &Disk(disk),
+        };
+        let published = self.transport.publish(cx, &proposal)?;
+        if let Published::Done { record, .. } = &published {
+            self.applied = Some(record.revision());
+            (self.files, self.pages, self.root) = (files.clone(), pages, root);
+        }
+        Ok(published)
+    }
+
+    /// Publishes and expects to be the only one.
+    pub fn must_publish(&mut self, files: &Files) -> Revision {
+        match self.publish(&Context::new(), files).expect("publish") {
+            Published::Done { record, .. } => record.revision(),
+            other => panic!("not published: {other:?}"),
+        }
+    }
+
+    /// Applies the head. The bytes that were fetched.
+    pub fn update(&mut self, cx: &Context) -> Result<u64> {
+        let Some(head) = self.transport.head(cx, Look::Glance)? else { return Ok(0) };
+        self.update_to(cx, head)
+    }
+
+    /// Applies `to`, verifying everything as the engine would.
+    pub fn update_to(&mut self, cx: &Context, to: Revision) -> Result<u64> {
+        if self.applied == Some(to) {
+            return Ok(0);
+        }
+        let record = self.transport.records(cx, to.number, to.number)?.remove(0);
+        if record.revision() != to {
+            return Err(Error::new(ErrorKind::Damaged, "not the record that the head names"));
+        }
+        let root = record.payload().root;
+        let source = Fetching { cx, transport: &self.transport, at: to, pages: Mutex::new((self.pages.clone(), 0)) };
+        let changes: Vec<Change> =
+            Tree::new(&source, self.root).diff(&Tree::new(&source, root)).collect::<Result<_>>()?;
+        let wanted: Vec<WantedContent> = changes
+            .iter()
+            .filter_map(|change| change.after.as_ref()?.content())
+            .map(|(hash, size)| WantedContent { hash, size })
+            .collect();
+        let mut basket = Basket::new(&wanted);
+        let fetched = if wanted.is_empty() {
+            0
+        } else {
+            self.transport.fetch(cx, to, Want::Contents(&wanted), &mut basket)?.bytes
+        };
+        let (pages, page_bytes) = source.pages.into_inner().expect("no panic");
+        for change in changes {
+            match change.after {
+                None => drop(self.files.remove(&change.path)),
+                Some(Entry::File { hash, size, .. }) => {
+                    drop(self.files.insert(change.path, basket.rebuild(hash, size)?))
+                }
+                Some(Entry::Symlink { target }) => {
+                    drop(self.files.insert(change.path, [b"->", target.as_bytes()].concat()));
+                }
+                Some(Entry::Directory { .. }) => {}
+            }
+        }
+        (self.pages, self.root, self.applied) = (pages, root, Some(to));
+        Ok(fetched + page_bytes)
+    }
+}
+
+fn draft(root: Digest) -> Draft {
+    let nonce = random_bytes().expect("random").iter().map(|byte| format!("{byte:02x}")).collect();
+    Draft {
+        root,
+        author: "test".into(),
+        node: "node".parse().expect("id"),
+        nonce,
+        time: "2026-11-21T20:00:00Z".parse().expect("time"),
+        message: "test".into(),
+        accepts: vec![],
+    }
+}
+
+/// A report of `node`.
+pub fn report(node: &str, applied: Option<Revision>) -> NodeReport {
+    NodeReport {
+        schema: REPORT_SCHEMA,
+        node: node.parse().expect("id"),
+        nonce: "00".into(),
+        writes: false,
+        applied,
+        root: None,
+        measured: None,
+        time: "2026-11-21T20:00:00Z".parse().expect("time"),
+        full_scan: None,
+        pinned: false,
+        outcome: Outcome::Applied,
+        problem: None,
+        version: "test".into(),
+    }
+}
+
+/// Pages that are fetched when they are asked for.
+struct Fetching<'a, T> {
+    cx: &'a Context,
+    transport: &'a T,
+    at: Revision,
+    pages: Mutex<(MemoryPages, u64)>,
+}
+
+impl<T: Transport> Pages for Fetching<'_, T> {
+    fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
+        let mut pages = self.pages.lock().expect("no panic");
+        if !pages.0.contains(id) {
+            let mut basket = Basket::new(&[]);
+            pages.1 += self.transport.fetch(self.cx, self.at, Want::Pages(&[*id]), &mut basket)?.bytes;
+            pages.0.absorb(basket.pages);
+        }
+        pages.0.page(id)
+    }
+}
+
+/// Takes whatever a fetch delivers.
+struct Basket {
+    wanted: Vec<WantedContent>,
+    pages: MemoryPages,
+    recipes: HashMap<Digest, Recipe>,
+    pieces: HashMap<Digest, Vec<u8>>,
+}
+
+impl Basket {
+    fn new(wanted: &[WantedContent]) -> Self {
+        let (pages, recipes, pieces) = Default::default();
+        Self { wanted: wanted.to_vec(), pages, recipes, pieces }
+    }
+
+    fn rebuild(&self, hash: Digest, size: u64) -> Result<Vec<u8>> {
+        let single = [hash];
+        let names: Vec<Digest> = match self.recipes.get(&hash) {
+            Some(recipe) => recipe.pieces().iter().map(|piece| piece.hash).collect(),
+            None if size == 0 => Vec::new(),
+            None => single.to_vec(),
+        };
+        let mut bytes = Vec::new();
+        for name in names {
+            let piece = self.pieces.get(&name);
+            bytes.extend_from_slice(piece.ok_or_else(|| Error::new(ErrorKind::Damaged, "a piece is missing"))?);
+        }
+        if Digest::of(&bytes) == hash { Ok(bytes) } else { Err(Error::new(ErrorKind::Damaged, "not the file")) }
+    }
+}
+
+impl Deliver for Basket {
+    fn page(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
+        tree::PageSink::put(&mut self.pages, id, bytes)
+    }
+
+    fn recipe(&mut self, file: Digest, recipe: Recipe) -> Result<()> {
+        self.recipes.insert(file, recipe);
+        Ok(())
+    }
+
+    fn needed(&mut self) -> Result<Vec<ObjectId>> {
+        let single = self.wanted.iter().filter(|wanted| wanted.size > 0 && !self.recipes.contains_key(&wanted.hash));
+        let single = single.map(|wanted| ObjectId::piece(wanted.hash));
+        let pieces =
+            self.recipes.values().flat_map(|recipe| recipe.pieces().iter().map(|piece| ObjectId::piece(piece.hash)));
+        Ok(single.chain(pieces).collect())
+    }
+
+    fn piece(&mut self, hash: Digest, bytes: &[u8]) -> Result<()> {
+        if Digest::of(bytes) != hash {
+            return Err(Error::new(ErrorKind::Damaged, "delivered under a wrong name"));
+        }
+        self.pieces.insert(hash, bytes.to_vec());
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Places to make a hub in, each with any number of clients and a way to tamper with what is there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use depsync_engine::name::DeploymentName;
+use depsync_engine::path::RelPath;
+use depsync_engine::transport::{Ledger, MemoryLedger};
+use depsync_transports::{HubTransport, MountStorage, Storage};
+
+use crate::faults::Faulty;
+use crate::recording::Recording;
+use crate::storage_memory::MemoryStorage;
+
+/// A transport of the suite.
+pub type Hub = HubTransport<Arc<dyn Storage>>;
+
+/// A storage that records and can fail, around a client of a place.
+pub type Probed = Recording<Arc<Faulty<Arc<dyn Storage>>>>;
+
+enum Kind {
+    Memory(MemoryStorage),
+    Mount(tempfile::TempDir),
+}
+
+/// How clients reach the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrapper {
+    /// As it is.
+    Bare,
+    /// Through [`Faulty`], without faults.
+    Faulty,
+    /// Through [`Recording`].
+    Recording,
+}
+
+/// An empty place for a hub.
+pub struct Place {
+    kind: Kind,
+    wrapper: Wrapper,
+}
+
+impl Place {
+    /// In memory, and strict.
+    pub fn memory(wrapper: Wrapper) -> Self {
+        Self { kind: Kind::Memory(MemoryStorage::new()), wrapper }
+    }
+
+    /// In a temporary directory; in memory where there is a file system for that, since flushing is what takes time.
+    pub fn mount(wrapper: Wrapper) -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { kind: Kind::Mount(directory.expect("tempdir")), wrapper }
+    }
+
+    /// Another place of the same kind.
+    pub fn another(&self) -> Self {
+        match self.kind {
+            Kind::Memory(_) => Self::memory(self.wrapper),
+            Kind::Mount(_) => Self::mount(self.wrapper),
+        }
+    }
+
+    /// A client of the place that shares nothing with others but the place.
+    pub fn client(&self) -> Arc<dyn Storage> {
+        let bare: Arc<dyn Storage> = match &self.kind {
+            Kind::Memory(storage) => Arc::new(storage.clone()),
+            Kind::Mount(directory) => Arc::new(MountStorage::new(directory.path(), false).expect("storage")),
+        };
+        match self.wrapper {
+            Wrapper::Bare => bare,
+            Wrapper::Faulty => Arc::new(Faulty::new(bare)),
+            Wrapper::Recording => Arc::new(Recording::new(bare)),
+        }
+    }
+
+    /// A transport without memory.
+    pub fn transport(&self, deployment: &str) -> Hub {
+        self.transport_with(deployment, Arc::new(MemoryLedger::default()))
+    }
+
+    /// A transport over `ledger`.
+    pub fn transport_with(&self, deployment: &str, ledger: Arc<dyn Ledger>) -> Hub {
+        HubTransport::new(self.client(), name(deployment), ledger)
+    }
+
+    /// A transport whose storage is recorded and can fail.
+    pub fn probed(&self, deployment: &str) -> (HubTransport<Arc<Probed>>, Arc<Faulty<Arc<dyn Storage>>>) {
+        let faulty = Arc::new(Faulty::new(self.client()));
+        let recording = Arc::new(Recording::new(Arc::clone(&faulty)));
+        (HubTransport::new(recording, name(deployment), Arc::new(MemoryLedger::default())), faulty)
+    }
+
+    fn path(&self, name: &RelPath) -> Option<PathBuf> {
+        match &self.kind {
+            Kind::Memory(_) => None,
+            Kind::Mount(directory) => Some(directory.path().join(name.as_path())),
+        }
+    }
+
+    /// Reads a file past the transport.
+    pub fn peek(&self, name: &RelPath) -> Option<Vec<u8>> {
+        match &self.kind {
+            Kind::Memory(storage) => storage.peek(name),
+            Kind::Mount(_) => std::fs::read(self.path(name)?).ok(),
+        }
+    }
+
+    /// Writes or removes a file past the transport.
+    pub fn tamper(&self, name: &RelPath, bytes: Option<Vec<u8>>) {
+        match (&self.kind, self.path(name), bytes) {
+            (Kind::Memory(storage), _, bytes) => storage.tamper(name, bytes),
+            (_, Some(path), Some(bytes)) => std::fs::write(path, bytes).expect("write"),
+            (_, path, None) => std::fs::remove_file(path.expect("a mount has paths")).expect("remove"),
+            (_, None, _) => unreachable!("a mount has paths"),
+        }
+    }
+}
+
+fn name(deployment: &str) -> DeploymentName {
+    deployment.parse().expect("a deployment name")
+}

@@ -1,0 +1,24 @@
+//! The conformance suite, for every storage and every wrapper.
+
+use depsync_tests::behaviours;
+use depsync_tests::place::{Place, Wrapper};
+
+mod memory {
+    use super::*;
+    behaviours! { Place::memory(Wrapper::Bare) }
+}
+
+mod mount {
+    use super::*;
+    behaviours! { Place::mount(Wrapper::Bare) }
+}
+
+mod memory_through_faulty {
+    use super::*;
+    behaviours! { Place::memory(Wrapper::Faulty) }
+}
+
+mod memory_through_recording {
+    use super::*;
+    behaviours! { Place::memory(Wrapper::Recording) }
+}

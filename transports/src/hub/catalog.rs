@@ -1,0 +1,308 @@
+//! Which pack holds an object.
+//!
+//! The packs of the newest record are looked at first: they hold what an ordinary update wants. Only on a miss is
+//! more read: `INDEX` once, then the packs of older records, newest first (through the ledger, which remembers their
+//! indexes), then, for what gc has looked at, its index; last, packs that gc no longer lists but has not removed.
+//! What is missing is reported; what was removed under our feet shows as a pack that is not there, whereupon `INDEX`
+//! is read again, once.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use depsync_engine::content::ObjectId;
+use depsync_engine::content::pack::{PackIndex, PackRef, Slot};
+use depsync_engine::error::{ErrorKind, Result};
+use depsync_engine::hash::{Digest, Domain};
+use depsync_engine::name::Revision;
+
+use super::chain::Chain;
+use super::index::{HubIndex, Read};
+use super::layout;
+use super::reading::Reading;
+
+/// A pack up to this many bytes is read whole, in one go, instead of its index first.
+pub(super) const SMALL_PACK: u64 = 1 << 20;
+/// The most bytes of whole packs that are kept.
+const CACHE: usize = 24 << 20;
+
+/// A pack whose index is known.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    pub(super) reference: PackRef,
+    pub(super) index: PackIndex,
+}
+
+/// Where an object stands.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) id: ObjectId,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) slot: Slot,
+}
+
+/// What is known of the hub's packs.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    shelves: HashMap<Digest, Arc<Shelf>>,
+    index: Option<Arc<HubIndex>>,
+    asked: bool,
+    /// Packs that were not there when they were read.
+    gone: HashSet<Digest>,
+    cache: PackCache,
+}
+
+/// Whole packs, the latest last.
+#[derive(Debug, Default)]
+struct PackCache {
+    packs: VecDeque<(Digest, Arc<Vec<u8>>)>,
+    bytes: usize,
+}
+
+impl PackCache {
+    fn get(&self, name: &Digest) -> Option<Arc<Vec<u8>>> {
+        self.packs.iter().find(|(cached, _)| cached == name).map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    fn put(&mut self, name: Digest, bytes: &Arc<Vec<u8>>) {
+        if bytes.len() > CACHE / 2 || self.get(&name).is_some() {
+            return;
+        }
+        self.bytes += bytes.len();
+        self.packs.push_back((name, Arc::clone(bytes)));
+        while self.bytes > CACHE
+            && let Some((_, oldest)) = self.packs.pop_front()
+        {
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+/// Objects to look for.
+struct Search {
+    wanted: HashSet<ObjectId>,
+    found: Vec<Found>,
+    /// Whether an object of one kind also answers the wish for another of the same name: a content is a recipe or a
+    /// piece.
+    either: bool,
+}
+
+impl Search {
+    /// Takes what `shelf` holds; as much work as the smaller of the two sides.
+    fn look_in(&mut self, shelf: &Arc<Shelf>) {
+        let before = self.found.len();
+        let mut take = |id: ObjectId, slot: &Slot| {
+            self.found.push(Found { id, shelf: Arc::clone(shelf), slot: slot.clone() });
+        };
+        if self.wanted.len() < shelf.index.len() {
+            for id in &self.wanted {
+                if let Some(slot) = shelf.index.find(id) {
+                    take(*id, slot);
+                }
+            }
+        } else {
+            for slot in shelf.index.iter() {
+                if let Some(id) = slot.id().filter(|id| self.wanted.contains(id)) {
+                    take(id, slot);
+                }
+            }
+        }
+        for found in &self.found[before..] {
+            self.wanted.remove(&found.id);
+            if self.either {
+                self.wanted.remove(&ObjectId::recipe(found.id.hash));
+                self.wanted.remove(&ObjectId::piece(found.id.hash));
+            }
+        }
+    }
+}
+
+impl Catalog {
+    /// Finds the objects `wanted` as of revision `at`: those found, and those that are nowhere.
+    pub(super) fn locate(
+        &mut self,
+        hub: &Reading<'_>,
+        chain: &mut Chain,
+        at: Revision,
+        wanted: HashSet<ObjectId>,
+        either: bool,
+    ) -> Result<(Vec<Found>, HashSet<ObjectId>)> {
+        let mut search = Search { wanted, found: Vec::new(), either };
+        let (mut number, mut expected) = (at.number, Some(at.record));
+        let mut indexed = false;
+        while number > 0 && !search.wanted.is_empty() {
+            hub.cx.check()?;
+            if number < at.number && !self.asked {
+                self.refresh(hub)?;
+            }
+            let covered = self.index.as_ref().is_some_and(|index| index.through(hub.deployment) >= number);
+            if covered && !indexed {
+                indexed = true;
+                self.look_in_index(hub, &mut search)?;
+                continue;
+            }
+            let record = chain.record(hub, number, expected)?;
+            for pack in &record.payload().packs {
+                if search.wanted.is_empty() {
+                    break;
+                }
+                if self.gone.contains(&pack.name) {
+                    continue;
+                }
+                match self.shelf(hub, pack) {
+                    Ok(shelf) => search.look_in(&shelf),
+                    // gc removes only what nobody needs; if this was needed, it will be missing in the end.
+                    Err(error) if error.kind() == ErrorKind::NotFound && covered => drop(self.gone.insert(pack.name)),
+                    Err(error) => return Err(error),
+                }
+            }
+            expected = record.payload().parent;
+            number -= 1;
+        }
+        Ok((search.found, search.wanted))
+    }
+
+    fn look_in_index(&mut self, hub: &Reading<'_>, search: &mut Search) -> Result<()> {
+        let Some(index) = self.index.clone() else { return Ok(()) };
+        let mut packs: Vec<PackRef> = search.wanted.iter().filter_map(|id| index.find(id)).collect();
+        packs.sort_unstable_by_key(|pack| pack.name);
+        packs.dedup();
+        for pack in packs {
+            hub.cx.check()?;
+            let shelf = self.shelf(hub, &pack)?;
+            search.look_in(&shelf);
+        }
+        Ok(())
+    }
+
+    /// Reads `INDEX` again. Whether it has changed.
+    pub(super) fn refresh(&mut self, hub: &Reading<'_>) -> Result<bool> {
+        self.asked = true;
+        match HubIndex::read(hub, self.index.as_deref())? {
+            Some(Read::New(index)) => {
+                self.index = Some(Arc::new(index));
+                self.gone.clear();
+                Ok(true)
+            }
+            Some(Read::Same) | None => Ok(false),
+        }
+    }
+
+    /// The index of gc, if one is known.
+    pub(super) fn index(&self) -> Option<&Arc<HubIndex>> {
+        self.index.as_ref()
+    }
+
+    /// Notes that a pack is not there.
+    pub(super) fn note_gone(&mut self, name: Digest) {
+        self.gone.insert(name);
+    }
+
+    /// Takes a pack that this process has just written.
+    pub(super) fn keep(&mut self, hub: &Reading<'_>, shelf: &Arc<Shelf>, tail: &[u8]) -> Result<()> {
+        hub.ledger.remember_pack_tail(&shelf.reference.name, tail)?;
+        self.gone.remove(&shelf.reference.name);
+        self.shelves.insert(shelf.reference.name, Arc::clone(shelf));
+        Ok(())
+    }
+
+    /// The index of a pack. A pack that is not there is [`ErrorKind::NotFound`].
+    pub(super) fn shelf(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Arc<Shelf>> {
+        if let Some(shelf) = self.shelves.get(&reference.name) {
+            return Ok(Arc::clone(shelf));
+        }
+        let remembered = hub.ledger.pack_tail(&reference.name)?;
+        // A copy that does not check out is as good as none.
+        let index = match remembered.and_then(|tail| PackIndex::from_tail(&tail, reference).ok()) {
+            Some(index) => index,
+            None => {
+                let tail = self.read_tail(hub, reference)?;
+                let index = PackIndex::from_tail(&tail, reference)?;
+                hub.ledger.remember_pack_tail(&reference.name, &tail)?;
+                index
+            }
+        };
+        let shelf = Arc::new(Shelf { reference: *reference, index });
+        self.shelves.insert(reference.name, Arc::clone(&shelf));
+        Ok(shelf)
+    }
+
+    fn read_tail(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Vec<u8>> {
+        let range = reference.tail()?;
+        if reference.length <= SMALL_PACK {
+            let whole = self.whole(hub, reference)?;
+            let start = usize::try_from(range.start).expect("because the pack is in memory");
+            return Ok(whole[start..].to_vec());
+        }
+        let name = layout::pack(&reference.name);
+        hub.get_range(&name, range.start, reference.index_length as usize)
+    }
+
+    /// A whole pack if it was kept.
+    pub(super) fn kept(&self, name: &Digest) -> Option<Arc<Vec<u8>>> {
+        self.cache.get(name)
+    }
+
+    /// A whole pack, verified by its name.
+    pub(super) fn whole(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Arc<Vec<u8>>> {
+        if let Some(kept) = self.cache.get(&reference.name) {
+            return Ok(kept);
+        }
+        let name = layout::pack(&reference.name);
+        reference.tail()?;
+        let length = usize::try_from(reference.length).map_err(|_| hub.damaged(&name, "it is too long"))?;
+        let bytes = hub.get(&name, length)?;
+        if bytes.len() != length {
+            return Err(hub.damaged(&name, format!("it has {} bytes instead of {length}", bytes.len())));
+        }
+        if Domain::Pack.digest(&bytes) != reference.name {
+            return Err(hub.damaged(&name, "its bytes are not those it is named by"));
+        }
+        let bytes = Arc::new(bytes);
+        self.cache.put(reference.name, &bytes);
+        Ok(bytes)
+    }
+
+    /// Everything that a publisher on top of `parent` may rely on: what gc's index lists, and the packs of the
+    /// records after it, except the condemned ones.
+    pub(super) fn known(
+        &mut self,
+        hub: &Reading<'_>,
+        chain: &mut Chain,
+        parent: Option<Revision>,
+        condemned: &HashSet<Digest>,
+    ) -> Result<Known> {
+        let through = self.index.as_ref().map_or(0, |index| index.through(hub.deployment));
+        let mut known = Known { shelves: Vec::new(), index: self.index.clone(), condemned: condemned.clone() };
+        let mut at = parent;
+        while let Some(revision) = at.filter(|revision| revision.number > through) {
+            hub.cx.check()?;
+            let record = chain.record(hub, revision.number, Some(revision.record))?;
+            for pack in record.payload().packs.iter().filter(|pack| !condemned.contains(&pack.name)) {
+                match self.shelf(hub, pack) {
+                    Ok(shelf) => known.shelves.push(shelf),
+                    // It cannot be relied on, then.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            at = record.payload().parent.map(|parent| Revision { number: revision.number - 1, record: parent });
+        }
+        Ok(known)
+    }
+}
+
+/// What a publisher may rely on.
+pub(super) struct Known {
+    shelves: Vec<Arc<Shelf>>,
+    index: Option<Arc<HubIndex>>,
+    condemned: HashSet<Digest>,
+}
+
+impl Known {
+    /// Whether the hub holds `id`.
+    pub(super) fn holds(&self, id: &ObjectId) -> bool {
+        let indexed = self.index.as_ref().and_then(|index| index.find(id));
+        indexed.is_some_and(|pack| !self.condemned.contains(&pack.name))
+            || self.shelves.iter().any(|shelf| shelf.index.find(id).is_some())
+    }
+}

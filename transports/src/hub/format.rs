@@ -1,0 +1,145 @@
+//! `FORMAT`: what the hub is, and what one must understand to use it.
+//!
+//! It is created exclusively when the hub is made and names the hub for ever. Kinds and codecs that come later are
+//! *features*: what a reader must know stands in `requires`, what a publisher must know too in `requires_to_write`,
+//! what may be passed over in `optional`.
+
+use depsync_engine::content::chunker::Chunking;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::name::HubId;
+use serde::{Deserialize, Serialize};
+
+/// The layout that this version reads and writes.
+pub(super) const SCHEMA: u32 = 1;
+/// The most bytes of the file.
+pub(super) const MAX_FORMAT: usize = 64 << 10;
+/// The features that this version knows. None yet: the first layout needs none.
+const KNOWN: [&str; 0] = [];
+
+/// The contents of `FORMAT`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Format {
+    /// The layout's version.
+    pub depsync_hub: u32,
+    /// The hub's identity.
+    pub hub: HubId,
+    /// What a reader must know.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// What a publisher must know besides.
+    #[serde(default)]
+    pub requires_to_write: Vec<String>,
+    /// What may be there and need not be known.
+    #[serde(default)]
+    pub optional: Vec<String>,
+    /// How the hub wants files cut.
+    #[serde(default)]
+    pub chunking: Chunking,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    depsync_hub: u32,
+    #[serde(default)]
+    requires: Vec<String>,
+}
+
+impl Format {
+    /// A new hub's format.
+    pub(super) fn new(hub: HubId) -> Self {
+        Self {
+            depsync_hub: SCHEMA,
+            hub,
+            requires: Vec::new(),
+            requires_to_write: Vec::new(),
+            optional: Vec::new(),
+            chunking: Chunking::V1,
+        }
+    }
+
+    /// The file's bytes.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|source| Error::new(ErrorKind::Internal, "FORMAT cannot be encoded").because(source))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads the file. A layout or a required feature that this version does not know is [`ErrorKind::Unsupported`].
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        let damaged = |source| Error::damaged("FORMAT", "it does not read").because(source);
+        // What is newer may read differently beyond these two.
+        let version: Version = serde_json::from_slice(bytes).map_err(damaged)?;
+        if version.depsync_hub != SCHEMA {
+            return Err(unsupported(format!("a hub of layout {}", version.depsync_hub)));
+        }
+        if let Some(feature) = unknown(&version.requires) {
+            return Err(unsupported(format!("a hub that requires `{feature}`")));
+        }
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
+
+    /// Why this version must not publish here, if it must not.
+    pub(super) fn publish_refused(&self) -> Option<String> {
+        let feature = unknown(&self.requires_to_write)?;
+        Some(format!("publishing to this hub requires `{feature}`, which this version does not know"))
+    }
+}
+
+fn unknown(features: &[String]) -> Option<String> {
+    let unknown = features.iter().find(|feature| !KNOWN.contains(&feature.as_str()))?;
+    Some(unknown.chars().take(64).collect::<String>().escape_debug().to_string())
+}
+
+fn unsupported(what: String) -> Error {
+    Error::new(ErrorKind::Unsupported, what).at("FORMAT").hint("upgrade depsync on this node")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = r#"{
+  "depsync_hub": 1,
+  "hub": "00112233445566778899aabbccddeeff",
+  "requires": [],
+  "requires_to_write": [],
+  "optional": [],
+  "chunking": {
+    "algorithm": "fastcdc-2020",
+    "ordinary": {
+      "min": 4096,
+      "avg": 16384,
+      "max": 65536
+    },
+    "large": {
+      "min": 65536,
+      "avg": 262144,
+      "max": 1048576
+    },
+    "large_above": 8589934592
+  }
+}
+"#;
+
+    #[test]
+    fn golden_bytes() {
+        let format = Format::new("00112233445566778899aabbccddeeff".parse().expect("id"));
+        assert_eq!(String::from_utf8(format.to_bytes().expect("encodes")).expect("utf-8"), GOLDEN);
+        assert_eq!(Format::parse(GOLDEN.as_bytes()).expect("parses"), format);
+    }
+
+    #[test]
+    fn features_are_refused_by_those_who_do_not_know_them() {
+        let requires = GOLDEN.replace("\"requires\": []", "\"requires\": [\"patch-1\"]");
+        assert_eq!(Format::parse(requires.as_bytes()).expect_err("unknown").kind(), ErrorKind::Unsupported);
+        let to_write = GOLDEN.replace("\"requires_to_write\": []", "\"requires_to_write\": [\"patch-1\"]");
+        let format = Format::parse(to_write.as_bytes()).expect("readable");
+        assert!(format.publish_refused().is_some_and(|why| why.contains("patch-1")));
+        let optional = GOLDEN.replace("\"optional\": []", "\"optional\": [\"x\"], \"later\": 1");
+        assert_eq!(Format::parse(optional.as_bytes()).expect("readable").publish_refused(), None);
+        let newer = GOLDEN.replace("\"depsync_hub\": 1", "\"depsync_hub\": 2");
+        assert_eq!(Format::parse(newer.as_bytes()).expect_err("newer").kind(), ErrorKind::Unsupported);
+        assert_eq!(Format::parse(&GOLDEN.as_bytes()[..40]).expect_err("cut").kind(), ErrorKind::Damaged);
+    }
+}

@@ -1,0 +1,231 @@
+//! Collecting garbage in two phases, beside publishers and readers who know nothing of it.
+//!
+//! *Alive* is what can be reached from the roots: of every deployment the head, the revisions that the retention keeps,
+//! and what nodes report as applied; through pages, recipes, pieces, and the bases that stored objects name. Anything
+//! in doubt makes gc stop: an object that cannot be found is [`ErrorKind::Damaged`], and nothing is condemned.
+//!
+//! 1. **Condemn**: walk; write `index/<hash>` with what is alive, replace `INDEX`, then write `gc/condemned`: the packs
+//!    in which nothing is alive.
+//! 2. **Sweep**, no sooner than the grace period later by the hub's own clock: remove every staged file that is not
+//!    younger than the condemned list (a publisher that stalled before its commit cannot commit any more); walk again;
+//!    write index and `INDEX` anew; delete the condemned packs in which still nothing is alive; empty the list.
+//!
+//! The rule for a pack that is partly alive: it is kept whole. So is a pack with objects of a kind that this version
+//! does not know. A crash at any point leaves a valid hub: the next run goes on from the list that stands there. Two
+//! collectors at once do the same work twice; neither deletes what the other's list did not announce.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use depsync_engine::content::ObjectId;
+use depsync_engine::content::pack::PackRef;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Digest;
+use depsync_engine::name::DeploymentName;
+use depsync_engine::path::RelPath;
+use jiff::Timestamp;
+
+use super::condemned::Condemned;
+use super::index::{self, HubIndex, Pointer};
+use super::layout;
+use super::reading::Reading;
+use super::walk::{self, Alive};
+
+/// Bounds for listings.
+const MAX_NAMES: usize = 5_000_000;
+
+/// What gc keeps, and how long it waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// How many of the newest revisions of each deployment stay; at least the head does.
+    pub keep_revisions: u64,
+    /// Revisions younger than this stay, by their own time.
+    pub keep_age: Duration,
+    /// The time between condemning and deleting: longer than any publish or fetch takes.
+    pub grace: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self { keep_revisions: 50, keep_age: 30 * day, grace: day }
+    }
+}
+
+/// What a run of gc did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Packs condemned by this run.
+    pub condemned: u64,
+    /// Packs deleted by this run.
+    pub deleted: u64,
+    /// Condemned packs that turned out to be needed again.
+    pub pardoned: u64,
+    /// Leftovers removed from `tmp/`.
+    pub leftovers: u64,
+    /// Packs that are condemned and may not be deleted yet.
+    pub waiting: u64,
+}
+
+/// One run: sweeps what was condemned long enough ago, or else condemns.
+pub(super) fn run(hub: &Reading<'_>, retention: &Retention) -> Result<Collected> {
+    let probe = hub.storage.probe(hub.cx)?;
+    let Some(now) = probe.now.filter(|_| probe.writable) else {
+        return Err(Error::new(ErrorKind::PermissionDenied, "the hub cannot be written to")
+            .op("collect garbage")
+            .at(hub.storage.endpoint()));
+    };
+    let old = |time: Timestamp| now.duration_since(time).unsigned_abs() >= retention.grace && time <= now;
+    let leftovers = sweep_leftovers(hub, old)?;
+    let condemned = Condemned::read(hub)?;
+    let mut done = Collected { leftovers, ..Collected::default() };
+    if condemned.packs().is_empty() {
+        done.condemned = condemn(hub, retention, now, old)?;
+        done.waiting = done.condemned;
+        return Ok(done);
+    }
+    match hub.storage.modified(hub.cx, &layout::condemned())? {
+        Some(since) if old(since) => sweep(hub, retention, now, since, &condemned, &mut done)?,
+        _ => done.waiting = condemned.packs().len() as u64,
+    }
+    Ok(done)
+}
+
+fn condemn(hub: &Reading<'_>, retention: &Retention, now: Timestamp, old: impl Fn(Timestamp) -> bool) -> Result<u64> {
+    let alive = walk::walk(hub, retention, now)?;
+    let mut dead = Vec::new();
+    for (name, path) in packs(hub)? {
+        hub.cx.check()?;
+        // A young pack may belong to a publish that is under way; one that a record lists is old enough.
+        let orphan = !alive.listed.contains(&name);
+        let young = || Ok::<_, Error>(hub.storage.modified(hub.cx, &path)?.is_none_or(|time| !old(time)));
+        if !alive.packs.contains_key(&name) && !(orphan && young()?) {
+            dead.push(name);
+        }
+    }
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    let generation = write_index(hub, &alive)?;
+    hub.cx.step("gc.condemn");
+    let count = dead.len() as u64;
+    Condemned::write(hub, generation, dead)?;
+    Ok(count)
+}
+
+fn sweep(
+    hub: &Reading<'_>,
+    retention: &Retention,
+    now: Timestamp,
+    since: Timestamp,
+    condemned: &Condemned,
+    done: &mut Collected,
+) -> Result<()> {
+    hub.cx.step("gc.fence");
+    done.leftovers += sweep_leftovers(hub, |time| time <= since)?;
+    hub.cx.step("gc.walk-again");
+    let alive = walk::walk(hub, retention, now)?;
+    let generation = write_index(hub, &alive)?;
+    let mut doomed: Vec<&Digest> = condemned.packs().iter().collect();
+    doomed.sort_unstable();
+    for name in doomed {
+        hub.cx.check()?;
+        if alive.packs.contains_key(name) {
+            done.pardoned += 1;
+            continue;
+        }
+        hub.cx.step("gc.delete");
+        hub.storage.remove(hub.cx, &layout::pack(name))?;
+        done.deleted += 1;
+    }
+    hub.cx.step("gc.done");
+    Condemned::write(hub, generation, Vec::new())?;
+    sweep_indexes(hub)
+}
+
+/// Writes what is alive, and points to it. The generation.
+fn write_index(hub: &Reading<'_>, alive: &Alive) -> Result<u64> {
+    let packs: Vec<PackRef> = alive.packs.values().copied().collect();
+    let place: BTreeMap<Digest, u32> =
+        packs.iter().enumerate().map(|(at, pack)| (pack.name, u32::try_from(at).unwrap_or(u32::MAX))).collect();
+    let mut objects: Vec<(ObjectId, u32)> = alive.objects.iter().map(|(id, pack)| (*id, place[pack])).collect();
+    objects.sort_unstable();
+    let (hash, bytes) = HubIndex::encode(&alive.through, &packs, &objects)?;
+    hub.cx.step("gc.index");
+    hub.storage.put_if_absent(hub.cx, &layout::index(&hash), &bytes)?;
+    let generation = index::read_pointer(hub)?.map_or(1, |pointer| pointer.generation + 1);
+    let pointer = Pointer { schema: index::SCHEMA, generation, index: hash };
+    let mut bytes = serde_json::to_vec(&pointer)
+        .map_err(|source| Error::new(ErrorKind::Internal, "INDEX cannot be encoded").because(source))?;
+    bytes.push(b'\n');
+    hub.cx.step("gc.pointer");
+    hub.storage.replace(hub.cx, &layout::index_pointer(), &bytes)?;
+    Ok(generation)
+}
+
+/// Removes indexes that `INDEX` no longer names. A reader that had just read the old pointer reads it again.
+fn sweep_indexes(hub: &Reading<'_>) -> Result<()> {
+    let Some(pointer) = index::read_pointer(hub)? else { return Ok(()) };
+    let current = pointer.index.to_string();
+    for listed in hub.storage.list(hub.cx, Some(&layout::indexes()), MAX_NAMES)? {
+        let hash = std::str::from_utf8(&listed.name).ok().filter(|name| *name != current);
+        if let Some(hash) = hash.and_then(|name| name.parse::<Digest>().ok()) {
+            hub.storage.remove(hub.cx, &layout::index(&hash))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the files in `tmp/` whose time `condition` holds for.
+fn sweep_leftovers(hub: &Reading<'_>, condition: impl Fn(Timestamp) -> bool) -> Result<u64> {
+    let mut removed = 0;
+    for listed in hub.storage.list(hub.cx, Some(&layout::temporary_directory()), MAX_NAMES)? {
+        hub.cx.check()?;
+        let name = layout::temporary(&listed.name)?;
+        if !listed.directory && hub.storage.modified(hub.cx, &name)?.is_some_and(&condition) {
+            hub.storage.remove(hub.cx, &name)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// All packs that are there.
+fn packs(hub: &Reading<'_>) -> Result<Vec<(Digest, RelPath)>> {
+    let mut packs = Vec::new();
+    let top = layout::packs();
+    for shard in hub.storage.list(hub.cx, Some(&top), 4096)? {
+        if !shard.directory {
+            continue;
+        }
+        for listed in hub.storage.list(hub.cx, Some(&top.join(&shard.name)?), MAX_NAMES)? {
+            let name = std::str::from_utf8(&listed.name).ok().and_then(|name| name.parse::<Digest>().ok());
+            // A name in the wrong shard is nobody's.
+            if let Some(name) = name.filter(|name| name.to_string().as_bytes().starts_with(&shard.name)) {
+                packs.push((name, layout::pack(&name)));
+            }
+        }
+    }
+    Ok(packs)
+}
+
+/// All deployments of the hub.
+pub(super) fn deployments(hub: &Reading<'_>) -> Result<Vec<DeploymentName>> {
+    let listed = hub.storage.list(hub.cx, Some(&layout::deployments()), MAX_NAMES)?;
+    let parse = |name: &[u8]| std::str::from_utf8(name).ok()?.parse().ok();
+    Ok(listed.iter().filter(|listed| listed.directory).filter_map(|listed| parse(&listed.name)).collect())
+}
+
+/// The packs that stay because somebody may still need something in them that we do not understand.
+pub(super) fn is_opaque(shelf: &super::catalog::Shelf) -> bool {
+    shelf.index.iter().any(|slot| slot.id().is_none())
+}
+
+/// The objects that the objects in `shelf` are stored against.
+pub(super) fn base_of(found: &super::catalog::Found) -> Option<ObjectId> {
+    let base = found.slot.base.as_deref()?;
+    Some(ObjectId { kind: found.id.kind, hash: *base })
+}
+
+/// A set that remembers what was seen.
+pub(super) type Seen = HashSet<ObjectId>;

@@ -1,0 +1,165 @@
+//! What a directory-like place must be able to do to hold a hub.
+//!
+//! [`Storage`] is small on purpose: the mount and rsync implement it, an object store can. It knows names and bytes,
+//! not revisions; [`crate::hub::HubTransport`] turns it into a transport once for all of them.
+//!
+//! Laws, which the conformance suite checks:
+//! - what becomes visible under a name is whole, and durable when the call returns;
+//! - [`Storage::commit`] is the one compare-and-swap: of two callers exactly one is told [`Placed::Created`], and once
+//!   the staged file was removed by anybody, it can never win again ([`Placed::Swept`]). Collecting garbage relies on it;
+//! - a read claims no more memory than its limit, whatever the place holds;
+//! - a name that is known to exist is read with [`Storage::get`]; one that may not exist *yet* only with
+//!   [`Storage::find`], because network file systems remember that a name was missing (27 s have been seen);
+//! - a call that finds its context cancelled does nothing.
+
+use std::fmt;
+
+use depsync_engine::context::Context;
+use depsync_engine::durable::Created;
+use depsync_engine::error::Result;
+use depsync_engine::path::RelPath;
+use jiff::Timestamp;
+
+/// What a storage turned out to be able to do when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether this process may write there.
+    pub writable: bool,
+    /// Whether [`Storage::commit`] works. Without it nothing can be published.
+    pub exclusive: bool,
+    /// The storage's own clock: the modification time of something just written. None where nothing can be written.
+    pub now: Option<Timestamp>,
+}
+
+/// A whole, durable file under a temporary name: ready to be given its real one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a staged file that is neither committed nor removed is left for gc"]
+pub struct Staged {
+    /// Where it is.
+    pub name: RelPath,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// The name is ours now.
+    Created,
+    /// The name was there already; nothing was changed.
+    Existed,
+    /// The staged file is gone: gc took this call for dead. Nothing was changed.
+    Swept,
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The name.
+    pub name: Vec<u8>,
+    /// Whether it is a directory.
+    pub directory: bool,
+}
+
+/// A directory-like place. See the module for its laws.
+pub trait Storage: Send + Sync {
+    /// The place for people, without credentials.
+    fn endpoint(&self) -> &dyn fmt::Display;
+
+    /// Makes the place itself if it is missing and the directory above it is not.
+    fn make(&self, cx: &Context) -> Result<()>;
+
+    /// Measures what the place can do. Leaves nothing behind.
+    fn probe(&self, cx: &Context) -> Result<Probe>;
+
+    /// Reads `name`, which exists: otherwise [`depsync_engine::error::ErrorKind::NotFound`]. More than `limit` bytes
+    /// are [`depsync_engine::error::ErrorKind::Damaged`].
+    fn get(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Vec<u8>>;
+
+    /// Reads `name` if it exists by now, however lately it was missing.
+    fn find(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>>;
+
+    /// Reads exactly `length` bytes of `name` from `offset`. Where they do not exist:
+    /// [`depsync_engine::error::ErrorKind::Damaged`].
+    fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// Writes a file whose name says what is in it. One that exists with the same length stays.
+    fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created>;
+
+    /// Writes a whole, durable file under a temporary name.
+    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged>;
+
+    /// Gives a staged file its name unless that exists. The temporary name is gone afterwards, whatever the answer.
+    fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed>;
+
+    /// Puts `bytes` in the place of whatever had the name. Readers see the old bytes or the new ones.
+    fn replace(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()>;
+
+    /// The names in a directory (`None`: the top), sorted; none if it does not exist. More than `limit` are
+    /// [`depsync_engine::error::ErrorKind::Refused`].
+    fn list(&self, cx: &Context, directory: Option<&RelPath>, limit: usize) -> Result<Vec<Listed>>;
+
+    /// Removes a file. One that is gone already is no error.
+    fn remove(&self, cx: &Context, name: &RelPath) -> Result<()>;
+
+    /// When `name` was last written, by the storage's clock.
+    fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>>;
+
+    /// Writes `bytes` under `name` unless it exists: [`Storage::stage`], then [`Storage::commit`].
+    fn create_exclusive(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Placed> {
+        let staged = self.stage(cx, bytes)?;
+        self.commit(cx, &staged, name)
+    }
+}
+
+impl<S: Storage + ?Sized> Storage for std::sync::Arc<S> {
+    fn endpoint(&self) -> &dyn fmt::Display {
+        (**self).endpoint()
+    }
+
+    fn make(&self, cx: &Context) -> Result<()> {
+        (**self).make(cx)
+    }
+
+    fn probe(&self, cx: &Context) -> Result<Probe> {
+        (**self).probe(cx)
+    }
+
+    fn get(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
+        (**self).get(cx, name, limit)
+    }
+
+    fn find(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
+        (**self).find(cx, name, limit)
+    }
+
+    fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
+        (**self).get_range(cx, name, offset, length)
+    }
+
+    fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
+        (**self).put_if_absent(cx, name, bytes)
+    }
+
+    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
+        (**self).stage(cx, bytes)
+    }
+
+    fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {
+        (**self).commit(cx, staged, name)
+    }
+
+    fn replace(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()> {
+        (**self).replace(cx, name, bytes)
+    }
+
+    fn list(&self, cx: &Context, directory: Option<&RelPath>, limit: usize) -> Result<Vec<Listed>> {
+        (**self).list(cx, directory, limit)
+    }
+
+    fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
+        (**self).remove(cx, name)
+    }
+
+    fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>> {
+        (**self).modified(cx, name)
+    }
+}
