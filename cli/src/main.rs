@@ -1,2 +1,102 @@
-//! depsync.
-fn main() {}
+//! depsync, the program: reads the command line, calls the engine, prints what it answers.
+//!
+//! The engine never prints, never reads an environment variable and never exits. All of that is here, each in one
+//! file: `args` and `config` say what is wanted, `settings` merges them, `session` opens the node, `commands` ask it,
+//! `output` prints, `exit` says how it ended.
+
+mod args;
+mod commands;
+mod config;
+mod demo;
+mod environment;
+mod exit;
+mod logging;
+mod output;
+mod progress;
+mod session;
+mod settings;
+mod signals;
+mod text;
+mod units;
+mod watch;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use depsync_engine::context::Cancel;
+use depsync_engine::error::{Error, ErrorKind, Result};
+
+use crate::args::{Cli, Global};
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::output::Printer;
+use crate::progress::Bars;
+use crate::session::Session;
+use crate::signals::Signals;
+use crate::watch::Watch;
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(&cli),
+        Err(error) => usage(&error),
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Runs the command and prints how it went.
+fn run(cli: &Cli) -> Exit {
+    let printer = Printer { json: cli.global.json, quiet: cli.global.quiet };
+    let cancel = Cancel::default();
+    let signals = match Signals::listen(cancel.clone()) {
+        Ok(signals) => signals,
+        Err(error) => {
+            printer.error(&error);
+            return Exit::Failed;
+        }
+    };
+    match answer(cli, cancel, printer) {
+        Ok(exit) => exit.unless_detailed(cli.global.detailed_exitcode),
+        Err(error) => {
+            printer.error(&error);
+            if error.kind() == ErrorKind::Cancelled { signals.exit() } else { Exit::of(error.kind()) }
+        }
+    }
+}
+
+fn answer(cli: &Cli, cancel: Cancel, printer: Printer) -> Result<Exit> {
+    let environment = Environment::of_process()?;
+    logging::start(cli.global.verbose, cli.global.quiet, environment.log.as_deref())?;
+    let bars = draws_bars(&cli.global).then(Bars::on_stderr);
+    let watch = Watch::new(bars, cli.global.die_at_step);
+    let session = Session { global: &cli.global, environment: &environment, cancel, watch };
+    let answer = commands::run(&session, &cli.command);
+    session.watch.finish();
+    let Some(answer) = answer? else { return Ok(Exit::Done) };
+    printer.answer(&answer);
+    Ok(answer.exit())
+}
+
+/// Bars only where a person looks at them, and not between the lines of a log.
+fn draws_bars(global: &Global) -> bool {
+    let unwanted = global.no_progress || global.quiet || global.json || global.verbose > 0;
+    !unwanted && std::io::stderr().is_terminal()
+}
+
+/// Prints what clap has to say: help and version on stdout, wrong usage as any other error.
+fn usage(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        output::to_stdout(&error.render().ansi().to_string());
+        return Exit::Done;
+    }
+    // The words did not parse, so whether JSON was wanted is read off them.
+    let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if json {
+        let message = error.render().to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
+        Printer { json, quiet: false }.error(&Error::new(ErrorKind::Usage, message));
+    } else {
+        output::to_stderr(&error.render().ansi().to_string());
+    }
+    Exit::Usage
+}

@@ -1,5 +1,7 @@
-//! What tests are made of: nodes, strict and faulty storages, and the suite that every transport must pass.
+//! What tests are made of: the program as a person meets it, nodes, strict and faulty storages, and the suite that every
+//! transport must pass.
 
+pub mod cli;
 pub mod conformance;
 pub mod faults;
 pub mod node;

@@ -1,0 +1,72 @@
+//! `log`: the revisions, newest first.
+
+use std::fmt::Write as _;
+
+use depsync_engine::engine::LogEntry;
+use depsync_engine::error::Result;
+use serde::Serialize;
+
+use crate::args::{Log, Operands};
+use crate::exit::Exit;
+use crate::output::Answer;
+use crate::session::Session;
+use crate::text::{FAINT, STRONG, clean, first_line, styled};
+
+#[derive(Serialize)]
+struct Facts {
+    revisions: Vec<LogEntry>,
+}
+
+/// Runs the command.
+pub(super) fn run(session: &Session<'_>, args: &Log) -> Result<Answer> {
+    let open = session.open(&Operands::default())?;
+    let revisions = open.node.log(&open.cx, args.limit)?;
+    let text = say(&revisions);
+    Ok(Answer::fact(&Facts { revisions }, text, Exit::Done))
+}
+
+fn say(entries: &[LogEntry]) -> String {
+    if entries.is_empty() {
+        return "no revision yet\n".to_owned();
+    }
+    let width = entries.iter().map(|entry| entry.revision.number.to_string().len()).max().unwrap_or(1);
+    let mut out = String::new();
+    for entry in entries {
+        let mark = if entry.applied { '*' } else { ' ' };
+        let number = styled(STRONG, format_args!("{:>width$}", entry.revision.number));
+        let time = entry.time.strftime("%Y-%m-%dT%H:%M:%SZ");
+        let about = format!("{} on {}, root {}", clean(&entry.author), entry.node, entry.root.short());
+        let message = first_line(&entry.message);
+        let gap = if message.is_empty() { "" } else { "  " };
+        writeln!(out, "{mark} {number}  {time}  {}{gap}{message}", styled(FAINT, about))
+            .expect("writing to a string cannot fail");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use depsync_engine::hash::Digest;
+    use depsync_engine::name::Revision;
+
+    #[test]
+    fn one_line_a_revision_and_the_applied_one_is_marked() {
+        let entry = |number, message: &str, applied| LogEntry {
+            revision: Revision { number, record: Digest::of(b"record") },
+            root: Digest::of(b"root"),
+            author: "ops@web-1".into(),
+            node: "web-1".parse().expect("an id"),
+            time: "2026-11-21T20:00:00Z".parse().expect("a time"),
+            message: message.into(),
+            applied,
+        };
+        let text = say(&[entry(10, "two\nlines", false), entry(9, "", true)]);
+        assert_eq!(
+            anstream::adapter::strip_str(&text).to_string(),
+            "  10  2026-11-21T20:00:00Z  ops@web-1 on web-1, root 92a2b787a06d  two …\n\
+             *  9  2026-11-21T20:00:00Z  ops@web-1 on web-1, root 92a2b787a06d\n"
+        );
+        assert_eq!(say(&[]), "no revision yet\n");
+    }
+}

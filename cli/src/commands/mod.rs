@@ -1,0 +1,53 @@
+//! The commands, one file each: call the engine, say what it answered.
+
+mod completions;
+mod diff;
+mod gc;
+mod init;
+mod log;
+mod publish;
+mod resolve;
+mod rollback;
+mod status;
+mod update;
+mod verify;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use depsync_engine::error::Result;
+use depsync_engine::path::RelPath;
+
+use crate::args::Command;
+use crate::output::Answer;
+use crate::session::Session;
+
+/// Runs a command. `demo` and `completions` print as they go and answer nothing.
+pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Answer>> {
+    let answer = match command {
+        Command::Init(args) => init::run(session, args)?,
+        Command::Publish(args) => publish::run(session, args)?,
+        Command::Update(args) => update::run(session, args)?,
+        Command::Status(operands) => status::run(session, operands)?,
+        Command::Log(args) => log::run(session, args)?,
+        Command::Diff(args) => diff::run(session, args)?,
+        Command::Verify(args) => verify::run(session, args)?,
+        Command::Rollback(args) => rollback::run(session, args)?,
+        Command::Resolve(args) => resolve::run(session, args)?,
+        Command::Gc(args) => gc::run(session, args)?,
+        Command::Demo(args) => return crate::demo::run(session, args).map(Some),
+        Command::Completions(args) => {
+            completions::run(args);
+            return Ok(None);
+        }
+    };
+    Ok(Some(answer))
+}
+
+/// A path below the deployment as somebody typed it; a slash that the shell's completion left behind is forgiven.
+fn typed_path(text: &OsStr) -> Result<RelPath> {
+    let bytes = text.as_bytes();
+    let bytes = bytes.strip_prefix(b"./").unwrap_or(bytes);
+    RelPath::new(bytes.strip_suffix(b"/").unwrap_or(bytes))
+        .map_err(|error| error.hint("give the path as it stands below the deployment directory, such as conf/web.xml"))
+}

@@ -1,0 +1,128 @@
+//! `update`: bring the directory to the newest revision, or to a given one.
+
+use depsync_engine::engine::{UpdateOptions, UpdateOutcome};
+use depsync_engine::error::Result;
+use depsync_engine::name::DeploymentName;
+
+use crate::args::Update;
+use crate::exit::Exit;
+use crate::output::Answer;
+use crate::session::Session;
+use crate::text::{self, FAINT, Length, STRONG, styled};
+use crate::units::{bytes, milliseconds};
+
+/// Runs the command.
+pub(super) fn run(session: &Session<'_>, args: &Update) -> Result<Answer> {
+    let open = session.open(&args.operands)?;
+    let options = UpdateOptions {
+        to: args.to,
+        unpin: args.unpin,
+        dry_run: args.dry_run,
+        prune: args.prune,
+        allow_mass_delete: args.allow_mass_delete,
+    };
+    let outcome = open.node.update(&open.cx, &options)?;
+    let length = if args.dry_run { Length::Full } else { session.length() };
+    let exit = Exit::of_deed(!outcome.conflicts.is_empty(), !outcome.problems.is_empty(), outcome.changed);
+    let text = say(&outcome, &open.options.deployment, args, length);
+    Ok(Answer::deed(&outcome, text, exit).with_warnings(&outcome.warnings))
+}
+
+fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, args: &Update, length: Length) -> String {
+    let mut out = String::new();
+    if outcome.recovered {
+        out.push_str("finished an interrupted update first\n");
+    }
+    let counts = text::counts(outcome.added, outcome.modified, outcome.removed);
+    let goal = outcome.to.map_or_else(|| "no revision".to_owned(), |number| format!("revision {number}"));
+    out.push_str(&match (outcome.changed, args.dry_run) {
+        (false, _) => format!("nothing to do: {goal} of {deployment} is in place\n"),
+        (true, true) => format!("would go from {} to {goal} of {deployment}: {counts}\n", origin(outcome.from)),
+        (true, false) => format!(
+            "{} of {deployment}, from {}: {counts} ({} fetched, {})\n",
+            styled(STRONG, format_args!("at {goal}")),
+            origin(outcome.from),
+            bytes(outcome.bytes_fetched),
+            milliseconds(outcome.duration_ms)
+        ),
+    });
+    text::list(&mut out, &outcome.changes, length, text::change);
+    text::section(&mut out, "kept aside before it was replaced", &outcome.kept_aside, length, ToString::to_string);
+    text::section(&mut out, "conflicts", &outcome.conflicts, length, text::conflict);
+    if !outcome.conflicts.is_empty() {
+        out.push_str(&format!("  {}\n", text::RESOLVE));
+    }
+    text::section(&mut out, "problems", &outcome.problems, length, text::remark);
+    if args.to.is_some() && !args.dry_run {
+        let advice = "this node stays there until `depsync update --unpin`";
+        out.push_str(&format!("{}\n", styled(FAINT, advice)));
+    }
+    out
+}
+
+fn origin(from: Option<u64>) -> String {
+    from.map_or_else(|| "nothing".to_owned(), |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use depsync_engine::hash::Digest;
+
+    fn outcome() -> UpdateOutcome {
+        UpdateOutcome {
+            from: None,
+            to: Some(2),
+            root: Digest::of(b""),
+            changed: true,
+            added: 3,
+            modified: 0,
+            removed: 0,
+            conflicts: vec![],
+            problems: vec![],
+            bytes_fetched: 1536,
+            duration_ms: 1200,
+            kept_aside: vec!["x".try_into().expect("a path")],
+            recovered: true,
+            changes: vec![],
+            warnings: vec![],
+        }
+    }
+
+    fn args(to: Option<u64>, dry_run: bool) -> Update {
+        Update { operands: Default::default(), to, unpin: false, dry_run, prune: false, allow_mass_delete: false }
+    }
+
+    fn plain(outcome: &UpdateOutcome, args: &Update) -> String {
+        let text = say(outcome, &DeploymentName::default(), args, Length::Short);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn an_update_says_where_from_and_where_to() {
+        assert_eq!(
+            plain(&outcome(), &args(Some(2), false)),
+            "finished an interrupted update first\n\
+             at revision 2 of main, from nothing: 3 added, 0 modified, 0 removed (1.5 KiB fetched, 1.2 s)\n\
+             kept aside before it was replaced:\n  x\n\
+             this node stays there until `depsync update --unpin`\n"
+        );
+        let quiet = UpdateOutcome { changed: false, recovered: false, kept_aside: vec![], from: Some(2), ..outcome() };
+        assert_eq!(plain(&quiet, &args(None, false)), "nothing to do: revision 2 of main is in place\n");
+        let dry = UpdateOutcome { recovered: false, kept_aside: vec![], from: Some(1), ..outcome() };
+        assert_eq!(
+            plain(&dry, &args(None, true)),
+            "would go from 1 to revision 2 of main: 3 added, 0 modified, 0 removed\n"
+        );
+    }
+
+    #[test]
+    fn the_json_has_the_fields_of_the_contract() {
+        let json = serde_json::to_value(outcome()).expect("JSON");
+        for field in
+            "from to root changed added modified removed conflicts problems bytes_fetched duration_ms".split(' ')
+        {
+            assert!(json.get(field).is_some(), "{field}");
+        }
+    }
+}

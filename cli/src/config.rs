@@ -1,0 +1,184 @@
+//! `depsync.toml`: what a node's operator would otherwise repeat on every command line.
+//!
+//! The file is named by `--config`, or found in the working directory or the nearest one above it. Relative paths in
+//! it are relative to the file. A key that is not known is an error with file and line: a misspelt `ignore` must not
+//! publish what was to be left out.
+
+use std::path::{Path, PathBuf};
+
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::name::{DeploymentName, NodeId};
+use serde::Deserialize;
+
+use crate::args::RoleName;
+use crate::units::{Size, Span};
+
+/// The file's name where none is given.
+pub(crate) const NAME: &str = "depsync.toml";
+/// The most bytes of a configuration file: a hub given by mistake as `--config` is not read into memory.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A configuration file. Paths are absolute once it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// The deployment directory.
+    pub(crate) dir: Option<PathBuf>,
+    /// The hub.
+    pub(crate) hub: Option<String>,
+    /// The deployment in the hub.
+    pub(crate) deployment: Option<DeploymentName>,
+    /// What this node may do.
+    pub(crate) role: Option<RoleName>,
+    /// This node's id.
+    pub(crate) node: Option<NodeId>,
+    /// Where the state lies.
+    pub(crate) state: Option<PathBuf>,
+    /// Where files are staged and kept aside.
+    pub(crate) staging: Option<PathBuf>,
+    /// Patterns in gitignore syntax.
+    #[serde(default)]
+    pub(crate) ignore: Vec<String>,
+    /// Extensions of archives; the engine's list if absent.
+    pub(crate) archives: Option<Vec<String>>,
+    /// Who publishes.
+    pub(crate) author: Option<String>,
+    /// How long a command may take.
+    pub(crate) timeout: Option<Span>,
+    /// What the recovery area may hold.
+    #[serde(default)]
+    pub(crate) recovery: Recovery,
+}
+
+/// The table `recovery`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Recovery {
+    /// Older files are removed.
+    pub(crate) max_age: Option<Span>,
+    /// Beyond this the oldest are removed.
+    pub(crate) max_bytes: Option<Size>,
+}
+
+impl Config {
+    /// Finds and reads the file; the empty configuration if none was named and none is found.
+    pub(crate) fn load(named: Option<&Path>, cwd: &Path) -> Result<Self> {
+        match named {
+            Some(path) => Self::read(&cwd.join(path)),
+            None => {
+                let found = cwd.ancestors().map(|above| above.join(NAME)).find(|path| path.is_file());
+                found.map_or_else(|| Ok(Self::default()), |path| Self::read(&path))
+            }
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let unreadable = |source: std::io::Error| {
+            Error::io("read the configuration", path.display(), source).with_kind(ErrorKind::Usage)
+        };
+        let length = std::fs::metadata(path).map_err(unreadable)?.len();
+        if length > MAX_BYTES {
+            return Err(Error::new(ErrorKind::Usage, "longer than 1 MiB: not a configuration file").at(path.display()));
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let base = path.parent().unwrap_or(Path::new("/"));
+        Self::parse(&text, &path.display().to_string(), base)
+    }
+
+    /// Reads `text`, which stands in `file`; relative paths are below `base`.
+    fn parse(text: &str, file: &str, base: &Path) -> Result<Self> {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            let place = match error.span() {
+                Some(span) => format!("{file}:{}", line_of(text, span.start)),
+                None => file.to_owned(),
+            };
+            Error::new(ErrorKind::Usage, error.message().trim_end()).op("read the configuration").at(place)
+        })?;
+        for path in [&mut config.dir, &mut config.state, &mut config.staging].into_iter().flatten() {
+            *path = base.join(&path);
+        }
+        config.hub = config.hub.map(|hub| crate::settings::tidy_hub(base, &hub)).transpose()?;
+        Ok(config)
+    }
+}
+
+/// The line, from 1, that holds byte `offset`.
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn parse(text: &str) -> Result<Config> {
+        Config::parse(text, "/etc/d/depsync.toml", Path::new("/etc/d"))
+    }
+
+    #[test]
+    fn every_key_is_read_and_relative_paths_are_below_the_file() {
+        let config = parse(
+            r#"
+            dir = "deploy"
+            hub = "../hub"
+            deployment = "shop"
+            role = "manager"
+            node = "web-1"
+            state = "/var/lib/x"
+            staging = "stage"
+            ignore = ["*.log", "/work/"]
+            archives = ["war"]
+            author = "ops"
+            timeout = 90
+            [recovery]
+            max-age = "7d"
+            max-bytes = "64M"
+            "#,
+        )
+        .expect("reads");
+        assert_eq!(config.dir.as_deref(), Some(Path::new("/etc/d/deploy")));
+        assert_eq!(config.hub.as_deref(), Some("/etc/d/../hub"));
+        assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/x")));
+        assert_eq!(config.staging.as_deref(), Some(Path::new("/etc/d/stage")));
+        assert_eq!(config.role, Some(RoleName::Manager));
+        assert_eq!(config.timeout, Some(Span(Duration::from_secs(90))));
+        assert_eq!(config.recovery.max_age, Some(Span(Duration::from_secs(7 * 86_400))));
+        assert_eq!(config.recovery.max_bytes, Some(Size(64 << 20)));
+        assert_eq!(parse("hub = \"nfs:///mnt/hub\"").expect("an address").hub.as_deref(), Some("nfs:///mnt/hub"));
+    }
+
+    #[test]
+    fn an_error_names_key_file_and_line() {
+        for (text, place, word) in [
+            ("dir = \"x\"\nhbu = \"y\"\n", "depsync.toml:2", "hbu"),
+            ("[recovery]\nmax-agee = 1\n", "depsync.toml:2", "max-agee"),
+            ("\n\nrole = \"king\"\n", "depsync.toml:3", "king"),
+            ("deployment = \"../x\"", "depsync.toml:1", "deployment name"),
+            ("recovery.max-age = \"soon\"", "depsync.toml:1", "span of time"),
+            ("timeout = -3", "depsync.toml:1", "span of time"),
+            ("dir = ", "depsync.toml:1", ""),
+            ("dir = \"a\"\ndir = \"b\"", "depsync.toml:2", "duplicate key"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.kind(), ErrorKind::Usage, "{text}");
+            assert!(error.place().expect("a place").ends_with(place), "{error}");
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_file_above_is_found_and_a_named_one_must_exist() {
+        let top = tempfile::tempdir().expect("a directory");
+        let below = top.path().join("a/b");
+        std::fs::create_dir_all(&below).expect("directories");
+        std::fs::write(top.path().join(NAME), "author = 'top'").expect("a file");
+        assert_eq!(Config::load(None, &below).expect("found").author.as_deref(), Some("top"));
+        std::fs::write(top.path().join("a").join(NAME), "author = 'near'").expect("a file");
+        assert_eq!(Config::load(None, &below).expect("found").author.as_deref(), Some("near"));
+        let named = Config::load(Some(Path::new("../../depsync.toml")), &below).expect("named");
+        assert_eq!(named.author.as_deref(), Some("top"));
+        let missing = Config::load(Some(Path::new("none.toml")), &below).expect_err("missing");
+        assert_eq!(missing.kind(), ErrorKind::Usage);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a command works on: the command line over the configuration file over the defaults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use depsync_engine::engine::{Options, RecoveryBounds, StatePlace};
+use depsync_engine::error::{Error, ErrorKind, Result};
+
+use crate::args::{Global, Operands};
+use crate::config::Config;
+use crate::environment::Environment;
+
+/// What a command works on.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How the node is opened.
+    pub(crate) options: Options,
+    /// How long the command may take.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Settings {
+    /// Merges the three. A command without operands passes the empty ones.
+    pub(crate) fn merge(global: &Global, operands: &Operands, environment: &Environment) -> Result<Self> {
+        let config = Config::load(global.config.as_deref(), &environment.cwd)?;
+        let cwd = &environment.cwd;
+        let given = operands.dir_operand.as_ref().or(global.dir.as_ref());
+        let dir = given.or(config.dir.as_ref()).ok_or_else(|| unnamed("directory", "DIR", "--dir", "dir"))?;
+        let given = operands.hub_operand.as_ref().or(global.hub.as_ref());
+        let hub = given.or(config.hub.as_ref()).ok_or_else(|| unnamed("hub", "HUB", "--hub", "hub"))?;
+        if hub.is_empty() || dir.as_os_str().is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "the directory and the hub cannot be empty texts"));
+        }
+        let state = match global.state.as_ref().or(config.state.as_ref()) {
+            Some(place) => StatePlace::At(tidy(cwd, place)),
+            None => StatePlace::BesideOr(environment.state_home()),
+        };
+        let mut options = Options::new(tidy(cwd, dir), tidy_hub(cwd, hub)?, state);
+        options.deployment = global.deployment.clone().or(config.deployment).unwrap_or_default();
+        options.staging = config.staging.map(|place| tidy(cwd, &place));
+        options.role = config.role.map(Into::into);
+        options.node = global.node.clone().or(config.node);
+        options.author = config.author.unwrap_or_else(|| environment.author());
+        options.ignore = config.ignore;
+        if let Some(archives) = config.archives {
+            options.archives = archives;
+        }
+        let bounds = RecoveryBounds::default();
+        options.recovery = RecoveryBounds {
+            age: config.recovery.max_age.map_or(bounds.age, |span| span.0),
+            bytes: config.recovery.max_bytes.map_or(bounds.bytes, |size| size.0),
+        };
+        let timeout = global.timeout.map(Duration::from_secs).or(config.timeout.map(|span| span.0));
+        if let Some(timeout) = timeout {
+            options.lock_wait = options.lock_wait.min(timeout);
+        }
+        Ok(Self { options, timeout })
+    }
+}
+
+fn unnamed(what: &str, operand: &str, option: &str, key: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("which {what}? None was named")).hint(format!(
+        "give DIR HUB or {option} {operand}, or write `{key} = \"…\"` into {} here or in a directory above",
+        crate::config::NAME
+    ))
+}
+
+/// An absolute path without `.` and doubled slashes. `..` stays: what it means is for the file system to say.
+fn tidy(cwd: &Path, path: &Path) -> PathBuf {
+    cwd.join(path).components().collect()
+}
+
+/// A hub is remembered by its address, so one place has one spelling wherever the command is run.
+pub(crate) fn tidy_hub(base: &Path, hub: &str) -> Result<String> {
+    if hub.contains("://") {
+        return Ok(hub.to_owned());
+    }
+    tidy(base, Path::new(hub)).into_os_string().into_string().map_err(|path| {
+        Error::new(ErrorKind::Usage, "a hub's address has to be UTF-8").at(crate::text::clean(&path.to_string_lossy()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use depsync_engine::engine::Role;
+
+    fn environment(cwd: &Path) -> Environment {
+        Environment { cwd: cwd.to_owned(), home: Some("/home/u".into()), ..Environment::default() }
+    }
+
+    #[test]
+    fn the_command_line_beats_the_file_and_the_file_beats_the_defaults() {
+        let cwd = tempfile::tempdir().expect("a directory");
+        let text =
+            "dir = 'd'\nhub = 'h'\nnode = 'file'\nrole = 'worker'\nauthor = 'a'\nrecovery.max-bytes = 7\ntimeout = 5";
+        std::fs::write(cwd.path().join("depsync.toml"), text).expect("a file");
+        let global = Global { node: Some("line".parse().expect("id")), timeout: Some(3), ..Global::default() };
+        let settings = Settings::merge(&global, &Operands::default(), &environment(cwd.path())).expect("merges");
+        let options = settings.options;
+        assert_eq!(options.dir, cwd.path().join("d"));
+        assert_eq!(options.hub, cwd.path().join("h").to_string_lossy());
+        assert_eq!(options.node.expect("an id").as_str(), "line");
+        assert_eq!((options.role, options.author.as_str()), (Some(Role::ReadOnly), "a"));
+        assert_eq!(options.recovery, RecoveryBounds { bytes: 7, ..RecoveryBounds::default() });
+        assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
+        assert_eq!(options.lock_wait, Duration::from_secs(3));
+        assert_eq!(options.state, StatePlace::BesideOr("/home/u/.local/state/depsync".into()));
+    }
+
+    #[test]
+    fn operands_need_no_file_and_one_place_has_one_spelling() {
+        let operands = |dir: &str, hub: &str| Operands { dir_operand: Some(dir.into()), hub_operand: Some(hub.into()) };
+        let merged = |operands| {
+            Settings::merge(&Global::default(), &operands, &environment(Path::new("/w"))).expect("merges").options
+        };
+        assert_eq!(merged(operands("./a//b/", "hub/.")).dir, Path::new("/w/a/b"));
+        assert_eq!(merged(operands("a", "hub/.")).hub, "/w/hub");
+        assert_eq!(merged(operands("a", "/w//hub/")).hub, "/w/hub");
+        assert_eq!(merged(operands("a", "nfs:///m/hub")).hub, "nfs:///m/hub");
+    }
+
+    #[test]
+    fn what_is_missing_is_a_usage_error_with_advice() {
+        let error = Settings::merge(&Global::default(), &Operands::default(), &environment(Path::new("/nonexistent")));
+        let error = error.expect_err("nothing named");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.advice().expect("advice").contains("depsync.toml"));
+    }
+}

@@ -1,0 +1,48 @@
+//! Who watches the engine at work: the progress bars, and for demonstrations and crash tests, death at a step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use depsync_engine::context::{Observer, Progress};
+use rustix::process::{Signal, getpid, kill_process};
+
+use crate::progress::Bars;
+
+/// The program's observer.
+pub(crate) struct Watch {
+    bars: Option<Bars>,
+    steps: AtomicU64,
+    die_at: Option<u64>,
+}
+
+impl Watch {
+    /// Watches with or without bars; kills the process before durable step number `die_at`, from 1.
+    pub(crate) fn new(bars: Option<Bars>, die_at: Option<u64>) -> Arc<Self> {
+        Arc::new(Self { bars, steps: AtomicU64::new(0), die_at })
+    }
+
+    /// The work has ended: the screen belongs to the answer.
+    pub(crate) fn finish(&self) {
+        if let Some(bars) = &self.bars {
+            bars.finish();
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn progress(&self, progress: Progress) {
+        if let Some(bars) = &self.bars {
+            bars.show(progress);
+        }
+    }
+
+    fn step(&self, name: &'static str) {
+        let number = 1 + self.steps.fetch_add(1, Ordering::SeqCst);
+        tracing::debug!(number, name, "durable step");
+        if self.die_at == Some(number) {
+            // As a power failure would: no destructor, no flush, no handler.
+            let _ = kill_process(getpid(), Signal::KILL);
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What the program prints and how it exits, word for word: the interface that scripts and people rely on.
+
+use depsync_tests::cli::{Bench, golden};
+
+/// Runs several lines and puts them together.
+fn script(bench: &Bench, lines: &[&str]) -> String {
+    lines.iter().map(|line| bench.run(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A directory with a little of everything.
+fn deployment(bench: &Bench, name: &str) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    bench.write(&format!("{name}/conf/server.xml"), "<Server port=\"8005\"/>\n");
+    bench.write(&format!("{name}/conf/users.properties"), "admin=x\n");
+    bench.write(&format!("{name}/bin/start.sh"), "#!/bin/sh\n");
+    let start = bench.path(&format!("{name}/bin/start.sh"));
+    std::fs::set_permissions(start, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    symlink("server.xml", bench.path(&format!("{name}/conf/current.xml"))).expect("a link");
+}
+
+#[test]
+fn help() {
+    let bench = Bench::new();
+    let mut text = script(&bench, &["--help", "-h"]);
+    let commands = "init publish update status log diff verify rollback resolve gc demo completions";
+    for command in commands.split(' ') {
+        text.push('\n');
+        text.push_str(&bench.run(&format!("{command} --help")));
+    }
+    golden("help", &text);
+}
+
+#[test]
+fn usage_errors() {
+    let bench = Bench::new();
+    bench.write("bad/depsync.toml", "dir = \"d\"\n\n[recovery]\nmax-agee = \"3d\"\n");
+    let lines = [
+        "",
+        "fly",
+        "publish onlydir",
+        "publish d h --dir e",
+        "status",
+        "--json status",
+        "--json fly",
+        "status --config none.toml",
+        "status --config bad/depsync.toml",
+        "--json status --config bad/depsync.toml",
+        "update d h --to 0",
+        "resolve ../x --mine --dir d --hub h",
+        "publish d h --node .x",
+    ];
+    golden("usage_errors", &script(&bench, &lines));
+}
+
+#[test]
+fn every_shell_gets_its_completions() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = bench.output(&["completions", shell]);
+        assert!(output.status.success(), "{shell}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("rollback"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_nobodys_failure() {
+    use std::process::Stdio;
+    let bench = Bench::new();
+    let mut child = bench
+        .command(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn publish_and_update() {
+    let bench = Bench::new();
+    deployment(&bench, "manager");
+    let mut text = script(
+        &bench,
+        &[
+            "publish manager hub --node m -m 'release 1'",
+            "publish manager hub --node m",
+            "update worker hub --node w",
+            "update worker hub --node w",
+            "--detailed-exitcode update worker hub --node w",
+        ],
+    );
+    bench.write("manager/conf/server.xml", "<Server port=\"8006\"/>\n");
+    bench.write("manager/conf/new.xml", "<new/>\n");
+    std::fs::remove_file(bench.path("manager/conf/users.properties")).expect("removed");
+    text.push('\n');
+    text.push_str(&script(
+        &bench,
+        &[
+            "diff --dir manager --hub hub --node m",
+            "publish --dry-run manager hub --node m",
+            "--detailed-exitcode publish manager hub --node m -m 'release 2'",
+            "update --dry-run worker hub --node w",
+            "--detailed-exitcode update worker hub --node w",
+            "status manager hub --node m",
+            "log --dir manager --hub hub --node m",
+            "verify worker hub --node w",
+            "-q update worker hub --node w",
+        ],
+    ));
+    golden("publish_and_update", &text);
+}
+
+#[test]
+fn json() {
+    let bench = Bench::new();
+    deployment(&bench, "manager");
+    let lines = [
+        "--json publish manager hub --node m -m 'release 1'",
+        "--json publish manager hub --node m",
+        "--json update worker hub --node w",
+        "--json log --dir worker --hub hub --node w",
+        "--json verify worker hub --node w",
+        "--json update worker nohub --node w",
+    ];
+    golden("json", &script(&bench, &lines));
+    let fields = |line: &str| {
+        let (object, _) = bench.json(line);
+        object.as_object().expect("an object").keys().cloned().collect::<Vec<_>>()
+    };
+    for (line, wanted) in [
+        (
+            "publish manager hub --node m",
+            "schema revision root parent changed added modified removed held conflicts problems bytes_changed bytes_sent duration_ms",
+        ),
+        (
+            "update worker hub --node w",
+            "schema from to root changed added modified removed conflicts problems bytes_fetched duration_ms",
+        ),
+        ("status manager hub --node m", "node dir hub applied pinned head drift conflicts nodes"),
+    ] {
+        let found = fields(line);
+        for field in wanted.split(' ') {
+            assert!(found.iter().any(|name| name == field), "{line}: no {field} in {found:?}");
+        }
+    }
+}
+
+#[test]
+fn conflict_and_resolution() {
+    let bench = Bench::new();
+    deployment(&bench, "one");
+    let mut text = script(&bench, &["publish one hub --node m1 -m 'release 1'", "update two hub --node m2"]);
+    bench.write("one/conf/server.xml", "<Server port=\"1\"/>\n");
+    bench.write("two/conf/server.xml", "<Server port=\"22\"/>\n");
+    bench.write("two/conf/other.xml", "<other/>\n");
+    text.push('\n');
+    text.push_str(&script(
+        &bench,
+        &[
+            "publish one hub --node m1 -m 'one'",
+            "publish two hub --node m2 -m 'two'",
+            "status two hub --node m2",
+            "resolve conf/server.xml --mine --dir two --hub hub --node m2",
+            "publish two hub --node m2 -m 'two again'",
+            "update one hub --node m1",
+        ],
+    ));
+    golden("conflict_and_resolution", &text);
+}
+
+#[test]
+fn rollback_and_pin() {
+    let bench = Bench::new();
+    deployment(&bench, "manager");
+    let mut text = bench.run("publish manager hub --node m -m 'release 1'");
+    bench.write("manager/conf/server.xml", "<Server port=\"9\"/>\n");
+    text.push('\n');
+    text.push_str(&script(
+        &bench,
+        &[
+            "publish manager hub --node m -m 'release 2'",
+            "update worker hub --node w --to 1",
+            "update worker hub --node w",
+            "update worker hub --node w --unpin",
+            "rollback 1 --dir manager --hub hub --node m",
+            "update worker hub --node w",
+            "rollback 99 --dir manager --hub hub --node m",
+        ],
+    ));
+    golden("rollback_and_pin", &text);
+}
+
+#[test]
+fn guards_and_a_hub_out_of_reach() {
+    let bench = Bench::new();
+    deployment(&bench, "manager");
+    let mut text = script(&bench, &["publish manager hub --node m", "update worker hub --node w"]);
+    std::fs::rename(bench.path("manager"), bench.path("elsewhere")).expect("moved");
+    std::fs::create_dir(bench.path("manager")).expect("an empty directory");
+    text.push('\n');
+    text.push_str(&script(&bench, &["publish manager hub --node m", "--json publish manager hub --node m"]));
+    std::fs::rename(bench.path("hub"), bench.path("hub-away")).expect("moved");
+    std::fs::create_dir(bench.path("hub")).expect("an empty directory");
+    text.push('\n');
+    text.push_str(&script(&bench, &["update worker hub --node w", "status worker hub --node w"]));
+    golden("guards", &text);
+}
+
+#[test]
+fn the_demo_tells_its_story_to_the_end() {
+    let bench = Bench::new();
+    deployment(&bench, "mine");
+    for line in ["demo", "demo mine"] {
+        let text = bench.run(line);
+        assert!(text.ends_with("--- exit 0\n"), "{text}");
+        assert!(text.contains("signal: 9"), "{text}");
+        assert_eq!(text.matches("checked:").count(), 7, "{text}");
+    }
+    let (object, code) = bench.json("demo");
+    assert_eq!((object["identical"].as_bool(), code), (Some(true), Some(0)), "{object}");
+}
