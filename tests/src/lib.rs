@@ -2,9 +2,11 @@
 //! transport must pass.
 
 pub mod cli;
+pub mod cluster;
 pub mod conformance;
 pub mod faults;
 pub mod node;
 pub mod place;
 pub mod recording;
+pub mod snapshot;
 pub mod storage_memory;

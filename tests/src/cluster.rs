@@ -1,0 +1,119 @@
+//! A cluster on one machine: nodes with real directories and real state over one hub directory.
+//!
+//! A [`Site`] owns a temporary place (on tmpfs where there is one); [`Site::node`] opens an engine node in it, as often
+//! as a test likes: opening again is what the next process does.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use depsync_engine::context::{Clock, Context};
+use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UpdateOptions, UpdateOutcome};
+use depsync_engine::error::Result;
+use depsync_engine::transport::{Ledger, Transport};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+/// A place for a hub and nodes.
+pub struct Site {
+    top: TempDir,
+    clock: Arc<TestClock>,
+}
+
+/// A clock that runs with the system's, some time ahead.
+#[derive(Debug, Default)]
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Site {
+    /// A new, empty place.
+    pub fn new() -> Self {
+        let shm = Path::new("/dev/shm");
+        let top = if shm.is_dir() { TempDir::new_in(shm) } else { TempDir::new() };
+        Self { top: top.expect("a temporary directory"), clock: Arc::default() }
+    }
+
+    /// The place itself.
+    pub fn path(&self) -> &Path {
+        self.top.path()
+    }
+
+    /// The hub's directory; it need not exist.
+    pub fn hub(&self) -> PathBuf {
+        self.path().join("hub")
+    }
+
+    /// The directory of node `name`.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// A context on this site's clock.
+    pub fn context(&self) -> Context {
+        Context::new().with_clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    /// Lets `seconds` pass for every node.
+    pub fn pass(&self, seconds: u32) {
+        self.clock.0.fetch_add(i64::from(seconds), Ordering::SeqCst);
+    }
+
+    /// The options of node `name`.
+    pub fn options(&self, name: &str) -> Options {
+        let fallback = StatePlace::BesideOr(self.path().join("state"));
+        let mut options = Options::new(self.dir(name), self.hub().display().to_string(), fallback);
+        options.node = Some(name.parse().expect("a node id"));
+        options.author = "tester".to_owned();
+        options
+    }
+
+    /// Opens node `name` as its next process would.
+    pub fn node(&self, name: &str) -> Node {
+        self.open(self.options(name))
+    }
+
+    /// Opens node `name` in a fixed role.
+    pub fn node_as(&self, name: &str, role: Role) -> Node {
+        self.open(Options { role: Some(role), ..self.options(name) })
+    }
+
+    /// Opens a node.
+    pub fn open(&self, options: Options) -> Node {
+        self.open_with(options, |transport| transport)
+    }
+
+    /// Opens a node whose transport is wrapped.
+    pub fn open_with(&self, options: Options, wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Node {
+        let (hub, deployment) = (options.hub.clone(), options.deployment.clone());
+        let connect = |ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
+            Ok(wrap(Arc::new(depsync_transports::open(&hub, deployment, ledger)?)))
+        };
+        Node::open(&self.context(), options, connect).expect("the node opens")
+    }
+
+    /// Publishes from node `name`.
+    pub fn publish(&self, name: &str) -> Result<PublishOutcome> {
+        self.node(name).publish(&self.context(), &PublishOptions::default())
+    }
+
+    /// Updates node `name`.
+    pub fn update(&self, name: &str) -> Result<UpdateOutcome> {
+        self.node(name).update(&self.context(), &UpdateOptions::default())
+    }
+}

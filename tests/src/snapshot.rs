@@ -1,0 +1,66 @@
+//! A directory as a map, to compare with another one or with a model.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// One entry of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A file: permission bits and content.
+    File(u32, Vec<u8>),
+    /// A directory: permission bits.
+    Directory(u32),
+    /// A symbolic link: its target.
+    Link(Vec<u8>),
+}
+
+/// Everything beneath a directory, by relative path.
+pub type Snapshot = BTreeMap<Vec<u8>, Item>;
+
+/// Takes a snapshot of `directory`; an absent one is empty.
+pub fn snapshot(directory: &Path) -> Snapshot {
+    let mut items = Snapshot::new();
+    collect(directory, &[], &mut items);
+    items
+}
+
+fn collect(directory: &Path, prefix: &[u8], items: &mut Snapshot) {
+    let Ok(listing) = std::fs::read_dir(directory) else { return };
+    for entry in listing {
+        let entry = entry.expect("a directory entry");
+        let mut path = prefix.to_vec();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(entry.file_name().as_bytes());
+        let found = entry.path().symlink_metadata().expect("metadata");
+        let mode = found.permissions().mode() & 0o777;
+        let item = if found.is_symlink() {
+            Item::Link(std::fs::read_link(entry.path()).expect("a link").as_os_str().as_bytes().to_vec())
+        } else if found.is_dir() {
+            collect(&entry.path(), &path, items);
+            Item::Directory(mode)
+        } else {
+            Item::File(mode, std::fs::read(entry.path()).expect("a file"))
+        };
+        items.insert(path, item);
+    }
+}
+
+/// Writes a tree from literals: a path that ends in `/` is a directory, content that begins with `->` a link.
+pub fn write_tree(directory: &Path, tree: &[(&str, &str)]) {
+    for (path, content) in tree {
+        let target = directory.join(path.trim_end_matches('/'));
+        let parent = target.parent().expect("a parent");
+        std::fs::create_dir_all(parent).expect("parent directories");
+        if path.ends_with('/') {
+            std::fs::create_dir_all(&target).expect("a directory");
+        } else if let Some(link) = content.strip_prefix("->") {
+            std::os::unix::fs::symlink(link, &target).expect("a link");
+        } else {
+            std::fs::write(&target, content).expect("a file");
+        }
+    }
+}
