@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod conformance;
+pub mod debian;
 pub mod faults;
 pub mod node;
 pub mod place;
