@@ -146,7 +146,7 @@ impl<T: Transport> Node<T> {
             match change.after {
                 None => drop(self.files.remove(&change.path)),
                 Some(Entry::File { hash, size, .. }) => {
-                    drop(self.files.insert(change.path, basket.rebuild(hash, size)?))
+                    drop(self.files.insert(change.path, basket.rebuild(hash, size)?));
                 }
                 Some(Entry::Symlink { target }) => {
                     drop(self.files.insert(change.path, [b"->", target.as_bytes()].concat()));

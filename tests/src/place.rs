@@ -16,7 +16,10 @@ use crate::storage_memory::MemoryStorage;
 pub type Hub = HubTransport<Arc<dyn Storage>>;
 
 /// A storage that records and can fail, around a client of a place.
-pub type Probed = Recording<Arc<Faulty<Arc<dyn Storage>>>>;
+pub type Probed = Recording<Arc<Faults>>;
+
+/// The faulty storage inside it, where faults are set.
+pub type Faults = Faulty<Arc<dyn Storage>>;
 
 enum Kind {
     Memory(MemoryStorage),
@@ -84,7 +87,7 @@ impl Place {
     }
 
     /// A transport whose storage is recorded and can fail.
-    pub fn probed(&self, deployment: &str) -> (HubTransport<Arc<Probed>>, Arc<Faulty<Arc<dyn Storage>>>) {
+    pub fn probed(&self, deployment: &str) -> (HubTransport<Arc<Probed>>, Arc<Faults>) {
         let faulty = Arc::new(Faulty::new(self.client()));
         let recording = Arc::new(Recording::new(Arc::clone(&faulty)));
         (HubTransport::new(recording, name(deployment), Arc::new(MemoryLedger::default())), faulty)

@@ -159,7 +159,7 @@ impl Node {
         self.check_disk(position, &disk, &trees, manner, old.entries)?;
         check_parents(&plan.apply, &trees.wanted)?;
         for path in std::mem::take(&mut plan.blocked) {
-            let reason = "the hub has a newer version, but it is ignored or cannot be read here".to_owned();
+            let reason = "the hub has a newer version, but what is here cannot be read".to_owned();
             done.problems.push(Remark { path: Some(path), reason });
         }
         done.conflicts = std::mem::take(&mut plan.conflicts);

@@ -13,8 +13,9 @@
 //! | both, differently | | conflict: leave both alone | apply the hub's, keep the local content aside |
 //!
 //! Laws:
-//! - the agreement never claims an entry that was not measured on this disk: unreadable, ignored, held and
-//!   conflicted paths are *unsettled* or in conflict and keep their old entry;
+//! - the agreement never claims an entry that was not measured on this disk: unreadable, held and conflicted paths are
+//!   *unsettled* or in conflict and keep their old entry. An ignored path says nothing of this disk either, but what
+//!   the hub does to it is applied: taking a step begins with a look;
 //! - conflicts are closed under parents: removing `a` against adding `a/b` is a conflict of both paths, so that what
 //!   goes through is a well-formed tree on both sides;
 //! - a path that the agreement does not know is never removed (pruning is asked for explicitly).
@@ -92,7 +93,7 @@ pub struct Plan {
     pub agree: Vec<(RelPath, Option<Entry>)>,
     /// Left alone on both sides.
     pub conflicts: Vec<Clash>,
-    /// Changed in the hub, but unreadable, ignored or unsettled here: left alone.
+    /// Changed in the hub, but unreadable or unsettled here: left alone.
     pub blocked: Vec<RelPath>,
 }
 
@@ -123,7 +124,7 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
     }
     for change in trees.agreement.diff(&trees.wanted) {
         let change = change?;
-        if unsettled.covers_path(&change.path) {
+        if unsettled.lists(&change.path) {
             plan.blocked.push(change.path);
         } else {
             theirs.push(change);

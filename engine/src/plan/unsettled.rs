@@ -28,15 +28,11 @@ impl<'a> Unsettled<'a> {
     /// Whether this local difference says nothing. An ignored path is hidden: it looks removed and is not.
     pub(super) fn covers(&self, change: &Change) -> bool {
         let directory = change.before.as_ref().or(change.after.as_ref()).is_some_and(crate::tree::Entry::is_directory);
-        self.is_listed(&change.path) || (self.hidden)(&change.path, directory)
+        self.lists(&change.path) || (self.hidden)(&change.path, directory)
     }
 
-    /// Whether a change of the hub meets a path that was not measured.
-    pub(super) fn covers_path(&self, path: &RelPath) -> bool {
-        self.is_listed(path) || (self.hidden)(path, false) || (self.hidden)(path, true)
-    }
-
-    fn is_listed(&self, path: &RelPath) -> bool {
+    /// Whether the path, or one above it, could not be measured.
+    pub(super) fn lists(&self, path: &RelPath) -> bool {
         let after = self.listed.partition_point(|listed| listed <= path);
         after > 0 && {
             let nearest = &self.listed[after - 1];

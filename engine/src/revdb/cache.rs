@@ -18,8 +18,10 @@ const SWEEP: u64 = 256;
 impl RevDb {
     /// The observed tree's root and the blocks that belong to it; an empty cache stands for the empty tree.
     pub fn stat_cache(&self) -> Result<(Digest, Vec<Block>)> {
-        let connection = self.cache();
+        let mut connection = self.cache();
         let failed = self.failed("read the stat cache");
+        // One snapshot: another process may be writing.
+        let connection = connection.transaction().map_err(&failed)?;
         let Some(root) = position::get::<Digest>(self, &connection, "observed")? else {
             return Ok((crate::tree::empty_root(), Vec::new()));
         };

@@ -1,5 +1,6 @@
 //! Calls that fail, hang, or succeed without saying so.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use depsync_engine::context::{Cancel, Context};
@@ -9,19 +10,14 @@ use depsync_engine::transport::{Look, OpenMode, Published, Transport};
 use super::{another, first, kind};
 use crate::faults::Fault;
 use crate::node::{Files, Node, files, noise};
-use crate::place::Place;
+use crate::place::{Faults, Place};
 
 fn second() -> Files {
     files([("a", &b"new"[..]), ("b", noise(5, 3000).as_slice())])
 }
 
 /// A node over a faulty storage that has applied revision 1, of one file.
-fn victim(
-    place: &Place,
-) -> (
-    Node<impl Transport + use<>>,
-    std::sync::Arc<crate::faults::Faulty<std::sync::Arc<dyn depsync_transports::Storage>>>,
-) {
+fn victim(place: &Place) -> (Node<impl Transport + use<>>, Arc<Faults>) {
     let (transport, faulty) = place.probed("main");
     let mut node = Node::new(transport);
     node.transport.open(&Context::new(), OpenMode::Existing).expect("open");

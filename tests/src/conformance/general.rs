@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use depsync_engine::content::{ObjectId, Recipe};
 use depsync_engine::context::Context;
-use depsync_engine::error::ErrorKind;
+use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
-use depsync_engine::transport::{Look, MemoryLedger, OpenMode, Published, Transport, Want, WantedContent};
+use depsync_engine::transport::{Deliver, Look, MemoryLedger, OpenMode, Published, Transport, Want, WantedContent};
 
 use super::{another, first, kind, sample};
 use crate::node::{Node, files, noise, report};
@@ -89,24 +90,34 @@ pub fn what_is_published_is_fetched(place: &Place) {
     back.update_to(&cx, first_record.revision()).expect("update to the first");
     assert_eq!(back.files, sample(0));
     let nobody = WantedContent { hash: Digest::of(b"nobody"), size: 6 };
-    struct Nothing;
-    impl depsync_engine::transport::Deliver for Nothing {
-        fn page(&mut self, _: Digest, _: Vec<u8>) -> depsync_engine::error::Result<()> {
-            panic!("nothing was to be delivered")
-        }
-        fn recipe(&mut self, _: Digest, _: depsync_engine::content::Recipe) -> depsync_engine::error::Result<()> {
-            panic!("nothing was to be delivered")
-        }
-        fn needed(&mut self) -> depsync_engine::error::Result<Vec<depsync_engine::content::ObjectId>> {
-            panic!("nothing was to be delivered")
-        }
-        fn piece(&mut self, _: Digest, _: &[u8]) -> depsync_engine::error::Result<()> {
-            panic!("nothing was to be delivered")
-        }
-    }
     let at = late.applied.expect("applied");
-    assert_eq!(kind(late.transport.fetch(&cx, at, Want::Contents(&[nobody]), &mut Nothing)), ErrorKind::Damaged);
-    assert_eq!(kind(late.transport.fetch(&cx, at, Want::Pages(&[nobody.hash]), &mut Nothing)), ErrorKind::Damaged);
+    assert_eq!(kind(late.transport.fetch(&cx, at, Want::Contents(&[nobody]), &mut Untouched)), ErrorKind::Damaged);
+    assert_eq!(kind(late.transport.fetch(&cx, at, Want::Pages(&[nobody.hash]), &mut Untouched)), ErrorKind::Damaged);
+}
+
+/// Refuses whatever is delivered.
+struct Untouched;
+
+fn unwanted<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Internal, "nothing was to be delivered"))
+}
+
+impl Deliver for Untouched {
+    fn page(&mut self, _: Digest, _: Vec<u8>) -> Result<()> {
+        unwanted()
+    }
+
+    fn recipe(&mut self, _: Digest, _: Recipe) -> Result<()> {
+        unwanted()
+    }
+
+    fn needed(&mut self) -> Result<Vec<ObjectId>> {
+        unwanted()
+    }
+
+    fn piece(&mut self, _: Digest, _: &[u8]) -> Result<()> {
+        unwanted()
+    }
 }
 
 /// Removing, emptying, and going back to what was there before; what the hub holds is not sent again.

@@ -96,10 +96,12 @@ fn condemn(hub: &Reading<'_>, retention: &Retention, now: Timestamp, old: impl F
     let mut dead = Vec::new();
     for (name, path) in packs(hub)? {
         hub.cx.check()?;
+        if alive.packs.contains_key(&name) {
+            continue;
+        }
         // A young pack may belong to a publish that is under way; one that a record lists is old enough.
-        let orphan = !alive.listed.contains(&name);
-        let young = || Ok::<_, Error>(hub.storage.modified(hub.cx, &path)?.is_none_or(|time| !old(time)));
-        if !alive.packs.contains_key(&name) && !(orphan && young()?) {
+        let listed = alive.listed.contains(&name);
+        if listed || hub.storage.modified(hub.cx, &path)?.is_some_and(&old) {
             dead.push(name);
         }
     }

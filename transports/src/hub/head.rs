@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, MAX_REVISION, Revision};
 use depsync_engine::record::Envelope;
@@ -169,7 +169,7 @@ fn parse_heads(bytes: &[u8]) -> Vec<(DeploymentName, Revision)> {
 pub(super) fn heads(hub: &Reading<'_>) -> Result<Vec<(DeploymentName, Revision)>> {
     match hub.get(&layout::heads(), MAX_HEADS) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.map(|bytes| parse_heads(&bytes)).map_err(Error::from),
+        read => read.map(|bytes| parse_heads(&bytes)),
     }
 }
 
