@@ -23,7 +23,7 @@ fn collector(place: &Place) -> Hub {
 }
 
 fn version(seed: u64) -> Files {
-    files([("changing", noise(seed, 100_000).as_slice()), ("same", noise(1000, 50_000).as_slice())])
+    files([("changing", noise(seed, 60_000).as_slice()), ("same", noise(1000, 10_000).as_slice())])
 }
 
 fn packs(place: &Place) -> usize {
@@ -180,15 +180,16 @@ pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
             let published = node.publish(&Context::new(), &wanted).expect("publish");
             assert!(matches!(published, Published::Done { .. }), "{published:?}");
             let calls = faulty.reset();
-            for _ in 0..3 {
-                reads(&place, &wanted);
+            for _ in 0..2 {
                 gc(&place);
             }
+            reads(&place, &wanted);
             calls
         };
         let calls = run(None);
         for condemn in 1..=calls {
-            for sweep in condemn..=calls + 1 {
+            // Further apart says nothing new: what matters is which of the publisher's looks lie between the two.
+            for sweep in [condemn, condemn + 1, condemn + 2, calls, calls + 1] {
                 run(Some((condemn, sweep, patient)));
                 run(Some((condemn, sweep, AT_ONCE)));
             }
