@@ -201,6 +201,18 @@ pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
 /// taken for one that stays.
 pub fn a_pack_cut_to_the_bytes_of_a_condemned_one_is_another(place: &Place) {
     let soon = Retention { grace: Duration::from_millis(60), ..AT_ONCE };
+    let rehearsal = place.another();
+    let calls = {
+        with_garbage(&rehearsal);
+        let (transport, _) = rehearsal.probed("main");
+        let mut node = Node::new(transport);
+        node.update(&Context::new()).expect("update");
+        assert_eq!(gc(&rehearsal).condemned, 1);
+        node.must_publish(&version(2));
+        let lines = node.transport.storage().take_lines();
+        let publish = lines.iter().rposition(|line| line == "get d/main/HEAD").expect("it looks at the head");
+        lines[publish..].iter().position(|line| line.starts_with("commit")).expect("it commits") + 1
+    };
     with_garbage(place);
     let (transport, faulty) = place.probed("main");
     let mut node = Node::new(transport);
@@ -211,21 +223,10 @@ pub fn a_pack_cut_to_the_bytes_of_a_condemned_one_is_another(place: &Place) {
     // Old enough is the list; the staged record is not, so only the pack's name protects it.
     node.transport.storage().take();
     faulty.reset();
-    let rehearsal = place.another();
-    let calls = {
-        with_garbage(&rehearsal);
-        assert_eq!(gc(&rehearsal).condemned, 1);
-        let (transport, faulty) = rehearsal.probed("main");
-        let mut node = Node::new(transport);
-        node.update(&Context::new()).expect("update");
-        faulty.reset();
-        node.must_publish(&version(2));
-        let lines = node.transport.storage().take_lines();
-        let publish = lines.iter().rposition(|line| line == "get d/main/HEAD").expect("it looks at the head");
-        lines[publish..].iter().position(|line| line.starts_with("commit")).expect("it commits") + 1
-    };
     faulty.set(calls, meanwhile(place, &[soon]));
-    assert!(matches!(node.publish(&Context::new(), &version(2)).expect("publish"), Published::Done { .. }));
+    let published = node.publish(&Context::new(), &version(2)).expect("publish");
+    assert!(matches!(published, Published::Done { .. }), "{published:?}");
+    assert!(!faulty.is_armed(), "gc must have run before the commit");
     reads(place, &version(2));
 }
 
