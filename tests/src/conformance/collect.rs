@@ -23,7 +23,7 @@ fn collector(place: &Place) -> Hub {
 }
 
 fn version(seed: u64) -> Files {
-    files([("changing", noise(seed, 100_000).as_slice()), ("same", noise(1000, 50_000).as_slice())])
+    files([("changing", noise(seed, 60_000).as_slice()), ("same", noise(1000, 10_000).as_slice())])
 }
 
 fn packs(place: &Place) -> usize {
@@ -143,43 +143,91 @@ fn with_garbage(place: &Place) -> Node<Hub> {
     node
 }
 
-/// gc condemns before one call of a publish and sweeps before another: the publisher relies on what is garbage, and
-/// nothing is lost.
+/// Runs gc in the middle of somebody else's calls, once for each retention.
+fn meanwhile(place: &Place, runs: &[Retention]) -> Fault {
+    let (other, runs) = (collector(place), runs.to_vec());
+    Fault::Meanwhile(Box::new(move || {
+        for retention in &runs {
+            other.gc(&Context::new(), retention).expect("gc");
+        }
+    }))
+}
+
+/// gc condemns before one call of a publish and sweeps before another, or the same: the publisher relies on what is
+/// garbage, and nothing is lost.
 pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
-    let run = |place: &Place, steps: &[usize]| {
-        with_garbage(place);
-        let (transport, faulty) = place.probed("main");
-        let mut node = Node::new(transport);
-        node.transport.open(&Context::new(), OpenMode::Existing).expect("open");
-        node.update(&Context::new()).expect("update");
-        faulty.reset();
-        for &step in steps {
-            let other = collector(place);
-            faulty.set(
-                step,
-                Fault::Meanwhile(Box::new(move || {
-                    other.gc(&Context::new(), &AT_ONCE).expect("gc");
-                })),
-            );
-        }
-        // Exactly the content of revision 2: the hub holds it, for now.
-        match node.publish(&Context::new(), &version(2)).expect("publish") {
-            Published::Done { .. } => {}
-            other => panic!("{steps:?}: {other:?}"),
-        }
-        let calls = faulty.reset();
-        for _ in 0..3 {
-            reads(place, &version(2));
-            gc(place);
-        }
-        calls
-    };
-    let calls = run(&place.another(), &[]);
-    for condemn in 1..=calls {
-        for sweep in condemn + 1..=calls + 1 {
-            run(&place.another(), &[condemn, sweep]);
+    let patient = Retention { grace: Duration::from_secs(3600), ..AT_ONCE };
+    // Content of revision 2, which the hub holds, for now; and in the second case something new besides.
+    let mut besides = version(2);
+    besides.extend(files([("new", noise(77, 2000).as_slice())]));
+    for wanted in [version(2), besides] {
+        let run = |steps: Option<(usize, usize, Retention)>| {
+            let place = place.another();
+            with_garbage(&place);
+            let (transport, faulty) = place.probed("main");
+            let mut node = Node::new(transport);
+            node.transport.open(&Context::new(), OpenMode::Existing).expect("open");
+            node.update(&Context::new()).expect("update");
+            faulty.reset();
+            match steps {
+                None => {}
+                Some((step, same, first)) if step == same => faulty.set(step, meanwhile(&place, &[first, AT_ONCE])),
+                Some((condemn, sweep, first)) => {
+                    faulty.set(condemn, meanwhile(&place, &[first]));
+                    faulty.set(sweep, meanwhile(&place, &[AT_ONCE]));
+                }
+            }
+            let published = node.publish(&Context::new(), &wanted).expect("publish");
+            assert!(matches!(published, Published::Done { .. }), "{published:?}");
+            let calls = faulty.reset();
+            for _ in 0..2 {
+                gc(&place);
+            }
+            reads(&place, &wanted);
+            calls
+        };
+        let calls = run(None);
+        for condemn in 1..=calls {
+            // Further apart says nothing new: what matters is which of the publisher's looks lie between the two.
+            for sweep in [condemn, condemn + 1, condemn + 2, calls, calls + 1] {
+                run(Some((condemn, sweep, patient)));
+                run(Some((condemn, sweep, AT_ONCE)));
+            }
         }
     }
+}
+
+/// A publisher cuts the very bytes of a pack that is condemned, and gc sweeps while it commits: the pack must not be
+/// taken for one that stays.
+pub fn a_pack_cut_to_the_bytes_of_a_condemned_one_is_another(place: &Place) {
+    let soon = Retention { grace: Duration::from_millis(60), ..AT_ONCE };
+    let rehearsal = place.another();
+    let calls = {
+        with_garbage(&rehearsal);
+        let (transport, _) = rehearsal.probed("main");
+        let mut node = Node::new(transport);
+        node.update(&Context::new()).expect("update");
+        assert_eq!(gc(&rehearsal).condemned, 1);
+        node.must_publish(&version(2));
+        let lines = node.transport.storage().take_lines();
+        let publish = lines.iter().rposition(|line| line == "get d/main/HEAD").expect("it looks at the head");
+        lines[publish..].iter().position(|line| line.starts_with("commit")).expect("it commits") + 1
+    };
+    with_garbage(place);
+    let (transport, faulty) = place.probed("main");
+    let mut node = Node::new(transport);
+    node.update(&Context::new()).expect("update");
+    std::thread::sleep(soon.grace);
+    assert_eq!(collector(place).gc(&Context::new(), &soon).expect("gc").condemned, 1);
+    std::thread::sleep(soon.grace);
+    // Old enough is the list; the staged record is not, so only the pack's name protects it.
+    node.transport.storage().take();
+    faulty.reset();
+    faulty.set(calls, meanwhile(place, &[soon]));
+    let published = node.publish(&Context::new(), &version(2)).expect("publish");
+    assert!(matches!(published, Published::Done { .. }), "{published:?}");
+    assert!(!faulty.is_armed(), "gc must have run before the commit");
+    reads(place, &version(2));
 }
 
 /// A reader that stalls while gc runs gets its data or a clean error, and its data with the next try.
@@ -196,15 +244,7 @@ pub fn gc_between_any_two_steps_of_an_update_loses_nothing(place: &Place) {
         node = with_garbage(&place);
         let (transport, faulty) = place.probed("main");
         let mut reader = Node::new(transport);
-        for _ in 0..2 {
-            let other = place.transport("main");
-            let twice = move || {
-                for _ in 0..2 {
-                    other.gc(&Context::new(), &AT_ONCE).expect("gc");
-                }
-            };
-            faulty.set(step, Fault::Meanwhile(Box::new(twice)));
-        }
+        faulty.set(step, meanwhile(&place, &[AT_ONCE, AT_ONCE]));
         reader.update(&Context::new()).expect("the head is never collected");
         assert_eq!(reader.files, version(3));
         // A revision that is collected while it is fetched.

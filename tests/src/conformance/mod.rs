@@ -90,6 +90,7 @@ macro_rules! behaviours {
             leftovers_are_swept_after_the_grace
             the_grace_is_kept
             gc_between_any_two_steps_of_a_publish_loses_nothing
+            a_pack_cut_to_the_bytes_of_a_condemned_one_is_another
             gc_between_any_two_steps_of_an_update_loses_nothing
             a_crash_of_gc_at_any_call_leaves_a_valid_hub
             damage_stops_gc
