@@ -28,8 +28,6 @@ pub enum Domain {
     Index,
     /// Where the Merkle index is cut: the level of a key.
     Boundary,
-    /// A block of the stat cache. Never leaves the node.
-    Cache,
 }
 
 impl Domain {
@@ -40,7 +38,6 @@ impl Domain {
             Self::Pack => "depsync 2026-11 pack v1",
             Self::Index => "depsync 2026-11 index v1",
             Self::Boundary => "depsync 2026-11 boundary v1",
-            Self::Cache => "depsync 2026-11 cache v1",
         }
     }
 
@@ -181,8 +178,7 @@ mod tests {
 
     #[test]
     fn domains_never_agree() {
-        let domains =
-            [Domain::Page, Domain::Record, Domain::Pack, Domain::Index, Domain::Boundary, Domain::Cache];
+        let domains = [Domain::Page, Domain::Record, Domain::Pack, Domain::Index, Domain::Boundary];
         let mut seen: Vec<Digest> = domains.iter().map(|domain| domain.digest(b"same")).collect();
         seen.push(Digest::of(b"same"));
         seen.sort();

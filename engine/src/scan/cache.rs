@@ -86,7 +86,7 @@ impl Cache {
         let directory = &path.as_bytes()[..path.as_bytes().len().saturating_sub(name.len() + 1)];
         let mut cursor = self.cursor(self.directory(directory));
         cursor.seek(name);
-        cursor.peek().map(|located| located.record).filter(|record| record.name == name)
+        cursor.next().map(|located| located.record).filter(|record| record.name == name)
     }
 
     /// The blocks of `directory` (empty: the root), as a range of indexes.
@@ -212,17 +212,17 @@ impl<'a> Cursor<'a> {
             self.blocks.start += skip;
             self.enter();
         }
-        while self.peek().is_some_and(|located| located.record.name < name) {
+        while self.peek().is_some_and(|record| record.name < name) {
             self.next();
         }
     }
 
-    pub(super) fn peek(&self) -> Option<Located<'a>> {
-        self.next.map(|record| Located { record, block: self.blocks.start })
+    pub(super) fn peek(&self) -> Option<&Record<'a>> {
+        self.next.as_ref()
     }
 
     pub(super) fn next(&mut self) -> Option<Located<'a>> {
-        let current = self.peek()?;
+        let current = Located { record: self.next?, block: self.blocks.start };
         self.next = block::read(self.body, current.record.end);
         if self.next.is_none() {
             self.blocks.start += 1;

@@ -1,4 +1,7 @@
-//! The names in one directory, sorted as bytes.
+//! The names in one directory, sorted as bytes, each with its stamp.
+//!
+//! An entry is looked at in the moment when the listing shows it: the kernel has just had it in hand, and a second
+//! round in sorted order would find it gone from the processor's caches.
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
@@ -7,9 +10,15 @@ use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
 
 use super::ignore::Ignore;
+use super::read;
+use super::walk::Stop;
+use crate::context::Context;
+use crate::stamp::Stamp;
 
 /// Bytes for one `getdents` call.
 const BUFFER: usize = 64 << 10;
+/// How many entries may pass between two looks at the context.
+const CHECK_EVERY: usize = 512;
 
 /// The names in a directory, without those that are ignored by name alone.
 #[derive(Default)]
@@ -17,12 +26,15 @@ pub(super) struct Listing {
     /// The names, each with its terminator.
     arena: Vec<u8>,
     names: Vec<Name>,
+    /// In the order of the listing.
+    stamps: Vec<rustix::io::Result<Stamp>>,
 }
 
 struct Name {
     /// Eight bytes of the name, behind what all names have in common: decides most comparisons.
     key: u64,
     start: usize,
+    stamp: u32,
     length: u16,
     kind: FileType,
 }
@@ -33,31 +45,62 @@ impl Name {
     }
 }
 
+/// A name that was found in a directory.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// The name and its terminator.
+    terminated: &'a [u8],
+    /// What the listing says it is; that may be unknown or out of date.
+    pub(super) kind: FileType,
+    pub(super) stamp: rustix::io::Result<Stamp>,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn new(terminated: &'a [u8], kind: FileType, stamp: rustix::io::Result<Stamp>) -> Self {
+        Self { terminated, kind, stamp }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        &self.terminated[..self.terminated.len() - 1]
+    }
+
+    pub(super) fn terminated(&self) -> &'a CStr {
+        CStr::from_bytes_with_nul(self.terminated).expect("because it was copied from a C string or checked")
+    }
+}
+
 impl Listing {
     /// Reads the directory from its beginning. The handle must be freshly opened.
     pub(super) fn fill(
         &mut self,
+        cx: &Context,
         directory: BorrowedFd<'_>,
         ignore: &Ignore,
         buffer: &mut Vec<u8>,
-    ) -> rustix::io::Result<()> {
+    ) -> Result<(), Stop> {
         self.arena.clear();
         self.names.clear();
+        self.stamps.clear();
         buffer.clear();
         buffer.reserve(BUFFER);
         let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
-                entry => entry?,
+                entry => entry.map_err(Stop::Unreadable)?,
             };
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." || ignore.hides_name(name) {
                 continue;
             }
-            let length = u16::try_from(name.len()).map_err(|_| Errno::NAMETOOLONG)?;
-            self.names.push(Name { key: 0, start: self.arena.len(), length, kind: entry.file_type() });
+            if self.stamps.len() % CHECK_EVERY == CHECK_EVERY - 1 {
+                cx.check()?;
+            }
+            let length = u16::try_from(name.len()).map_err(|_| Stop::Unreadable(Errno::NAMETOOLONG))?;
+            let stamp = u32::try_from(self.stamps.len()).map_err(|_| Stop::Unreadable(Errno::OVERFLOW))?;
+            self.names.push(Name { key: 0, start: self.arena.len(), stamp, length, kind: entry.file_type() });
             self.arena.extend_from_slice(entry.file_name().to_bytes_with_nul());
+            self.stamps.push(read::stamp_at(directory, entry.file_name()));
         }
         self.sort();
         Ok(())
@@ -65,40 +108,38 @@ impl Listing {
 
     fn sort(&mut self) {
         let arena = &self.arena;
-        let Some(first) = self.names.first().map(|name| name.bytes(arena)) else { return };
-        let common = self.names.iter().fold(first.len(), |common, name| {
-            let pairs = first[..common].iter().zip(name.bytes(arena));
-            pairs.take_while(|(left, right)| left == right).count()
-        });
+        let Some(mut common) = self.names.first().map(|name| name.bytes(arena)) else { return };
+        for name in &self.names {
+            let name = name.bytes(arena);
+            if !name.starts_with(common) {
+                let length = common.iter().zip(name).take_while(|(left, right)| left == right).count();
+                common = &common[..length];
+            }
+        }
+        let common = common.len();
         for name in &mut self.names {
             let rest = &name.bytes(arena)[common..];
-            let mut key = [0; 8];
-            let length = rest.len().min(8);
-            key[..length].copy_from_slice(&rest[..length]);
-            name.key = u64::from_be_bytes(key);
+            name.key = match rest.first_chunk::<8>() {
+                Some(bytes) => u64::from_be_bytes(*bytes),
+                None => rest.iter().fold(0, |key, &byte| key << 8 | u64::from(byte)) << (8 * (8 - rest.len()) % 64),
+            };
         }
         let order = |left: &Name, right: &Name| {
             left.key.cmp(&right.key).then_with(|| left.bytes(arena).cmp(right.bytes(arena)))
         };
         self.names.sort_unstable_by(order);
         // A rename during the listing can show a name twice.
-        self.names.dedup_by(|left, right| left.bytes(arena) == right.bytes(arena));
+        self.names.dedup_by(|left, right| left.key == right.key && left.bytes(arena) == right.bytes(arena));
     }
 
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// The name at `index` and what the listing says it is; that may be unknown or out of date.
-    pub(super) fn get(&self, index: usize) -> (&CStr, FileType) {
+    pub(super) fn get(&self, index: usize) -> Named<'_> {
         let name = &self.names[index];
-        let bytes = &self.arena[name.start..=name.start + usize::from(name.length)];
-        (CStr::from_bytes_with_nul(bytes).expect("because it was copied from a C string"), name.kind)
-    }
-
-    /// The name at `index`.
-    pub(super) fn name(&self, index: usize) -> &[u8] {
-        self.names[index].bytes(&self.arena)
+        let terminated = &self.arena[name.start..=name.start + usize::from(name.length)];
+        Named { terminated, kind: name.kind, stamp: self.stamps[name.stamp as usize] }
     }
 }
 
@@ -115,7 +156,8 @@ mod tests {
             for name in names {
                 let name = format!("{prefix}{name}").into_bytes();
                 let length = u16::try_from(name.len()).expect("short");
-                listing.names.push(Name { key: 0, start: listing.arena.len(), length, kind: FileType::Unknown });
+                listing.names.push(Name { key: 0, start: listing.arena.len(), stamp: 0, length, kind: FileType::Unknown });
+                listing.stamps.push(Err(Errno::NOENT));
                 listing.arena.extend_from_slice(&name);
                 listing.arena.push(0);
                 expected.push(name);
@@ -123,7 +165,7 @@ mod tests {
             expected.sort();
             expected.dedup();
             listing.sort();
-            let sorted: Vec<Vec<u8>> = (0..listing.len()).map(|index| listing.get(index).0.to_bytes().to_vec()).collect();
+            let sorted: Vec<Vec<u8>> = (0..listing.len()).map(|index| listing.get(index).bytes().to_vec()).collect();
             prop_assert_eq!(sorted, expected);
         }
     }

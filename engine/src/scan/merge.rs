@@ -7,6 +7,7 @@
 //! A directory's own record is settled later, by `assemble`: only when the directory itself has been read is it known
 //! whether its new record may stand.
 
+use std::cmp::Ordering;
 use std::ffi::CStr;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -16,9 +17,9 @@ use rustix::io::Errno;
 
 use super::block::{self, Record};
 use super::cache::{Cursor, Located};
-use super::listing::Listing;
+use super::listing::{Listing, Named};
 use super::read::{self, Reading};
-use super::walk::{Survey, Task};
+use super::walk::{Stop, Survey, Task};
 use super::{Change, Counts, Problem, SpecialKind};
 use crate::error::{Error, Result};
 use crate::path::RelPath;
@@ -89,20 +90,6 @@ pub(super) struct Walk {
     pub(super) observed: bool,
 }
 
-/// Why a segment could not be finished.
-pub(super) enum Stop {
-    /// The directory as a whole cannot be searched.
-    Unsearchable(Errno),
-    /// The scan ends.
-    Failed(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 /// How many entries may pass between two looks at the context.
 const CHECK_EVERY: u64 = 512;
 
@@ -130,80 +117,69 @@ impl<'a> Merge<'a, '_> {
         mut records: Cursor<'a>,
     ) -> std::result::Result<(), Stop> {
         if range.start > 0 {
-            records.seek(listing.name(range.start));
+            records.seek(listing.get(range.start).bytes());
         }
-        let end = (range.end < listing.len()).then(|| listing.name(range.end));
+        let end = (range.end < listing.len()).then(|| listing.get(range.end).bytes());
         for index in range {
-            let (name, kind) = listing.get(index);
-            let bytes = name.to_bytes();
-            while let Some(old) = records.peek().filter(|old| old.record.name < bytes) {
-                records.next();
-                self.unlisted(old)?;
-            }
-            let old = records.peek().filter(|old| old.record.name == bytes);
-            if old.is_some() {
-                records.next();
-            }
-            self.entry(name, kind, old)?;
+            let found = listing.get(index);
+            let order = loop {
+                match records.peek().map(|record| record.name.cmp(found.bytes())) {
+                    Some(Ordering::Less) => self.unlisted(records.next())?,
+                    order => break order,
+                }
+            };
+            let old = if order == Some(Ordering::Equal) { records.next() } else { None };
+            self.entry(&found, old.as_ref())?;
         }
-        while let Some(old) = records.peek().filter(|old| end.is_none_or(|end| old.record.name < end)) {
-            records.next();
-            self.unlisted(old)?;
+        while records.peek().is_some_and(|record| end.is_none_or(|end| record.name < end)) {
+            self.unlisted(records.next())?;
         }
         Ok(())
     }
 
     /// A record whose name the listing does not show. A listing may leave out what is renamed meanwhile, so the name
     /// is looked up before it counts as removed.
-    fn unlisted(&mut self, old: Located<'a>) -> std::result::Result<(), Stop> {
-        let mut name = Vec::with_capacity(old.record.name.len() + 1);
-        name.extend_from_slice(old.record.name);
-        name.push(0);
-        let name = CStr::from_bytes_with_nul(&name).expect("because a checked name holds no NUL");
+    fn unlisted(&mut self, old: Option<Located<'a>>) -> std::result::Result<(), Stop> {
+        let Some(old) = old else { return Ok(()) };
         if self.survey.ignore.hides_name(old.record.name) {
-            self.drop_old(Some(old));
+            self.drop_old(Some(&old));
             return Ok(());
         }
-        self.entry(name, FileType::Unknown, Some(old))
+        let terminated = [old.record.name, b"\0"].concat();
+        let mut name = Named::new(&terminated, FileType::Unknown, Err(Errno::NOENT));
+        name.stamp = read::stamp_at(self.handle, name.terminated());
+        self.entry(&name, Some(&old))
     }
 
-    fn entry(&mut self, name: &CStr, kind: FileType, old: Option<Located<'a>>) -> std::result::Result<(), Stop> {
+    fn entry(&mut self, found: &Named<'_>, old: Option<&Located<'a>>) -> std::result::Result<(), Stop> {
+        let by_name = self.survey.ignore.is_by_name_alone();
+        if let (Ok(stamp), Some(old), true) = (&found.stamp, old, by_name)
+            && self.is_unchanged(stamp, &old.record)
+        {
+            self.segment.counts.entries += 1;
+            self.keep_record(old);
+            return Ok(());
+        }
+        if found.stamp == Err(Errno::NOENT) || (!by_name && self.hides(found, old)) {
+            self.drop_old(old);
+            return Ok(());
+        }
         self.segment.counts.entries += 1;
         if self.segment.counts.entries.is_multiple_of(CHECK_EVERY) {
             self.survey.cx.check()?;
         }
-        let found = read::stamp_at(self.handle, name);
-        if !self.survey.ignore.is_by_name_alone() {
-            let is_directory = match &found {
-                Ok(stamp) => stamp.file_type() == FileType::Directory,
-                Err(_) => kind == FileType::Directory || old.is_some_and(|old| old.record.is_directory()),
-            };
-            if self.hides(name, is_directory) {
-                self.segment.counts.entries -= 1;
-                self.drop_old(old);
-                return Ok(());
-            }
-        }
-        let stamp = match found {
+        let stamp = match found.stamp {
             Ok(stamp) => stamp,
-            Err(Errno::NOENT) => {
-                self.segment.counts.entries -= 1;
-                self.drop_old(old);
-                return Ok(());
-            }
-            Err(errno) => return self.unreadable_name(name, kind, old, errno),
+            Err(errno) => return self.unreadable_name(found, old, errno),
         };
-        let is_directory = stamp.file_type() == FileType::Directory;
         if let Some(old) = old
-            && !is_directory
-            && old.record.stamp == stamp
-            && old.record.trusted
-            && !self.survey.options.full
+            && self.is_unchanged(&stamp, &old.record)
         {
-            self.keep_record(&old);
+            self.keep_record(old);
             return Ok(());
         }
-        let path = match RelPath::child_of(self.path, name.to_bytes()) {
+        let is_directory = stamp.file_type() == FileType::Directory;
+        let path = match RelPath::child_of(self.path, found.bytes()) {
             Ok(path) => path,
             Err(error) => {
                 self.segment.problems.push(Problem { path: None, error: error.op("scan"), subtree: is_directory });
@@ -214,9 +190,9 @@ impl<'a> Merge<'a, '_> {
             return Ok(());
         }
         match stamp.file_type() {
-            FileType::RegularFile => self.file(name, path, stamp, old)?,
-            FileType::Directory => self.directory(name, path, &stamp, old),
-            FileType::Symlink => self.symlink(name, path, &stamp, old),
+            FileType::RegularFile => self.file(found.terminated(), path, stamp, old)?,
+            FileType::Directory => self.directory(path, &stamp, old),
+            FileType::Symlink => self.symlink(found.terminated(), path, &stamp, old),
             special => {
                 self.drop_old(old);
                 self.segment.skipped.push((path, special_kind(special)));
@@ -225,15 +201,23 @@ impl<'a> Merge<'a, '_> {
         Ok(())
     }
 
-    fn hides(&self, name: &CStr, is_directory: bool) -> bool {
-        let name = name.to_bytes();
+    /// Whether the record may be believed. A directory's never is: what is beneath must be looked at.
+    fn is_unchanged(&self, stamp: &Stamp, record: &Record<'_>) -> bool {
+        record.stamp == *stamp && record.trusted && !record.is_directory() && !self.survey.options.full
+    }
+
+    fn hides(&self, found: &Named<'_>, old: Option<&Located<'a>>) -> bool {
+        let is_directory = match &found.stamp {
+            Ok(stamp) => stamp.file_type() == FileType::Directory,
+            Err(_) => found.kind == FileType::Directory || old.is_some_and(|old| old.record.is_directory()),
+        };
         match self.path {
-            None => self.survey.ignore.hides(name, is_directory),
-            Some(path) => self.survey.ignore.hides(&[path.as_bytes(), b"/", name].concat(), is_directory),
+            None => self.survey.ignore.hides(found.bytes(), is_directory),
+            Some(path) => self.survey.ignore.hides(&[path.as_bytes(), b"/", found.bytes()].concat(), is_directory),
         }
     }
 
-    fn file(&mut self, name: &CStr, path: RelPath, stamp: Stamp, old: Option<Located<'a>>) -> Result<()> {
+    fn file(&mut self, name: &CStr, path: RelPath, stamp: Stamp, old: Option<&Located<'a>>) -> Result<()> {
         match read::read(&self.survey.cx, self.handle, name, stamp, self.buffer)? {
             Reading::Settled { stamp, trusted, hash, size } => {
                 self.segment.counts.hashed += 1;
@@ -251,7 +235,7 @@ impl<'a> Merge<'a, '_> {
         Ok(())
     }
 
-    fn symlink(&mut self, name: &CStr, path: RelPath, stamp: &Stamp, old: Option<Located<'a>>) {
+    fn symlink(&mut self, name: &CStr, path: RelPath, stamp: &Stamp, old: Option<&Located<'a>>) {
         let began = self.survey.cx.now();
         let target = match rustix::fs::readlinkat(self.handle, name, Vec::new()) {
             Ok(target) => LinkTarget::new(target.into_bytes()),
@@ -274,14 +258,14 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// A file or link as it is now.
-    fn leaf(&mut self, path: RelPath, stamp: &Stamp, trusted: bool, entry: Entry, old: Option<Located<'a>>) {
+    fn leaf(&mut self, path: RelPath, stamp: &Stamp, trusted: bool, entry: Entry, old: Option<&Located<'a>>) {
         let start = self.segment.fresh.len();
         block::write(&mut self.segment.fresh, path.name(), stamp, trusted, &entry);
         if let Some(old) = old
-            && self.same_bytes(&old, start)
+            && self.same_bytes(old, start)
         {
             self.segment.fresh.truncate(start);
-            self.keep_record(&old);
+            self.keep_record(old);
             return;
         }
         self.segment.dirty = true;
@@ -300,12 +284,12 @@ impl<'a> Merge<'a, '_> {
         }
     }
 
-    fn directory(&mut self, name: &CStr, path: RelPath, stamp: &Stamp, old: Option<Located<'a>>) {
+    fn directory(&mut self, path: RelPath, stamp: &Stamp, old: Option<&Located<'a>>) {
         let entry = Entry::Directory { mode: Mode::new(stamp.mode) };
         let start = self.segment.fresh.len();
         // Nothing is ever believed on the word of a directory's stamp: trust means nothing here.
-        block::write(&mut self.segment.fresh, name.to_bytes(), stamp, true, &entry);
-        let fresh = if old.is_some_and(|old| self.same_bytes(&old, start)) {
+        block::write(&mut self.segment.fresh, path.name(), stamp, true, &entry);
+        let fresh = if old.is_some_and(|old| self.same_bytes(old, start)) {
             self.segment.fresh.truncate(start);
             None
         } else {
@@ -316,7 +300,7 @@ impl<'a> Merge<'a, '_> {
         let id = self.survey.next_id();
         self.tasks.push(Task::directory(id, Some(path.clone()), observed));
         self.segment.pieces.push(Piece::Branch(self.segment.branches.len()));
-        let old = old.map(|old| old_bytes(&old));
+        let old = old.map(old_bytes);
         self.branch(path, Fate::Walk(Walk { id, old, fresh, change: (!unchanged).then_some(entry), observed }));
     }
 
@@ -345,9 +329,9 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// What is there now is unknown: what was observed stays, with everything beneath it.
-    fn keep_entry(&mut self, old: Option<Located<'a>>) {
+    fn keep_entry(&mut self, old: Option<&Located<'a>>) {
         let Some(old) = old else { return };
-        self.keep_record(&old);
+        self.keep_record(old);
         if old.record.is_directory() {
             let path = self.path_of(&old.record);
             self.branch(path, Fate::Kept);
@@ -355,7 +339,7 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// The entry has left the observed tree, if it was in it.
-    fn drop_old(&mut self, old: Option<Located<'a>>) {
+    fn drop_old(&mut self, old: Option<&Located<'a>>) {
         let Some(old) = old else { return };
         self.segment.dirty = true;
         if self.observed {
@@ -374,28 +358,27 @@ impl<'a> Merge<'a, '_> {
     /// An entry whose stamp cannot be had.
     fn unreadable_name(
         &mut self,
-        name: &CStr,
-        kind: FileType,
-        old: Option<Located<'a>>,
+        found: &Named<'_>,
+        old: Option<&Located<'a>>,
         errno: Errno,
     ) -> std::result::Result<(), Stop> {
         if errno == Errno::ACCESS {
             // Without search permission on the directory every name fails: one problem, not one per name.
             let own = rustix::fs::statx(self.handle, c".", AtFlags::empty(), StatxFlags::TYPE);
             if own.is_err() {
-                return Err(Stop::Unsearchable(errno));
+                return Err(Stop::Unreadable(errno));
             }
         }
-        let is_directory = kind == FileType::Directory || old.is_some_and(|old| old.record.is_directory());
-        match RelPath::child_of(self.path, name.to_bytes()) {
+        let is_directory = found.kind == FileType::Directory || old.is_some_and(|old| old.record.is_directory());
+        match RelPath::child_of(self.path, found.bytes()) {
             Ok(path) if old.is_none() && !self.survey.options.interest.wants(&path, is_directory) => {}
-            Ok(path) => self.unreadable(path, is_directory || kind == FileType::Unknown, old, errno),
+            Ok(path) => self.unreadable(path, is_directory || found.kind == FileType::Unknown, old, errno),
             Err(error) => self.segment.problems.push(Problem { path: None, error, subtree: is_directory }),
         }
         Ok(())
     }
 
-    fn unreadable(&mut self, path: RelPath, subtree: bool, old: Option<Located<'a>>, errno: Errno) {
+    fn unreadable(&mut self, path: RelPath, subtree: bool, old: Option<&Located<'a>>, errno: Errno) {
         let error = Error::io("read", self.survey.root.display(&path), errno);
         let subtree = subtree || old.is_some_and(|old| old.record.is_directory());
         self.segment.problems.push(Problem { path: Some(path), error, subtree });

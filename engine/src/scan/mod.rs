@@ -1,6 +1,6 @@
 //! The scan: what is in the directory now, as a difference from what was there.
 //!
-//! A scan walks the directory by handles (`getdents`, then one `statx` per entry), sorts the names of each directory
+//! A scan walks the directory by handles (`getdents`, and one `statx` per entry), sorts the names of each directory
 //! and joins them with the stat cache ([`Cache`]), which is sorted the same way. Where stamp and record agree, the
 //! record is believed; everything else is read again. What comes out ([`Scan`]) is the difference between the tree
 //! that the cache stands for, the *observed tree*, and the disk, together with the blocks of the cache that changed.

@@ -18,7 +18,7 @@ use super::Options;
 use super::cache::Cache;
 use super::ignore::Ignore;
 use super::listing::Listing;
-use super::merge::{Merge, Segment, Stop};
+use super::merge::{Merge, Segment};
 use crate::beneath::Root;
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +68,20 @@ pub(super) enum Failure {
     Unsettled,
     /// It cannot be read.
     Unreadable(Error),
+}
+
+/// Why a directory could not be finished.
+pub(super) enum Stop {
+    /// The directory as a whole cannot be read.
+    Unreadable(Errno),
+    /// The scan ends.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// A piece of work.
@@ -250,9 +264,13 @@ impl Survey<'_> {
                 return Ok(Vec::new());
             }
         };
-        if let Err(errno) = worker.listing.fill(handle.as_fd(), self.ignore, &mut worker.dirents) {
-            worker.failures.push((id, self.failure(path, errno)));
-            return Ok(Vec::new());
+        match worker.listing.fill(&self.cx, handle.as_fd(), self.ignore, &mut worker.dirents) {
+            Ok(()) => {}
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Unreadable(errno)) => {
+                worker.failures.push((id, self.failure(path, errno)));
+                return Ok(Vec::new());
+            }
         }
         let names = worker.listing.len();
         if names <= 2 * SPLIT {
@@ -298,7 +316,7 @@ impl Survey<'_> {
         match outcome {
             Ok(()) => worker.segments.push((id, segment, result)),
             Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Unsearchable(errno)) => {
+            Err(Stop::Unreadable(errno)) => {
                 worker.failures.push((id, self.failure(path, errno)));
                 return Ok(Vec::new());
             }
