@@ -118,7 +118,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first `digits` hex digits, for people.
+    /// The first 12 hex digits, for people.
     pub fn short(&self) -> String {
         let mut hex = self.to_string();
         hex.truncate(12);
