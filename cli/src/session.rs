@@ -41,7 +41,17 @@ pub(crate) struct Open {
 impl Session<'_> {
     /// Opens the node that the command line and the configuration name.
     pub(crate) fn open(&self, operands: &Operands) -> Result<Open> {
-        let settings = Settings::merge(self.global, operands, self.environment)?;
+        self.open_where(operands, false)
+    }
+
+    /// Opens a node that was there before: for commands that look, or go on from what is there.
+    pub(crate) fn open_existing(&self, operands: &Operands) -> Result<Open> {
+        self.open_where(operands, true)
+    }
+
+    fn open_where(&self, operands: &Operands, must_exist: bool) -> Result<Open> {
+        let mut settings = Settings::merge(self.global, operands, self.environment)?;
+        settings.options.must_exist = must_exist;
         let mut cx = Context::new().with_cancel(self.cancel.clone()).with_observer(Arc::clone(&self.watch) as _);
         // A timeout beyond what the clock can say is none.
         if let Some(deadline) = settings.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {

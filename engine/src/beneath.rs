@@ -62,7 +62,8 @@ impl Root {
     /// Opens the directory `path` (`None`: the root itself).
     pub fn directory(&self, path: Option<&RelPath>) -> Result<OwnedFd> {
         match path {
-            None => rustix::io::fcntl_dupfd_cloexec(&self.handle, 0)
+            // Opened anew: a duplicate would share the offset of a listing.
+            None => fs::openat(&self.handle, ".", DIRECTORY | OFlags::RDONLY, Mode::empty())
                 .map_err(|errno| Error::io("open", self.shown.display(), errno)),
             Some(path) => self.resolve(path, DIRECTORY | OFlags::RDONLY),
         }

@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind};
@@ -31,6 +33,9 @@ pub enum Domain {
 }
 
 impl Domain {
+    /// All domains, in the order of their declaration.
+    const ALL: [Self; 5] = [Self::Page, Self::Record, Self::Pack, Self::Index, Self::Boundary];
+
     fn context(self) -> &'static str {
         match self {
             Self::Page => "depsync 2026-11 page v1",
@@ -41,9 +46,17 @@ impl Domain {
         }
     }
 
+    /// The hash of the context, which keys every hash of this domain. Made once: hashing a context costs as much as
+    /// hashing a path, and every key of the Merkle index is hashed.
+    fn context_key(self) -> &'static ContextKey {
+        static KEYS: LazyLock<[ContextKey; Domain::ALL.len()]> =
+            LazyLock::new(|| Domain::ALL.map(|domain| hash_derive_key_context(domain.context())));
+        &KEYS[self as usize]
+    }
+
     /// Starts an incremental hash in this domain.
     pub fn hasher(self) -> Hasher {
-        Hasher(blake3::Hasher::new_derive_key(self.context()))
+        Hasher(blake3::Hasher::new_from_context_key(self.context_key()))
     }
 
     /// Hashes `bytes` in this domain.
@@ -102,7 +115,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first `digits` hex digits, for people.
+    /// The first 12 hex digits, for people.
     pub fn short(&self) -> String {
         let mut hex = self.to_string();
         hex.truncate(12);
@@ -178,12 +191,19 @@ mod tests {
 
     #[test]
     fn domains_never_agree() {
-        let domains = [Domain::Page, Domain::Record, Domain::Pack, Domain::Index, Domain::Boundary];
-        let mut seen: Vec<Digest> = domains.iter().map(|domain| domain.digest(b"same")).collect();
+        let mut seen: Vec<Digest> = Domain::ALL.iter().map(|domain| domain.digest(b"same")).collect();
         seen.push(Digest::of(b"same"));
         seen.sort();
         seen.dedup();
-        assert_eq!(seen.len(), domains.len() + 1);
+        assert_eq!(seen.len(), Domain::ALL.len() + 1);
+    }
+
+    #[test]
+    fn a_domain_is_derive_key_with_its_context() {
+        for domain in Domain::ALL {
+            let bytes = [7; 3000];
+            assert_eq!(*domain.digest(&bytes).as_bytes(), blake3::derive_key(domain.context(), &bytes), "{domain:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@
 //! That a path is lexically clean does not make it safe to open: whoever opens it does so beneath a directory
 //! handle (see [`crate::beneath`]).
 
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fmt;
@@ -159,12 +158,6 @@ impl PartialOrd for RelPath {
 impl AsRef<Path> for RelPath {
     fn as_ref(&self) -> &Path {
         self.as_path()
-    }
-}
-
-impl Borrow<[u8]> for RelPath {
-    fn borrow(&self) -> &[u8] {
-        &self.0
     }
 }
 

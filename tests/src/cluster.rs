@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use depsync_engine::context::{Clock, Context};
-use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UpdateOptions, UpdateOutcome};
+use depsync_engine::engine::{
+    Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UpdateOptions, UpdateOutcome,
+};
 use depsync_engine::error::Result;
 use depsync_engine::transport::{Ledger, Transport};
 use jiff::Timestamp;

@@ -67,7 +67,7 @@ impl<'a> From<&'a Change> for Line<'a> {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Diff) -> Result<Answer> {
-    let open = session.open(&Operands::default())?;
+    let open = session.open_existing(&Operands::default())?;
     let outcome = open.node.diff(&open.cx, args.old.0, args.new.0)?;
     let mut out = String::new();
     text::list(&mut out, &outcome.changes, Length::Full, text::change);

@@ -21,7 +21,7 @@ struct Facts {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Gc) -> Result<Answer> {
-    let open = session.open(&Operands::default())?;
+    let open = session.open_existing(&Operands::default())?;
     let retention = Retention { keep_revisions: args.keep_revisions, keep_age: args.keep_age.0, grace: args.grace.0 };
     let Collected { condemned, deleted, pardoned, leftovers, waiting } = open.hub.gc(&open.cx, &retention)?;
     let facts = Facts { condemned, deleted, pardoned, leftovers, waiting };

@@ -19,7 +19,7 @@ struct Facts {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Log) -> Result<Answer> {
-    let open = session.open(&Operands::default())?;
+    let open = session.open_existing(&Operands::default())?;
     let revisions = open.node.log(&open.cx, args.limit)?;
     let text = say(&revisions);
     Ok(Answer::fact(&Facts { revisions }, text, Exit::Done))

@@ -20,7 +20,7 @@ struct Facts<'a> {
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Resolve) -> Result<Answer> {
     let path = typed_path(&args.path)?;
-    let open = session.open(&Operands::default())?;
+    let open = session.open_existing(&Operands::default())?;
     open.node.resolve(&open.cx, &path, args.side())?;
     let (resolved, next) = match args.side() {
         Side::Mine => ("mine", "the next `depsync publish` publishes what is here"),

@@ -24,7 +24,7 @@ struct Facts<'a> {
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, operands: &Operands) -> Result<Answer> {
-    let open = session.open(operands)?;
+    let open = session.open_existing(operands)?;
     let status = open.node.status(&open.cx)?;
     let exit = match &status.hub_error {
         // A status refuses nothing: a hub that is missing, empty or foreign is for a status one that cannot be asked.

@@ -53,8 +53,8 @@ fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, args: &Update, leng
         out.push_str(&format!("  {}\n", text::RESOLVE));
     }
     text::section(&mut out, "problems", &outcome.problems, length, text::remark);
-    if args.to.is_some() && !args.dry_run {
-        let advice = "this node stays there until `depsync update --unpin`";
+    if let Some(pinned) = outcome.pinned.filter(|_| !args.dry_run) {
+        let advice = format!("this node is pinned to revision {pinned} until `depsync update --unpin`");
         out.push_str(&format!("{}\n", styled(FAINT, advice)));
     }
     out
@@ -84,6 +84,7 @@ mod tests {
             duration_ms: 1200,
             kept_aside: vec!["x".try_into().expect("a path")],
             recovered: true,
+            pinned: None,
             changes: vec![],
             warnings: vec![],
         }

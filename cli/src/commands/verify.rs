@@ -12,7 +12,7 @@ use crate::units::{bytes, counted, milliseconds};
 
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Verify) -> Result<Answer> {
-    let open = session.open(&args.operands)?;
+    let open = session.open_existing(&args.operands)?;
     let outcome = open.node.verify(&open.cx, args.repair)?;
     let text = say(&outcome, session.length());
     Ok(Answer::deed(&outcome, text, exit(&outcome)))

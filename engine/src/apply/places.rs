@@ -44,6 +44,8 @@ pub struct Wishes<'a> {
     pub fallback: &'a Path,
     /// The staging directory, if it is given.
     pub staging: Option<&'a Path>,
+    /// Whether the state must be there already.
+    pub must_exist: bool,
 }
 
 impl Places {
@@ -63,6 +65,11 @@ impl Places {
             (None, Some(sibling)) => WorkArea::Beside(sibling),
             (None, None) => WorkArea::Inside,
         };
+        if wishes.must_exist && !state.join("state.db").is_file() {
+            return Err(Error::new(ErrorKind::Usage, "nothing was ever published from here or brought here")
+                .at(dir.display())
+                .hint("check the path; `depsync update DIR HUB` or `depsync publish DIR HUB` begins"));
+        }
         make(&state)?;
         if let WorkArea::Beside(directory) = &work {
             make(directory)?;
@@ -153,7 +160,7 @@ mod tests {
     use super::*;
 
     fn wishes(fallback: &Path) -> Wishes<'_> {
-        Wishes { state: None, fallback, staging: None }
+        Wishes { state: None, fallback, staging: None, must_exist: false }
     }
 
     #[test]

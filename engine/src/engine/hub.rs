@@ -122,12 +122,10 @@ impl Node {
 
     /// The record numbered `number`.
     pub(super) fn record_number(&self, cx: &Context, number: u64) -> Result<Envelope> {
-        let records = self.transport.records(cx, number, number).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                error.with_kind(ErrorKind::Usage).hint("`depsync log` lists the revisions of the deployment")
-            }
-            _ => error,
-        })?;
+        let records = match self.transport.records(cx, number, number) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            records => records?,
+        };
         records.into_iter().next().ok_or_else(|| {
             Error::new(ErrorKind::Usage, format!("there is no revision {number}"))
                 .at(self.transport.endpoint())

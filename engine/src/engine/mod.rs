@@ -58,7 +58,7 @@ impl Node {
             StatePlace::At(state) => (Some(state.as_path()), Path::new("")),
             StatePlace::BesideOr(fallback) => (None, fallback.as_path()),
         };
-        let wishes = Wishes { state, fallback, staging: options.staging.as_deref() };
+        let wishes = Wishes { state, fallback, staging: options.staging.as_deref(), must_exist: options.must_exist };
         let places = Places::find(&options.dir, wishes)?;
         let db = Arc::new(RevDb::open(&places.state)?);
         let transport = connect(Arc::clone(&db) as Arc<dyn Ledger>)?;

@@ -37,6 +37,9 @@ pub struct Options {
     pub state: StatePlace,
     /// Where files are staged and kept aside, if not in the state's directory. It must be on the directory's file system.
     pub staging: Option<PathBuf>,
+    /// Whether the state must be there already: true for commands that only look, so that a mistyped path leaves no
+    /// trace.
+    pub must_exist: bool,
     /// The role, if the configuration fixes it. Otherwise the first `publish` makes a manager of a node.
     pub role: Option<Role>,
     /// The node's id; otherwise `<hostname>-<8 hex>`, made with the state.
@@ -62,6 +65,7 @@ impl Options {
             deployment: DeploymentName::default(),
             state,
             staging: None,
+            must_exist: false,
             role: None,
             node: None,
             author: String::new(),

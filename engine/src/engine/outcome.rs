@@ -98,6 +98,8 @@ pub struct UpdateOutcome {
     pub kept_aside: Vec<RelPath>,
     /// Whether an interrupted update was finished first.
     pub recovered: bool,
+    /// The revision this node is pinned to.
+    pub pinned: Option<u64>,
     /// What was done, path by path.
     #[serde(skip)]
     pub changes: Vec<Change>,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Disk, Remember};
 use super::hub::Head;
-use super::update::conflicts;
+use super::update::{conflict_count, conflicts};
 use super::{Node, PublishOptions, PublishOutcome, Remark, Role};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -257,7 +257,7 @@ impl Node {
     ) -> Result<()> {
         let whole = position.whole && outcome.conflicts.is_empty();
         let kind = if whole { Outcome::Applied } else { Outcome::Partial };
-        let problem = (!outcome.conflicts.is_empty()).then(|| format!("{} conflicts", outcome.conflicts.len()));
+        let problem = (!outcome.conflicts.is_empty()).then(|| conflict_count(outcome.conflicts.len()));
         let report = self.compose_report(cx, position, Some(position.agreement), kind, problem);
         self.send_report(cx, &report, &mut outcome.warnings)
     }

@@ -102,6 +102,7 @@ impl Node {
             to: Some(target.revision.number),
             root: target.root,
             recovered,
+            pinned: position.pinned,
             ..done.into_outcome(begun, target.revision.number)
         })
     }
@@ -293,7 +294,7 @@ impl Node {
                 Some(path) => format!("{path}: {}", problem.reason),
                 None => problem.reason.clone(),
             });
-            (Outcome::Partial, first.or_else(|| Some(format!("{} conflicts", done.conflicts.len()))))
+            (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))
         };
         let report = self.compose_report(cx, position, Some(measured), outcome, problem);
         self.send_report(cx, &report, &mut done.warnings)
@@ -490,10 +491,16 @@ impl UpdateOutcome {
             duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             kept_aside: Vec::new(),
             recovered: false,
+            pinned: None,
             changes: Vec::new(),
             warnings: Vec::new(),
         }
     }
+}
+
+/// How many conflicts there are, for people.
+pub(super) fn conflict_count(count: usize) -> String {
+    if count == 1 { "1 conflict".to_owned() } else { format!("{count} conflicts") }
 }
 
 /// Conflicts for people.

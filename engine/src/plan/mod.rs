@@ -153,7 +153,12 @@ impl Plan {
                 self.conflicts.push(Sides::Both(mine, theirs).into_clash());
             }
             (_, Sides::Theirs(change)) => {
-                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false });
+                self.apply.push(Application {
+                    path: change.path,
+                    have: change.before,
+                    want: change.after,
+                    keep: false,
+                });
             }
             (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
                 keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),

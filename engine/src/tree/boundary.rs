@@ -2,14 +2,14 @@
 //!
 //! The *height* of a key is how many leading zero bits its hash has, in steps of six. A page of level L ends after a
 //! key whose height is above L: one key in 64 ends a leaf, one in 4,096 a page of level 1. Such an end is *natural*.
-//! Where none comes, a page ends by *force*, at 256 items or at 16 KiB of keys. Both start the next page from nothing,
+//! Where none comes, a page ends by *force*, at 128 items or at 16 KiB of keys. Both start the next page from nothing,
 //! so what follows a page's end is cut the same whatever came before it: an edit is felt up to the next natural end
 //! at most. Neither rule looks at values.
 
 use crate::hash::Domain;
 
 /// The most items of a page.
-pub(super) const MAX_ITEMS: usize = 256;
+pub(super) const MAX_ITEMS: usize = 128;
 /// A page ends once its keys sum up to this many bytes.
 pub(super) const MAX_KEY_BYTES: usize = 16 << 10;
 /// The highest level of a page. Reached only by a crafted set: a level holds a 64th of the items below it.

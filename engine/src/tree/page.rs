@@ -258,7 +258,7 @@ fn verify(raw: RawPage) -> Result<Page, &'static str> {
         return Err("its level is too high");
     }
     if keys.is_empty() || keys.len() > MAX_ITEMS {
-        return Err("it holds no item, or more than 256");
+        return Err("it holds no item, or more than 128");
     }
     if keys.len() != body.len() {
         return Err("keys and values differ in number");

@@ -111,9 +111,9 @@ fn a_page_with_a_flaw_of_its_own_is_refused() {
         refused_root(&Forged::leaf(&[bad]), "a key is not a path");
     }
     let many: Vec<[u8; 2]> =
-        (0..257_u16).map(|number| [b'A' + (number / 100) as u8, b'0' + (number % 100) as u8]).collect();
+        (0..129_u16).map(|number| [b'A' + (number / 100) as u8, b'0' + (number % 100) as u8]).collect();
     let many: Vec<&[u8]> = many.iter().map(|key| &key[..]).collect();
-    refused_root(&Forged::leaf(&many), "it holds no item, or more than 256");
+    refused_root(&Forged::leaf(&many), "it holds no item, or more than 128");
     refused_root(&Forged { level: 13, ..good.clone() }, "its level is too high");
     refused_root(&Forged { level: 1, ..good.clone() }, "its level and its items disagree");
     refused_root(
@@ -164,7 +164,7 @@ fn a_child_that_is_not_what_its_parent_says_is_refused() {
     check(&left, &right, [(end, 2), (b"z", 1)], 1, "its last key is not the one that its parent says");
     check(&Forged::leaf(&[b"a", b"b"]), &right, [(b"b", 2), (b"e", 1)], 0, "it ends where it had to go on");
     check(&left, &Forged::leaf(&[b"b", b"e"]), [(end, 2), (b"e", 2)], 1, "it begins before its place");
-    check(&left, &Forged::leaf(&[]), [(end, 2), (b"e", 0)], 1, "it holds no item, or more than 256");
+    check(&left, &Forged::leaf(&[]), [(end, 2), (b"e", 0)], 1, "it holds no item, or more than 128");
     let grandchild = Forged::leaf(&[b"e"]).store(&mut MemoryPages::default());
     let deep = Forged::above(1, &[(b"e", grandchild, 1)]);
     check(&left, &deep, [(end, 2), (b"e", 1)], 1, "its level is not the one below its parent's");

@@ -177,7 +177,7 @@ fn all_small_sets_and_all_edits_between_them() {
 }
 
 #[test]
-fn a_page_has_at_most_256_items_and_ends_at_16_kib_of_keys() {
+fn a_page_has_at_most_128_items_and_ends_at_16_kib_of_keys() {
     for keys in [&POOL.flat, &POOL.long] {
         let model: Model = keys.iter().map(|path| (path.clone(), file(1))).collect();
         let (root, pages) = build_of(&model);
@@ -186,7 +186,7 @@ fn a_page_has_at_most_256_items_and_ends_at_16_kib_of_keys() {
             .walk_pages(|_, step| {
                 if let Step::Read { entries: [before @ .., _], .. } = step {
                     let bytes: usize = before.iter().map(|(path, _)| path.as_bytes().len()).sum();
-                    assert!(before.len() < 256 && bytes < 16 << 10);
+                    assert!(before.len() < 128 && bytes < 16 << 10);
                     leaves += 1;
                 }
                 Ok(true)
