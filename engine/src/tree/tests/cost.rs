@@ -94,7 +94,8 @@ fn one_change_among_100_000_in_one_directory_writes_less_than_32_kib() {
     // A changed file: no page but those on its way is written.
     let changed = bytes_written(&tree, 300, |number| (key(number), Some(file(5))));
     assert!(changed.iter().sum::<usize>() / 300 < LIMIT / 2);
-    // A new or a removed one may move the cut of two full pages at once, so it is what bounds the size of a page.
+    // A new or a removed one cuts anew up to the next natural end, on two levels at worst. Not a law but a tail: of all
+    // 200,000 of this directory 9 write more, 36,681 bytes at most.
     let removed = bytes_written(&tree, 300, |number| (key(number), None));
     let added = bytes_written(&tree, 300, |number| (new(number), Some(file(5))));
     for (kind, bytes) in [("changed", changed), ("removed", removed), ("added", added)] {
