@@ -102,11 +102,11 @@ mod tests {
     #[test]
     fn an_update_says_where_from_and_where_to() {
         assert_eq!(
-            plain(&outcome(), &args(Some(2), false)),
+            plain(&UpdateOutcome { pinned: Some(2), ..outcome() }, &args(Some(2), false)),
             "finished an interrupted update first\n\
              at revision 2 of main, from nothing: 3 added, 0 modified, 0 removed (1.5 KiB fetched, 1.2 s)\n\
              kept aside before it was replaced:\n  x\n\
-             this node stays there until `depsync update --unpin`\n"
+             this node is pinned to revision 2 until `depsync update --unpin`\n"
         );
         let quiet = UpdateOutcome { changed: false, recovered: false, kept_aside: vec![], from: Some(2), ..outcome() };
         assert_eq!(plain(&quiet, &args(None, false)), "nothing to do: revision 2 of main is in place\n");
