@@ -18,6 +18,7 @@ mod resolve;
 mod rollback;
 mod stage;
 mod status;
+mod tracked;
 mod update;
 mod verify;
 

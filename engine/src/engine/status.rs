@@ -1,6 +1,7 @@
 //! `status`: what is here, what the hub has, who has reported what. Changes nothing.
 
 use super::disk::{Disk, Remember};
+use super::tracked::Tracked;
 use super::update::conflicts;
 use super::{Node, Remark, StatusOutcome};
 use crate::context::Context;
@@ -100,7 +101,7 @@ impl Node {
             root => root?,
         };
         let agreement = Tree::new(&*self.db, position.agreement);
-        let agreed = Agreed(agreement);
+        let agreed = Tracked::new([agreement]);
         let interest: &dyn Interest = if self.writes() { &Everything } else { &agreed };
         let disk = self.look(cx, root, false, interest, Remember::No)?;
         outcome.problems = disk.problems();
@@ -130,15 +131,6 @@ impl Node {
     fn differences(&self, disk: &Disk, trees: Trees<'_>) -> Result<Plan> {
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
         plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden))
-    }
-}
-
-/// A worker looks at what it tracks.
-struct Agreed<'a>(Tree<'a>);
-
-impl Interest for Agreed<'_> {
-    fn wants(&self, path: &RelPath, _is_directory: bool) -> bool {
-        !matches!(self.0.get(path), Ok(None))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::disk::{Disk, Remember};
 use super::hub::Head;
+use super::tracked::Tracked;
 use super::{Conflict, Node, Remark, UpdateOptions, UpdateOutcome};
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
 use crate::context::Context;
@@ -134,7 +135,7 @@ impl Node {
                 .map_err(|error| error.at(format!("revision {}", target.revision)))?;
         }
         let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
-        let tracked = Tracked { agreement, wanted };
+        let tracked = Tracked::new([agreement, wanted]);
         let interest: &dyn Interest = match manner.policy {
             Policy::HubWins if !manner.prune => &tracked,
             _ => &Everything,
@@ -353,20 +354,6 @@ impl Node {
             ));
         }
         Ok(())
-    }
-}
-
-/// What a worker looks at: what it tracks and what is wanted. What the server made is none of its business.
-struct Tracked<'a> {
-    agreement: Tree<'a>,
-    wanted: Tree<'a>,
-}
-
-impl Interest for Tracked<'_> {
-    fn wants(&self, path: &RelPath, _is_directory: bool) -> bool {
-        // A page that cannot be read means that nobody knows: look at it.
-        let known = |tree: &Tree<'_>| !matches!(tree.get(path), Ok(None));
-        known(&self.agreement) || known(&self.wanted)
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::disk::{Disk, Remember};
 use super::status::measured;
+use super::tracked::Tracked;
 use super::update::{Manner, Progressed, Target};
 use super::{Node, Remark, VerifyOutcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Policy, Trees};
 use crate::revdb::Position;
-use crate::scan::Interest;
 use crate::transport::{Look, OpenMode};
 use crate::tree::{Change, Entry, Tree, empty_root};
 
@@ -58,7 +58,7 @@ impl Node {
     fn compare(&self, cx: &Context, position: &mut Position, full: bool) -> Result<VerifyOutcome> {
         let dir = self.open_dir(position)?;
         let agreement = Tree::new(&*self.db, position.agreement);
-        let disk = self.look(cx, dir, full, &OnlyTracked(agreement), Remember::Yes)?;
+        let disk = self.look(cx, dir, full, &Tracked::new([agreement]), Remember::Yes)?;
         if full {
             position.full_scan = Some(cx.now());
             self.db.set_position(position)?;
@@ -83,15 +83,6 @@ impl Node {
             bytes_read: disk.scan.counts.hashed_bytes,
             duration_ms: 0,
         })
-    }
-}
-
-/// Looks at what is tracked and nothing else.
-struct OnlyTracked<'a>(Tree<'a>);
-
-impl Interest for OnlyTracked<'_> {
-    fn wants(&self, path: &crate::path::RelPath, _is_directory: bool) -> bool {
-        !matches!(self.0.get(path), Ok(None))
     }
 }
 
