@@ -13,7 +13,8 @@ use crate::transport::{HubFacts, Look, OpenMode};
 
 /// The hub as it was found.
 pub(super) struct Hub {
-    pub(super) facts: HubFacts,
+    /// What opening it told; none where the head alone told that it is the hub this node knows.
+    pub(super) facts: Option<HubFacts>,
     /// The newest revision and its record's root.
     pub(super) head: Option<Head>,
 }
@@ -56,9 +57,26 @@ impl Node {
         }
     }
 
-    /// Opens the hub, finds the head and checks that its history continues what was applied here.
+    /// Finds the head and checks that its history continues what was applied here; opens the hub where that is needed.
+    ///
+    /// A history that continues ours by hash is our hub's: each record's hash covers the hub's id. So the common look of
+    /// a node that knows its hub is one read. Opening it as well would tell more (can it be written to?), but finds
+    /// that out by writing, which nobody wants of every node every minute.
     pub(super) fn look_at_hub(&self, cx: &Context, position: &mut Position, mode: OpenMode, look: Look) -> Result<Hub> {
+        if self.identity().hub_id.is_some() && position.applied.is_some() {
+            match self.find_head(cx, position, look) {
+                Ok(head) => return Ok(Hub { facts: None, head }),
+                // It may be another hub, or none: opening it tells which.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Damaged) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let facts = self.open_hub(cx, mode)?;
+        let head = self.find_head(cx, position, look)?;
+        Ok(Hub { facts: Some(facts), head })
+    }
+
+    fn find_head(&self, cx: &Context, position: &mut Position, look: Look) -> Result<Option<Head>> {
         let applied = position.applied.map(|(revision, _)| revision);
         let mut look = look;
         if applied.is_none() || position.healed.is_none_or(|healed| cx.now().duration_since(healed).abs() > GLANCES) {
@@ -77,7 +95,7 @@ impl Node {
         if head.is_none() && applied.is_some() {
             return Err(self.rewound("it has no revision of this deployment any more"));
         }
-        Ok(Hub { facts, head })
+        Ok(head)
     }
 
     /// Checks that `head` descends from what was applied here, and reads its root.
@@ -143,7 +161,8 @@ impl Node {
     }
 
     /// Remembers a hub that was seen for the first time.
-    pub(super) fn adopt_hub(&self, facts: &HubFacts) -> Result<()> {
+    pub(super) fn adopt_hub(&self, facts: Option<&HubFacts>) -> Result<()> {
+        let Some(facts) = facts else { return Ok(()) };
         self.set_identity(|identity| identity.hub_id = Some(facts.id))
     }
 }

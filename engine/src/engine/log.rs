@@ -85,7 +85,7 @@ impl Node {
         // A worker waits for a hub, it does not make one.
         let mode = if writes == Some(false) { OpenMode::Existing } else { OpenMode::Create };
         let facts = self.open_hub(cx, mode)?;
-        self.adopt_hub(&facts)?;
+        self.adopt_hub(Some(&facts))?;
         if writes.is_some() {
             self.set_identity(|identity| identity.writes = writes)?;
         }

@@ -74,10 +74,7 @@ impl Node {
         let mode = if options.dry_run { OpenMode::Existing } else { OpenMode::Create };
         let hub = self.look_at_hub(cx, &mut position, mode, Look::Heal)?;
         if !options.dry_run {
-            self.adopt_hub(&hub.facts)?;
-        }
-        if let Some(why) = &hub.facts.capabilities.publish_refused {
-            return Err(Error::new(ErrorKind::Unsupported, why.clone()).op("publish").at(self.transport.endpoint()));
+            self.adopt_hub(hub.facts.as_ref())?;
         }
         let wanted_root = hub.head.as_ref().map_or(empty_root(), |head| head.root);
         if let Some(head) = &hub.head {
@@ -116,6 +113,11 @@ impl Node {
         self.set_identity(|identity| identity.writes = Some(true))?;
         if plan.publish.is_empty() {
             return self.settle_unchanged(cx, position, &before, &hub.head, &trees, &plan, outcome).map(Ok);
+        }
+        // Only now: whether the hub can be published to is found out by writing to it.
+        let facts = hub.facts.map_or_else(|| self.open_hub(cx, mode), Ok)?;
+        if let Some(why) = facts.capabilities.publish_refused {
+            return Err(Error::new(ErrorKind::Unsupported, why).op("publish").at(self.transport.endpoint()));
         }
         let parent = hub.head.as_ref().map(|head| head.revision);
         self.propose(cx, attempt, position, parent, &disk, &trees, &plan, accepts, outcome)

@@ -66,7 +66,7 @@ impl Node {
     fn ask_hub(&self, cx: &Context, position: &Position) -> Result<(Option<Seen>, Vec<NodeReport>)> {
         let mut position = position.clone();
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
-        let nodes = if hub.facts.capabilities.reports { self.transport.reports(cx)? } else { Vec::new() };
+        let nodes = self.transport.reports(cx)?;
         self.db.remember_reports(&nodes)?;
         if let Some(head) = &hub.head {
             self.ensure_tree(cx, head.revision, head.root)?;

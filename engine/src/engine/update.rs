@@ -79,7 +79,7 @@ impl Node {
             (None, head) => head.as_ref().map(|head| Target { revision: head.revision, root: head.root }),
         };
         if !options.dry_run {
-            self.adopt_hub(&hub.facts)?;
+            self.adopt_hub(hub.facts.as_ref())?;
             self.set_identity(|identity| {
                 identity.writes.get_or_insert(false);
             })?;
