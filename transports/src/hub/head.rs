@@ -9,7 +9,8 @@
 
 use std::sync::Arc;
 
-use depsync_engine::error::{ErrorKind, Result};
+use depsync_engine::context::Context;
+use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, MAX_REVISION, Revision};
 use depsync_engine::record::Envelope;
@@ -17,6 +18,7 @@ use depsync_engine::record::Envelope;
 use super::chain::Chain;
 use super::layout;
 use super::reading::Reading;
+use crate::storage::Storage;
 
 const MAX_HEAD: usize = 256;
 const MAX_HEADS: usize = 4 << 20;
@@ -49,7 +51,19 @@ pub(super) fn hint(hub: &Reading<'_>) -> Result<Hint> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Hint::Missing),
         Err(error) if error.kind() == ErrorKind::Damaged => Ok(Hint::Damaged),
         Err(error) => Err(error),
-        Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(parse).map_or(Hint::Damaged, Hint::At)),
+        Ok(bytes) => Ok(read_line(&bytes).map_or(Hint::Damaged, Hint::At)),
+    }
+}
+
+fn read_line(bytes: &[u8]) -> Option<Revision> {
+    std::str::from_utf8(bytes).ok().and_then(parse)
+}
+
+/// The hint, with one read and without knowing whose it is; none if it is missing or does not read.
+pub(super) fn peek(cx: &Context, storage: &dyn Storage, deployment: &DeploymentName) -> Result<Option<Revision>> {
+    match storage.get(cx, &layout::head(deployment), MAX_HEAD) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Ok(None),
+        read => read.map(|bytes| read_line(&bytes)),
     }
 }
 
