@@ -22,6 +22,8 @@ use super::reading::Reading;
 
 /// A pack up to this many bytes is read whole, in one go, instead of its index first.
 pub(super) const SMALL_PACK: u64 = 1 << 20;
+/// How many packs a publish reads to learn what is in them.
+const UNREAD: usize = 64;
 /// The most bytes of whole packs that are kept.
 const CACHE: usize = 24 << 20;
 
@@ -207,23 +209,30 @@ impl Catalog {
 
     /// The index of a pack. A pack that is not there is [`ErrorKind::NotFound`].
     pub(super) fn shelf(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Arc<Shelf>> {
-        if let Some(shelf) = self.shelves.get(&reference.name) {
-            return Ok(Arc::clone(shelf));
+        if let Some(shelf) = self.remembered(hub, reference)? {
+            return Ok(shelf);
         }
-        let remembered = hub.ledger.pack_tail(&reference.name)?;
+        let tail = self.read_tail(hub, reference)?;
+        let index = PackIndex::from_tail(&tail, reference)?;
+        hub.ledger.remember_pack_tail(&reference.name, &tail)?;
+        Ok(self.put_up(reference, index))
+    }
+
+    /// The index of a pack, if it is known without asking the hub.
+    fn remembered(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Option<Arc<Shelf>>> {
+        if let Some(shelf) = self.shelves.get(&reference.name) {
+            return Ok(Some(Arc::clone(shelf)));
+        }
+        let tail = hub.ledger.pack_tail(&reference.name)?;
         // A copy that does not check out is as good as none.
-        let index = match remembered.and_then(|tail| PackIndex::from_tail(&tail, reference).ok()) {
-            Some(index) => index,
-            None => {
-                let tail = self.read_tail(hub, reference)?;
-                let index = PackIndex::from_tail(&tail, reference)?;
-                hub.ledger.remember_pack_tail(&reference.name, &tail)?;
-                index
-            }
-        };
+        let index = tail.and_then(|tail| PackIndex::from_tail(&tail, reference).ok());
+        Ok(index.map(|index| self.put_up(reference, index)))
+    }
+
+    fn put_up(&mut self, reference: &PackRef, index: PackIndex) -> Arc<Shelf> {
         let shelf = Arc::new(Shelf { reference: *reference, index });
         self.shelves.insert(reference.name, Arc::clone(&shelf));
-        Ok(shelf)
+        shelf
     }
 
     fn read_tail(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Vec<u8>> {
@@ -264,6 +273,9 @@ impl Catalog {
 
     /// Everything that a publisher on top of `parent` may rely on: what gc's index lists, and the packs of the
     /// records after it, except the condemned ones.
+    ///
+    /// What is not known here costs a read for each revision that this node skipped, and is only sent again if it is
+    /// not known; so of those only the newest [`UNREAD`] are read. The next publish reads on.
     pub(super) fn known(
         &mut self,
         hub: &Reading<'_>,
@@ -273,12 +285,20 @@ impl Catalog {
     ) -> Result<Known> {
         let through = self.index.as_ref().map_or(0, |index| index.through(hub.deployment));
         let mut known = Known { shelves: Vec::new(), index: self.index.clone(), condemned: condemned.clone() };
-        let mut at = parent;
+        let (mut at, mut unread) = (parent, UNREAD);
         while let Some(revision) = at.filter(|revision| revision.number > through) {
             hub.cx.check()?;
             let record = chain.record(hub, revision.number, Some(revision.record))?;
             for pack in record.payload().packs.iter().filter(|pack| !condemned.contains(&pack.name)) {
-                match self.shelf(hub, pack) {
+                let shelf = match self.remembered(hub, pack)? {
+                    Some(shelf) => Ok(shelf),
+                    None if unread == 0 => continue,
+                    None => {
+                        unread -= 1;
+                        self.shelf(hub, pack)
+                    }
+                };
+                match shelf {
                     Ok(shelf) => known.shelves.push(shelf),
                     // It cannot be relied on, then.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
