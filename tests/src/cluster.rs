@@ -14,8 +14,11 @@ use depsync_engine::engine::{
 };
 use depsync_engine::error::Result;
 use depsync_engine::transport::{Ledger, Transport};
+use depsync_transports::{HubTransport, MountStorage};
 use jiff::Timestamp;
 use tempfile::TempDir;
+
+use crate::recording::Recording;
 
 /// A place for a hub and nodes.
 pub struct Site {
@@ -107,6 +110,18 @@ impl Site {
             Ok(wrap(Arc::new(depsync_transports::open(&hub, deployment, ledger)?)))
         };
         Node::open(&self.context(), options, connect).expect("the node opens")
+    }
+
+    /// Opens node `name` as its next process would, with a list of what it asks of the hub's storage.
+    pub fn recorded(&self, name: &str) -> (Node, Arc<Recording<MountStorage>>) {
+        let options = self.options(name);
+        let storage = MountStorage::new(self.hub(), false).expect("a storage");
+        let recording = Arc::new(Recording::new(storage));
+        let (storage, deployment) = (Arc::clone(&recording), options.deployment.clone());
+        let connect = |ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
+            Ok(Arc::new(HubTransport::new(storage, deployment, ledger)))
+        };
+        (Node::open(&self.context(), options, connect).expect("the node opens"), recording)
     }
 
     /// Publishes from node `name`.

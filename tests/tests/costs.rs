@@ -1,0 +1,203 @@
+//! What the everyday costs in operations on the hub's storage, each named: the real engine, a real directory, every
+//! command a process of its own (a new node over the same state) unless it says otherwise.
+
+use std::fs;
+use std::sync::Arc;
+
+use depsync_engine::content::ObjectKind;
+use depsync_engine::content::pack::{PackRef, check_pack};
+use depsync_engine::context::Context;
+use depsync_engine::engine::{Node, PublishOptions, PublishOutcome, UpdateOptions, UpdateOutcome};
+use depsync_engine::record::Envelope;
+use depsync_engine::transport::{Look, Transport};
+use depsync_tests::cluster::Site;
+use depsync_tests::recording::{Operation, Recording};
+use depsync_transports::MountStorage;
+
+/// A cluster of a manager `m` and a worker `w`, both at revision 1 of `files` flat files.
+fn settled(files: usize) -> Site {
+    let site = Site::new();
+    fs::create_dir(site.dir("m")).expect("a directory");
+    for number in 0..files {
+        fs::write(site.dir("m").join(format!("file-{number:05}.xml")), format!("<content number=\"{number}\"/>\n"))
+            .expect("a file");
+    }
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    site
+}
+
+fn publish(cx: &Context, node: &Node) -> PublishOutcome {
+    node.publish(cx, &PublishOptions::default()).expect("publishes")
+}
+
+fn update(cx: &Context, node: &Node) -> UpdateOutcome {
+    node.update(cx, &UpdateOptions::default()).expect("updates")
+}
+
+fn written(calls: &[Operation]) -> usize {
+    calls.iter().filter(|call| matches!(call.call, "put_if_absent" | "stage" | "replace")).map(|call| call.bytes).sum()
+}
+
+fn read(calls: &[Operation]) -> usize {
+    calls.iter().filter(|call| matches!(call.call, "get" | "find" | "get_range")).map(|call| call.bytes).sum()
+}
+
+#[test]
+fn an_idle_update_is_one_read() {
+    let site = settled(50);
+    let cx = site.context();
+    for _process in 0..2 {
+        let (node, hub) = site.recorded("w");
+        for _call in 0..2 {
+            assert!(!update(&cx, &node).changed);
+            assert_eq!(hub.take_lines(), ["get d/main/HEAD"]);
+        }
+    }
+    // A manager's update is no different.
+    let (node, hub) = site.recorded("m");
+    assert!(!update(&cx, &node).changed);
+    assert_eq!(hub.take_lines(), ["get d/main/HEAD"]);
+}
+
+#[test]
+fn an_update_looks_beyond_the_head_once_a_minute() {
+    let site = settled(5);
+    site.pass(61);
+    let (node, hub) = site.recorded("w");
+    assert!(!update(&site.context(), &node).changed);
+    let looked = ["find FORMAT", "get d/main/HEAD", "find d/main/revisions/000000000001"];
+    assert_eq!(hub.take_lines(), [&looked[..], &["find d/main/revisions/000000000002"]].concat());
+    update(&site.context(), &node);
+    assert_eq!(hub.take_lines(), ["get d/main/HEAD"]);
+}
+
+#[test]
+fn an_idle_publish_is_four_reads_and_no_write() {
+    let site = settled(50);
+    let cx = site.context();
+    let (node, hub) = site.recorded("m");
+    // A publisher always looks for a record beyond the head: another may have died before it moved the hint.
+    let looked = ["get d/main/HEAD", "find d/main/revisions/000000000001", "find d/main/revisions/000000000002"];
+    for expected in [&["find FORMAT"][..], &[]] {
+        assert!(!publish(&cx, &node).changed);
+        assert_eq!(hub.take_lines(), [expected, &looked].concat());
+    }
+}
+
+#[test]
+fn a_publish_of_one_file_is_eighteen_operations_and_its_update_six() {
+    let site = settled(50);
+    let cx = site.context();
+    fs::write(site.dir("m").join("file-00007.xml"), "<changed/>").expect("a file");
+    let (node, hub) = site.recorded("m");
+    assert!(publish(&cx, &node).changed);
+    let expected = [
+        // Is the head still ours, and does nothing come after it?
+        "find FORMAT",
+        "get d/main/HEAD",
+        "find d/main/revisions/000000000001",
+        "find d/main/revisions/000000000002",
+        // There is something to publish: is it still this hub, and can it be written to?
+        "find FORMAT",
+        "probe",
+        // The publish itself: `transports/src/hub/publish.rs` says why each.
+        "get d/main/HEAD",
+        "find gc/condemned",
+        "put_if_absent packs",
+        "stage",
+        "find gc/condemned",
+        "commit d/main/revisions/000000000002",
+        "replace d/main/HEAD",
+        "find d/main/revisions/000000000003",
+        "get HEADS",
+        "replace HEADS",
+        // The report, not into a directory that an unmounted hub has left behind.
+        "find FORMAT",
+        "replace d/main/nodes/m.json",
+    ];
+    assert_eq!(hub.take_lines(), expected);
+
+    let (node, hub) = site.recorded("w");
+    assert!(update(&cx, &node).changed);
+    let expected = [
+        "get d/main/HEAD",
+        "find FORMAT",
+        "get d/main/revisions/000000000002",
+        "get packs",
+        "find FORMAT",
+        "replace d/main/nodes/w.json",
+    ];
+    assert_eq!(hub.take_lines(), expected);
+}
+
+/// The pages in the packs of the newest record.
+fn pages_published(site: &Site, hub: &Arc<Recording<MountStorage>>) -> (usize, Envelope) {
+    let cx = site.context();
+    let ledger = Arc::new(depsync_engine::transport::MemoryLedger::default());
+    let transport = depsync_transports::HubTransport::new(Arc::clone(hub), "main".parse().expect("a name"), ledger);
+    let head = transport.head(&cx, Look::Glance).expect("a head").expect("a revision");
+    let record = transport.records(&cx, head.number, head.number).expect("a record").remove(0);
+    let pages = |reference: &PackRef| {
+        let hex = reference.name.to_string();
+        let bytes = fs::read(site.hub().join("packs").join(&hex[..2]).join(&hex)).expect("a pack");
+        let index = check_pack(&bytes, reference).expect("a whole pack");
+        index.iter().filter(|slot| slot.kind == ObjectKind::Page.byte()).count()
+    };
+    (record.payload().packs.iter().map(pages).sum(), record)
+}
+
+#[test]
+fn one_file_among_ten_thousand_costs_its_path_through_the_tree() {
+    let site = settled(10_000);
+    let cx = site.context();
+    let mut worst = (0, 0, 0);
+    for (round, number) in [0, 4_999, 5_000, 7_777, 9_999].into_iter().enumerate() {
+        // 1 KiB that does not compress, so that the file's bytes are all there.
+        let content: Vec<u8> =
+            (0..32u8).flat_map(|part| *blake3::hash(&[u8::try_from(round).expect("small"), part]).as_bytes()).collect();
+        fs::write(site.dir("m").join(format!("file-{number:05}.xml")), &content).expect("a file");
+        let (node, hub) = site.recorded("m");
+        let sent = publish(&cx, &node).bytes_sent;
+        let calls = hub.take();
+        let (pages, _) = pages_published(&site, &hub);
+        let all = written(&calls);
+        assert!(sent as usize <= all, "{sent} said, {all} written");
+        assert!(all < (32 << 10) + content.len(), "{all} bytes written");
+        // One page a level, never a neighbour: a value does not move a cut. 10,000 names of 64 a page are 3 levels.
+        assert!((2..=4).contains(&pages), "{pages} pages");
+
+        let (node, hub) = site.recorded("w");
+        let fetched = update(&cx, &node).bytes_fetched;
+        let calls = hub.take();
+        assert_eq!(calls.len(), 6, "{calls:?}");
+        assert!(read(&calls) < (32 << 10) + content.len(), "{} bytes read", read(&calls));
+        assert!(fetched < (32 << 10) + 1024, "{fetched} bytes fetched");
+        worst = (worst.0.max(all), worst.1.max(pages), worst.2.max(read(&calls)));
+    }
+    // 7,776, 3 and 8,027 when this was written.
+    assert!(worst.0 < 9_000 && worst.1 <= 3 && worst.2 < 9_000, "bytes written, pages, bytes read: {worst:?}");
+}
+
+#[test]
+fn a_manager_that_skipped_a_hundred_revisions_does_not_read_them_all_to_publish() {
+    let site = settled(50);
+    let cx = site.context();
+    site.update("m2").expect("updates");
+    let manager = site.node("m");
+    for round in 0..100 {
+        fs::write(site.dir("m").join("file-00007.xml"), format!("<changed round=\"{round}\"/>")).expect("a file");
+        publish(&cx, &manager);
+    }
+    let (node, hub) = site.recorded("m2");
+    update(&cx, &node);
+    let lines = hub.take_lines();
+    let packs = |lines: &[String]| lines.iter().filter(|line| *line == "get packs").count();
+    // The records are the proof that the head descends from what was applied here. Of the packs, only the last.
+    assert_eq!((lines.len(), packs(&lines)), (2 + 100 + 1 + 2, 1));
+    fs::write(site.dir("m2").join("file-00008.xml"), "<mine/>").expect("a file");
+    let (node, hub) = site.recorded("m2");
+    publish(&cx, &node);
+    let lines = hub.take_lines();
+    assert_eq!((lines.len(), packs(&lines)), (18 + 64, 64), "{lines:?}");
+}
