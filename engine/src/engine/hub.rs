@@ -67,7 +67,8 @@ impl Node {
             match self.find_head(cx, position, look) {
                 Ok(head) => return Ok(Hub { facts: None, head }),
                 // It may be another hub, or none: opening it tells which.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Damaged) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Damaged) => {
+                }
                 Err(error) => return Err(error),
             }
         }
