@@ -29,7 +29,7 @@ pub enum StatePlace {
 pub struct Options {
     /// The deployment directory.
     pub dir: PathBuf,
-    /// The hub's address as the operator wrote it; remembered, and compared at every later opening.
+    /// The hub's address as the operator wrote it; remembered for messages. Which hub it is, its id tells.
     pub hub: String,
     /// The deployment in the hub.
     pub deployment: DeploymentName,

@@ -174,7 +174,8 @@ pub trait Transport: Send + Sync {
     /// The hub's address for people, without credentials.
     fn endpoint(&self) -> &dyn fmt::Display;
 
-    /// Opens the hub: who it is and what it can do.
+    /// Opens the hub: who it is and what it can do, which may take a trial write. The other calls work without it: a
+    /// node that knows its hub opens it only before it publishes, or when something looks wrong.
     fn open(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts>;
 
     /// The newest revision of the deployment, if it has one.
@@ -192,7 +193,7 @@ pub trait Transport: Send + Sync {
     /// Writes this node's report.
     fn report(&self, cx: &Context, report: &NodeReport) -> Result<()>;
 
-    /// Reads every node's report.
+    /// Reads every node's report; none where a hub holds none.
     fn reports(&self, cx: &Context) -> Result<Vec<NodeReport>>;
 }
 
