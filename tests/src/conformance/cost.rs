@@ -21,6 +21,10 @@ pub fn looking_costs_one_read(place: &Place) {
         transport.head(&cx, Look::Glance).expect("head");
         assert_eq!(transport.storage().take_lines(), ["get d/main/HEAD"]);
     }
+    // Nor does a process that has not opened the hub read more: whose head it is, the record's hash tells.
+    let (transport, _) = place.probed("main");
+    transport.head(&cx, Look::Glance).expect("head");
+    assert_eq!(transport.storage().take_lines(), ["get d/main/HEAD"]);
 }
 
 /// A node that is one small revision behind reads the head, one record and one pack.
