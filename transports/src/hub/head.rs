@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use depsync_engine::context::Context;
-use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, MAX_REVISION, Revision};
 use depsync_engine::record::Envelope;
