@@ -116,7 +116,7 @@ impl Work<'_> {
         let staged = self.stage.name(slot);
         let found = look(at, name, step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
         if found == Found::New {
-            self.clear_slot(&staged, step)?;
+            self.clear_slot(slot, step)?;
             return Ok(Taken::Done);
         }
         if self.forbids(found) {
@@ -132,7 +132,7 @@ impl Work<'_> {
                 self.keep_aside(at, name, step)?;
                 self.place_new(at, &staged, step)
             }
-            Some(live) => self.exchange(at, &staged, step, found, live),
+            Some(live) => self.exchange(at, slot, step, found, live),
             None => self.place_new(at, &staged, step),
         }
     }
@@ -164,32 +164,34 @@ impl Work<'_> {
     }
 
     /// Swaps a staged file with the live one, then looks at what came out.
-    fn exchange(&mut self, at: BorrowedFd<'_>, staged: &str, step: &Step, found: Found, live: Stamp) -> Result<Taken> {
+    fn exchange(&mut self, at: BorrowedFd<'_>, slot: u64, step: &Step, found: Found, live: Stamp) -> Result<Taken> {
         let (from, name) = (self.stage.directory(), step.path.name());
+        let staged = self.stage.name(slot);
         self.done.replaced_times.insert(step.path.clone(), live.mtime_seconds());
         self.cx.step("apply.exchange");
-        match fs::renameat_with(&from, staged, at, name, RenameFlags::EXCHANGE) {
+        match fs::renameat_with(&from, &staged, at, name, RenameFlags::EXCHANGE) {
             Ok(()) => {}
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return self.replace(at, staged, step, found, live),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return self.replace(at, slot, step, found, live),
             Err(errno) => return Err(failed(step)(errno)),
         }
         self.cx.step("apply.drop-displaced");
         let out = stamp_at(&from, staged.as_bytes()).map_err(failed(step))?;
         let as_seen = found == Found::Old && out.is_some_and(|out| same_file(&out, &live));
-        self.drop_or_keep(staged, step, as_seen)?;
+        self.drop_or_keep(&staged, step, as_seen)?;
         Ok(Taken::Done)
     }
 
     /// Replaces by rename where the file system cannot exchange; a hard link holds what was there until it was seen.
-    fn replace(&mut self, at: BorrowedFd<'_>, staged: &str, step: &Step, found: Found, live: Stamp) -> Result<Taken> {
+    fn replace(&mut self, at: BorrowedFd<'_>, slot: u64, step: &Step, found: Found, live: Stamp) -> Result<Taken> {
         let (from, name) = (self.stage.directory(), step.path.name());
-        let held = format!("{staged}-was");
+        let (staged, held) = (self.stage.name(slot), self.stage.displaced_name(slot));
         match fs::linkat(at, name, &from, &held, AtFlags::empty()) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(failed(step)(errno)),
         }
         self.cx.step("apply.rename-over");
-        fs::renameat(&from, staged, at, name).map_err(failed(step))?;
+        fs::renameat(&from, &staged, at, name).map_err(failed(step))?;
+        self.cx.step("apply.drop-displaced");
         let out = stamp_at(&from, held.as_bytes()).map_err(failed(step))?;
         let as_seen = found == Found::Old && out.is_some_and(|out| same_file(&out, &live));
         self.drop_or_keep(&held, step, as_seen)?;
@@ -198,8 +200,8 @@ impl Work<'_> {
 
     /// The live path is as wanted: what is left in its slot is the wanted content once more, or what was displaced
     /// before a crash.
-    fn clear_slot(&mut self, staged: &str, step: &Step) -> Result<()> {
-        for name in [staged.to_owned(), format!("{staged}-was")] {
+    fn clear_slot(&mut self, slot: u64, step: &Step) -> Result<()> {
+        for name in [self.stage.name(slot), self.stage.displaced_name(slot)] {
             let from = self.stage.directory();
             let Some(stamp) = stamp_at(&from, name.as_bytes()).map_err(failed(step))? else { continue };
             let entry = entry_at(&from, name.as_bytes(), &stamp)?;

@@ -19,6 +19,7 @@
 mod aside;
 mod commit;
 mod flush;
+mod leftovers;
 mod live;
 mod lock;
 mod mtime;
@@ -29,6 +30,7 @@ mod step;
 pub use aside::Recovery;
 pub use commit::{Committed, OnDrift, commit};
 pub use flush::flush_directories;
+pub use leftovers::sort_leftovers;
 pub use live::{Found, entry_at, look};
 pub use lock::Lock;
 pub use mtime::choose as choose_mtime;

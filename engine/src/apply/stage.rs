@@ -59,6 +59,11 @@ impl Stage {
         format!("{}gone-{step}", self.prefix)
     }
 
+    /// The second name of what staged file `number` replaces, where two names cannot be exchanged.
+    pub fn displaced_name(&self, number: u64) -> String {
+        format!("{}-was", self.name(number))
+    }
+
     /// Creates staged file `number`, readable by nobody else until it is placed. A leftover is replaced.
     pub fn create(&self, number: u64) -> Result<File> {
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;

@@ -12,11 +12,12 @@ use crate::revdb::{Applied, Settlement, Work};
 use crate::tree::{self, Entry, Overlay, Tree};
 
 impl Node {
-    /// Finishes an interrupted update, if there is one; says whether there was. Needs the lock.
-    pub(super) fn recover(&self, cx: &Context) -> Result<bool> {
+    /// Finishes an interrupted update, if there is one, and gives the paths of which something was kept aside. Needs
+    /// the lock.
+    pub(super) fn recover(&self, cx: &Context) -> Result<Option<Vec<RelPath>>> {
         let Some(journal) = self.db.journal()? else {
             Stage::sweep(&self.places)?;
-            return Ok(false);
+            return Ok(None);
         };
         let steps: Vec<Step> = journal.steps.iter().map(|bytes| Step::decode(bytes)).collect::<Result<_>>()?;
         let position = self.db.position()?;
@@ -24,6 +25,7 @@ impl Node {
         let stage = Stage::open(&self.places, &journal.head.run)?;
         let recovery = Recovery::new(cx, self.places.recovery(), &journal.head.run);
         tracing::info!(run = journal.head.run, steps = steps.len(), "finishing an interrupted update");
+        let mut kept = apply::sort_leftovers(cx, &root, &stage, &recovery, &steps)?;
         let done = apply::commit(cx, &root, &stage, &recovery, &steps, OnDrift::KeepAside)?;
         apply::flush_directories(&root, steps.iter().map(|step| &step.path))?;
         // What a path is in the end is what its last step says.
@@ -66,7 +68,8 @@ impl Node {
         })?;
         cx.step("recover.sweep");
         stage.remove()?;
-        Ok(true)
+        kept.extend(done.kept);
+        Ok(Some(kept))
     }
 
     /// The modification times to remember: those that paths had, with the one just replaced.

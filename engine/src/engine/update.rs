@@ -59,7 +59,8 @@ impl Node {
         cx.check()?;
         let begun = Instant::now();
         let _lock = self.lock(cx)?;
-        let recovered = if options.dry_run { false } else { self.recover(cx)? };
+        let interrupted = if options.dry_run { None } else { self.recover(cx)? };
+        let recovered = interrupted.is_some();
         let mut position = self.db.position()?;
         let before = position.clone();
         if options.unpin {
@@ -84,8 +85,9 @@ impl Node {
                 identity.writes.get_or_insert(false);
             })?;
         }
+        let mut kept_aside = interrupted.unwrap_or_default();
         let Some(target) = target else {
-            let outcome = UpdateOutcome { from, recovered, ..UpdateOutcome::nothing(begun) };
+            let outcome = UpdateOutcome { from, recovered, kept_aside, ..UpdateOutcome::nothing(begun) };
             return Ok(outcome);
         };
         let first_contact = position.applied.is_none();
@@ -97,13 +99,15 @@ impl Node {
             dry_run: options.dry_run,
             allow_mass_delete: options.allow_mass_delete || accepted,
         };
-        let done = self.bring_to(cx, &mut position, &before, target, &manner)?;
+        let mut done = self.bring_to(cx, &mut position, &before, target, &manner)?;
+        kept_aside.append(&mut done.kept);
         Ok(UpdateOutcome {
             from,
             to: Some(target.revision.number),
             root: target.root,
             recovered,
             pinned: position.pinned,
+            kept_aside,
             ..done.into_outcome(begun, target.revision.number)
         })
     }
