@@ -4,6 +4,7 @@
 //! as a test likes: opening again is what the next process does.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -22,8 +23,15 @@ use crate::recording::Recording;
 
 /// A place for a hub and nodes.
 pub struct Site {
-    top: TempDir,
+    top: Top,
     clock: Arc<TestClock>,
+}
+
+enum Top {
+    /// Removed with the site.
+    Own(TempDir),
+    /// Somebody else's: a mount, or the site that a child process was sent to.
+    Given(PathBuf),
 }
 
 /// A clock that runs with the system's, some time ahead.
@@ -51,12 +59,27 @@ impl Site {
     pub fn new() -> Self {
         let shm = Path::new("/dev/shm");
         let top = if shm.is_dir() { TempDir::new_in(shm) } else { TempDir::new() };
-        Self { top: top.expect("a temporary directory"), clock: Arc::default() }
+        Self { top: Top::Own(top.expect("a temporary directory")), clock: Arc::default() }
+    }
+
+    /// The place `top`, which stays when the site is dropped.
+    pub fn at(top: impl Into<PathBuf>) -> Self {
+        Self { top: Top::Given(top.into()), clock: Arc::default() }
+    }
+
+    /// Another place with everything that is in this one: modes, links and modification times included.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        copy_tree(self.path(), copy.path());
+        copy
     }
 
     /// The place itself.
     pub fn path(&self) -> &Path {
-        self.top.path()
+        match &self.top {
+            Top::Own(top) => top.path(),
+            Top::Given(top) => top,
+        }
     }
 
     /// The hub's directory; it need not exist.
@@ -64,7 +87,7 @@ impl Site {
         self.path().join("hub")
     }
 
-    /// The directory of node `name`.
+    /// The directory of node `name`; with slashes in it, it lies deeper.
     pub fn dir(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
@@ -83,7 +106,8 @@ impl Site {
     pub fn options(&self, name: &str) -> Options {
         let fallback = StatePlace::BesideOr(self.path().join("state"));
         let mut options = Options::new(self.dir(name), self.hub().display().to_string(), fallback);
-        options.node = Some(name.parse().expect("a node id"));
+        let id = name.rsplit('/').next().unwrap_or(name);
+        options.node = Some(id.parse().expect("a node id"));
         options.author = "tester".to_owned();
         options
     }
@@ -133,4 +157,10 @@ impl Site {
     pub fn update(&self, name: &str) -> Result<UpdateOutcome> {
         self.node(name).update(&self.context(), &UpdateOptions::default())
     }
+}
+
+/// Copies what is in `from` into the existing directory `to`, as `cp -a` does.
+pub fn copy_tree(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg("--").arg(from.join(".")).arg(to).status().expect("cp runs");
+    assert!(status.success(), "cp -a {} {}", from.display(), to.display());
 }

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod cluster;
 pub mod conformance;
 pub mod debian;
+pub mod crash;
 pub mod faults;
 pub mod node;
 pub mod place;
