@@ -104,9 +104,11 @@ impl Site {
 
     /// The options of node `name`.
     pub fn options(&self, name: &str) -> Options {
-        let fallback = StatePlace::BesideOr(self.path().join("state"));
-        let mut options = Options::new(self.dir(name), self.hub().display().to_string(), fallback);
         let id = name.rsplit('/').next().unwrap_or(name);
+        let state = self.path().join("state");
+        // The fallback is named after the whole path, which is another one in a copy of the site.
+        let state = if id == name { StatePlace::BesideOr(state) } else { StatePlace::At(state.join(id)) };
+        let mut options = Options::new(self.dir(name), self.hub().display().to_string(), state);
         options.node = Some(id.parse().expect("a node id"));
         options.author = "tester".to_owned();
         options

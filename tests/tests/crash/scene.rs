@@ -35,6 +35,8 @@ pub(crate) struct Scene {
     /// The worker's directory before the update, and after one that nobody killed.
     pub(crate) old: Snapshot,
     pub(crate) new: Snapshot,
+    /// What the manager published.
+    pub(crate) wanted: Snapshot,
     /// Contents that are on this node and nowhere else.
     pub(crate) precious: Vec<Vec<u8>>,
     /// The steps of an update that nobody killed.
@@ -72,13 +74,22 @@ impl Scene {
         site.publish("m").expect("publishes");
         let old = snapshot(&worker);
         let precious = own_contents(&old);
-        let mut scene = Self { site, node, setting, old, new: Snapshot::new(), precious, steps: Vec::new() };
+        let mut scene = Self {
+            site,
+            node,
+            setting,
+            old,
+            new: Snapshot::new(),
+            precious,
+            steps: Vec::new(),
+            wanted: snapshot(&manager),
+        };
         let copy = scene.site.copy();
         let End::Finished(steps) = scene.run(&copy, None) else { panic!("the update nobody kills") };
         scene.steps = steps;
         scene.new = snapshot(&copy.dir(node));
-        scene.check_new_against(&snapshot(&manager));
-        scene.check_nothing_lost(&copy, &scene.precious);
+        scene.check_new_against(&scene.wanted);
+        scene.check_nothing_lost(&copy, &scene.precious, "undisturbed");
         scene
     }
 
@@ -162,11 +173,11 @@ impl Scene {
     }
 
     /// Each of `contents` is in the directory or in the recovery area.
-    pub(crate) fn check_nothing_lost(&self, site: &Site, contents: &[Vec<u8>]) {
+    pub(crate) fn check_nothing_lost(&self, site: &Site, contents: &[Vec<u8>], at: &str) {
         let mut found = contents_of(&snapshot(&site.dir(self.node)));
         found.extend(contents_of(&snapshot(&self.work(site).join("recovery"))));
         for content in contents {
-            assert!(found.contains(content), "lost: {}", String::from_utf8_lossy(content));
+            assert!(found.contains(content), "{at}: lost: {}", String::from_utf8_lossy(content));
         }
     }
 
@@ -175,9 +186,7 @@ impl Scene {
         if !self.setting.inside {
             return site.path().join(".w.depsync");
         }
-        let state = site.path().join("state");
-        let mut found = std::fs::read_dir(state).expect("state").map(|entry| entry.expect("entry").path());
-        found.next().expect("the state of the one node below webapps")
+        site.path().join("state/w")
     }
 }
 
