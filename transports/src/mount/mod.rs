@@ -60,11 +60,11 @@ impl Storage for MountStorage {
     }
 
     fn make(&self, cx: &Context) -> Result<()> {
-        self.run(cx, |place, _| place.make())
+        self.run(cx, Place::make)
     }
 
     fn probe(&self, cx: &Context) -> Result<Probe> {
-        self.run(cx, |place, _| place.probe())
+        self.run(cx, Place::probe)
     }
 
     fn get(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
@@ -109,7 +109,7 @@ impl Storage for MountStorage {
 
     fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
         let name = name.clone();
-        self.run(cx, move |place, _| place.remove(&name))
+        self.run(cx, move |place, cx| place.remove(cx, &name))
     }
 
     fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>> {

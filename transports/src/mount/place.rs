@@ -87,7 +87,8 @@ impl Place {
         format!("{}-{}", self.token, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(super) fn make(&self) -> Result<()> {
+    pub(super) fn make(&self, cx: &Context) -> Result<()> {
+        cx.step("mount.make");
         match fs::mkdir(&self.path, Mode::from_raw_mode(0o755)) {
             Ok(()) => {
                 let above = self.path.parent().filter(|above| !above.as_os_str().is_empty());
@@ -154,11 +155,11 @@ impl Place {
 
     fn write(&self, cx: &Context, root: &Root, name: &RelPath, bytes: &[u8]) -> Result<()> {
         let heritage = Heritage::of(root)?;
-        let staging = directory(root, &heritage, layout::temporary_directory())?;
+        let staging = directory(cx, root, &heritage, layout::temporary_directory())?;
         let last = text(name)?;
         let temporary = self.temporary();
 
-        let target = directory(root, &heritage, name.parent())?;
+        let target = directory(cx, root, &heritage, name.parent())?;
         let target = Target {
             staging: staging.as_fd(),
             temporary: &temporary,
@@ -173,7 +174,7 @@ impl Place {
     pub(super) fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
         let root = self.root()?;
         let heritage = Heritage::of(&root)?;
-        let staging = directory(&root, &heritage, layout::temporary_directory())?;
+        let staging = directory(cx, &root, &heritage, layout::temporary_directory())?;
         let temporary = self.temporary();
         let at = staging.as_fd();
         stage(
@@ -183,6 +184,7 @@ impl Place {
             Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 },
             bytes,
         )?;
+        cx.step("mount.sync-staging");
         durable::sync_directory(at, root.shown().display())?;
         Ok(Staged { name: layout::temporary_directory().join(temporary.as_bytes())? })
     }
@@ -194,7 +196,7 @@ impl Place {
             Some(staging) => staging,
             None => return Ok(Placed::Swept),
         };
-        let target = directory(&root, &heritage, name.parent())?;
+        let target = directory(cx, &root, &heritage, name.parent())?;
         let target = Target {
             staging: staging.as_fd(),
             temporary: text(&staged.name)?,
@@ -237,9 +239,10 @@ impl Place {
         Ok(names)
     }
 
-    pub(super) fn remove(&self, name: &RelPath) -> Result<()> {
+    pub(super) fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
         let root = self.root()?;
         let Some(directory) = absent(root.parent(name))? else { return Ok(()) };
+        cx.step("mount.remove");
         match fs::unlinkat(&directory, name.name(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(Error::io("remove", root.display(name), errno)),
@@ -250,9 +253,9 @@ impl Place {
         Ok(self.root()?.stamp(name)?.map(|stamp| time(&stamp)))
     }
 
-    pub(super) fn probe(&self) -> Result<Probe> {
+    pub(super) fn probe(&self, cx: &Context) -> Result<Probe> {
         let root = self.root()?;
-        match self.try_out(&root) {
+        match self.try_out(cx, &root) {
             Ok((exclusive, now)) => Ok(Probe { writable: true, exclusive, now: Some(now) }),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 Ok(Probe { writable: false, exclusive: false, now: None })
@@ -265,17 +268,20 @@ impl Place {
         }
     }
 
-    fn try_out(&self, root: &Root) -> Result<(bool, Timestamp)> {
+    fn try_out(&self, cx: &Context, root: &Root) -> Result<(bool, Timestamp)> {
         let heritage = Heritage::of(root)?;
-        let staging = directory(root, &heritage, layout::temporary_directory())?;
+        let staging = directory(cx, root, &heritage, layout::temporary_directory())?;
         let (name, second) = (self.temporary(), self.temporary());
         let failed = |errno: Errno| Error::io("try out the hub", root.shown().display(), errno);
         let flags = fs::OFlags::CREATE | fs::OFlags::EXCL | fs::OFlags::WRONLY | fs::OFlags::CLOEXEC;
+        cx.step("mount.probe");
         let file = fs::openat(&staging, &name, flags, heritage.file).map_err(failed)?;
         // A write, so that the time is the server's and not the one this client made up.
         let written = rustix::io::write(&file, b"?").and_then(|_| fs::fsync(&file));
         let stamp = written.and_then(|()| stamp_at(&staging, name.as_bytes()));
+        cx.step("mount.probe-link");
         let linked = fs::linkat(&staging, &name, &staging, &second, AtFlags::empty());
+        cx.step("mount.probe-end");
         let _ = fs::unlinkat(&staging, &second, AtFlags::empty());
         fs::unlinkat(&staging, &name, AtFlags::empty()).map_err(failed)?;
         let stamp = stamp.map_err(failed)?.ok_or_else(|| failed(Errno::NOENT))?;
@@ -313,7 +319,7 @@ fn text(name: &RelPath) -> Result<&str> {
 }
 
 /// Opens a directory, making whatever is missing of it.
-fn directory(root: &Root, heritage: &Heritage, path: impl Into<Option<RelPath>>) -> Result<OwnedFd> {
+fn directory(cx: &Context, root: &Root, heritage: &Heritage, path: impl Into<Option<RelPath>>) -> Result<OwnedFd> {
     let path = path.into();
     if let Some(there) = absent(root.directory(path.as_ref()))? {
         return Ok(there);
@@ -327,11 +333,13 @@ fn directory(root: &Root, heritage: &Heritage, path: impl Into<Option<RelPath>>)
         }
         let holder = root.parent(path)?;
         let failed = |errno: Errno| Error::io("make the directory", root.display(path), errno);
+        cx.step("mount.make-directory");
         match fs::mkdirat(&holder, path.name(), heritage.directory) {
             Ok(()) => heritage.pass_on(holder.as_fd(), path.name(), heritage.directory).map_err(failed)?,
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(failed(errno)),
         }
+        cx.step("mount.sync-directory");
         durable::sync_directory(&holder, root.display(path))?;
     }
     root.directory(path.as_ref())
@@ -340,6 +348,7 @@ fn directory(root: &Root, heritage: &Heritage, path: impl Into<Option<RelPath>>)
 /// A whole, flushed temporary file with the mode and group that it is to have.
 fn stage(cx: &Context, root: &Root, heritage: &Heritage, target: Target<'_>, bytes: &[u8]) -> Result<()> {
     durable::stage(cx, target, bytes)?;
+    cx.step("mount.pass-on");
     heritage
         .pass_on(target.staging, target.temporary.as_bytes(), heritage.file)
         .map_err(|errno| Error::io("pass on the hub's mode and group", root.shown().display(), errno))
