@@ -95,7 +95,10 @@ impl Node {
         let base = if scan.rebuilt { empty_root() } else { base };
         let changes = std::mem::take(&mut scan.changes);
         let (observed, fresh) = match remember {
-            Remember::Yes => (self.observe(base, changes, &scan)?, MemoryPages::default()),
+            Remember::Yes => {
+                cx.step("state.stat-cache");
+                (self.observe(base, changes, &scan)?, MemoryPages::default())
+            }
             Remember::No => {
                 let mut fresh = MemoryPages::default();
                 let tree = Tree::new(&*self.db, base);

@@ -49,6 +49,7 @@ impl Node {
             bytes.insert(*id, page.to_vec());
         }
         let lowest_first = arrived.order.iter().rev().filter_map(|id| bytes.remove(id).map(|bytes| (*id, bytes)));
+        cx.step("state.cache-pages");
         self.db.cache_pages(lowest_first.collect::<Vec<_>>())?;
         Ok(fetched)
     }

@@ -162,8 +162,9 @@ impl Node {
     }
 
     /// Remembers a hub that was seen for the first time.
-    pub(super) fn adopt_hub(&self, facts: Option<&HubFacts>) -> Result<()> {
+    pub(super) fn adopt_hub(&self, cx: &Context, facts: Option<&HubFacts>) -> Result<()> {
         let Some(facts) = facts else { return Ok(()) };
+        cx.step("state.adopt-hub");
         self.set_identity(|identity| identity.hub_id = Some(facts.id))
     }
 }

@@ -85,12 +85,13 @@ impl Node {
         // A worker waits for a hub, it does not make one.
         let mode = if writes == Some(false) { OpenMode::Existing } else { OpenMode::Create };
         let facts = self.open_hub(cx, mode)?;
-        self.adopt_hub(Some(&facts))?;
+        self.adopt_hub(cx, Some(&facts))?;
         if writes.is_some() {
             self.set_identity(|identity| identity.writes = writes)?;
         }
         let mut position = self.db.position()?;
         position.place = None;
+        cx.step("state.forget-place");
         self.db.set_position(&position)?;
         Ok(InitOutcome {
             node: self.identity().node,

@@ -63,6 +63,7 @@ impl Node {
         let places = Places::find(&options.dir, wishes)?;
         let db = Arc::new(RevDb::open(&places.state)?);
         let transport = connect(Arc::clone(&db) as Arc<dyn Ledger>)?;
+        cx.step("state.identity");
         let identity = identify(&db, &options, &transport.endpoint().to_string())?;
         Ok(Self { options, places, db, transport, identity: Mutex::new(identity) })
     }

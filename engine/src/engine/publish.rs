@@ -74,7 +74,7 @@ impl Node {
         let mode = if options.dry_run { OpenMode::Existing } else { OpenMode::Create };
         let hub = self.look_at_hub(cx, &mut position, mode, Look::Heal)?;
         if !options.dry_run {
-            self.adopt_hub(hub.facts.as_ref())?;
+            self.adopt_hub(cx, hub.facts.as_ref())?;
         }
         let wanted_root = hub.head.as_ref().map_or(empty_root(), |head| head.root);
         if let Some(head) = &hub.head {
@@ -110,6 +110,7 @@ impl Node {
         }
         position.place = Some((disk.scan.device, disk.scan.inode));
         position.held = outcome.held.iter().map(Remark::as_pair).collect();
+        cx.step("state.role");
         self.set_identity(|identity| identity.writes = Some(true))?;
         if plan.publish.is_empty() {
             return self.settle_unchanged(cx, position, &before, &hub.head, &trees, &plan, outcome).map(Ok);
@@ -186,6 +187,7 @@ impl Node {
         attempt.sent += sent;
         let revision = record.revision();
         // Lowest pages first: the cache holds a page only with all beneath it.
+        cx.step("state.cache-pages");
         self.db.cache_pages(new_pages.into_iter().rev())?;
         let mut moved: Vec<_> = plan.publish.iter().map(|change| (change.path.clone(), change.after.clone())).collect();
         moved.extend(plan.agree.iter().cloned());
@@ -218,6 +220,7 @@ impl Node {
         cx.step("publish.settle");
         self.settle(&position, &pages, Some(&row), &recipes, &forgotten)?;
         self.report_published(cx, &position, &mut outcome)?;
+        cx.step("state.sweep-cache");
         self.db.sweep_cache(&[disk.observed, root])?;
         Ok(Ok(outcome))
     }

@@ -43,7 +43,10 @@ impl Node {
             return Ok(());
         }
         match self.transport.report(cx, report) {
-            Ok(()) => self.db.set_last_report(report),
+            Ok(()) => {
+                cx.step("state.reported");
+                self.db.set_last_report(report)
+            }
             Err(error) => {
                 warnings.push(format!("the report of this node could not be written: {error}"));
                 Ok(())

@@ -58,7 +58,10 @@ impl Node {
         let total = applications.iter().filter(|one| brings_content(one)).map(wanted_size).sum();
         for (number, application) in applications.iter().enumerate() {
             match &application.want {
-                Some(Entry::Symlink { target }) => stage.link(number as u64, target.as_bytes())?,
+                Some(Entry::Symlink { target }) => {
+                    cx.step("stage.link");
+                    stage.link(number as u64, target.as_bytes())?;
+                }
                 Some(Entry::File { .. }) if brings_content(application) => {
                     batch.push(number);
                     bytes += wanted_size(application);
@@ -106,7 +109,7 @@ impl Node {
                 sources.push(LocalFile { path: application.path.clone(), hash, size, recipe });
             }
         }
-        let staging = Slots(stage);
+        let staging = Slots(cx, stage);
         cx.step("stage.begin");
         let assembly = Assembly::begin(cx, wanted, &staging, root, sources)?;
         let mut arriving = Arriving { cx, assembly };
@@ -177,6 +180,7 @@ impl Node {
             let time = Timespec { tv_sec: seconds, tv_nsec: now.subsec_nanosecond().max(0).into() };
             let times = Timestamps { last_access: time, last_modification: time };
             let name = stage.name(number as u64);
+            cx.step("stage.date");
             let set = fs::chmodat(stage.directory(), &name, FsMode::from_raw_mode(mode.bits()), AtFlags::empty())
                 .and_then(|()| fs::utimensat(stage.directory(), &name, &times, AtFlags::SYMLINK_NOFOLLOW));
             set.map_err(|errno| Error::io("prepare a staged file for", &application.path, errno))?;
@@ -199,15 +203,16 @@ fn wanted_size(application: &Application) -> u64 {
 }
 
 /// The staging area as the assembly sees it.
-struct Slots<'a>(&'a Stage);
+struct Slots<'a>(&'a Context, &'a Stage);
 
 impl Staging for Slots<'_> {
     fn create(&self, tag: usize, _size: u64) -> Result<File> {
-        self.0.create(tag as u64)
+        self.0.step("stage.create");
+        self.1.create(tag as u64)
     }
 
     fn reopen(&self, tag: usize) -> Result<File> {
-        self.0.reopen(tag as u64)
+        self.1.reopen(tag as u64)
     }
 }
 

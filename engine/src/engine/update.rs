@@ -80,7 +80,8 @@ impl Node {
             (None, head) => head.as_ref().map(|head| Target { revision: head.revision, root: head.root }),
         };
         if !options.dry_run {
-            self.adopt_hub(hub.facts.as_ref())?;
+            self.adopt_hub(cx, hub.facts.as_ref())?;
+            cx.step("state.role");
             self.set_identity(|identity| {
                 identity.writes.get_or_insert(false);
             })?;
@@ -278,6 +279,7 @@ impl Node {
         done.kept = committed.kept;
         done.applied = applied;
         self.measure_and_report(cx, position, disk, trees, done)?;
+        cx.step("state.sweep-cache");
         self.db.sweep_cache(&[disk.observed, target.root])
     }
 
