@@ -5,6 +5,7 @@
 //!
 //! The engine does not print, reads no environment and starts no thread that outlives a call.
 
+mod claim;
 mod disk;
 mod fetch;
 mod hub;

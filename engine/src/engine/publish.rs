@@ -13,7 +13,7 @@ use crate::name::{Revision, random_bytes};
 use crate::path::RelPath;
 use crate::plan::{self, Guard, Plan, Policy, Trees, Unsettled};
 use crate::record::{Acceptance, Draft};
-use crate::revdb::{Applied, Position, Settlement, Work};
+use crate::revdb::{Applied, Position, Proposed, Settlement, Work};
 use crate::scan::{Everything, archive_flaw};
 use crate::transport::{Look, OpenMode, Outcome, Proposal, Published};
 use crate::tree::{self, Change, Entry, Overlay, Pages, Totals, Tree, empty_root};
@@ -75,6 +75,7 @@ impl Node {
         let hub = self.look_at_hub(cx, &mut position, mode, Look::Heal)?;
         if !options.dry_run {
             self.adopt_hub(cx, hub.facts.as_ref())?;
+            self.claim_lost_publish(cx, &mut position, &hub)?;
         }
         let wanted_root = hub.head.as_ref().map_or(empty_root(), |head| head.root);
         if let Some(head) = &hub.head {
@@ -178,6 +179,13 @@ impl Node {
             pages: &new_pages,
             content: &disk.root,
         };
+        cx.step("publish.write-down");
+        self.db.set_proposed(&Proposed {
+            base: trees.wanted.root(),
+            number: parent.map_or(1, |parent| parent.number + 1),
+            nonce: proposal.draft.nonce.clone(),
+            root,
+        })?;
         cx.step("publish.propose");
         let (record, sent, recipes) = match self.transport.publish(cx, &proposal)? {
             Published::Raced => return Ok(Err(Again::Raced)),

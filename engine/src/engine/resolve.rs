@@ -25,6 +25,7 @@ impl Node {
         self.recover(cx)?;
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Heal)?;
+        self.claim_lost_publish(cx, &mut position, &hub)?;
         let Some(head) = hub.head else {
             return Err(
                 Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint())

@@ -45,6 +45,7 @@ impl Node {
                 .hint("`depsync update --unpin` brings it back to the newest revision"));
         }
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Heal)?;
+        self.claim_lost_publish(cx, &mut position, &hub)?;
         let Some(head) = hub.head else {
             return Err(
                 Error::new(ErrorKind::Usage, "the deployment has no revision yet").at(self.transport.endpoint())

@@ -81,6 +81,7 @@ impl Node {
         };
         if !options.dry_run {
             self.adopt_hub(cx, hub.facts.as_ref())?;
+            self.claim_lost_publish(cx, &mut position, &hub)?;
             cx.step("state.role");
             self.set_identity(|identity| {
                 identity.writes.get_or_insert(false);

@@ -35,7 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use cache::Block;
 pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
-pub use position::{Identity, Position};
+pub use position::{Identity, Position, Proposed};
 pub use settle::Settlement;
 
 /// The open revision database of one deployment on this node.

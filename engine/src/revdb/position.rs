@@ -51,6 +51,19 @@ pub struct Position {
     pub held: Vec<(String, String)>,
 }
 
+/// A publish that was sent to the hub and whose answer is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// The root of the revision that it was made on top of.
+    pub base: Digest,
+    /// The number that its record has if it came through.
+    pub number: u64,
+    /// The nonce of that record.
+    pub nonce: String,
+    /// The root of that record.
+    pub root: Digest,
+}
+
 impl Default for Position {
     fn default() -> Self {
         Self {
@@ -81,6 +94,21 @@ impl RevDb {
     /// Where this node stands.
     pub fn position(&self) -> Result<Position> {
         Ok(get(self, &self.state(), "position")?.unwrap_or_default())
+    }
+
+    /// The publish whose answer is not known, if there is one.
+    pub fn proposed(&self) -> Result<Option<Proposed>> {
+        get(self, &self.state(), "proposed")
+    }
+
+    /// Writes down what is about to be sent to the hub. The next settlement, of whatever kind, forgets it.
+    pub fn set_proposed(&self, proposed: &Proposed) -> Result<()> {
+        put(self, &self.state(), "proposed", proposed)
+    }
+
+    /// Forgets what was sent: it did not come through.
+    pub fn forget_proposed(&self) -> Result<()> {
+        remove(self, &self.state(), "proposed")
     }
 
     /// The report that was written last.
@@ -119,5 +147,10 @@ pub(super) fn put<T: Serialize>(db: &RevDb, connection: &Connection, name: &str,
         .prepare_cached("INSERT INTO fact VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")
         .and_then(|mut statement| statement.execute((name, text)))
         .map_err(db.failed("write the database"))?;
+    Ok(())
+}
+
+pub(super) fn remove(db: &RevDb, connection: &Connection, name: &str) -> Result<()> {
+    connection.execute("DELETE FROM fact WHERE name = ?1", [name]).map_err(db.failed("write the database"))?;
     Ok(())
 }

@@ -58,6 +58,7 @@ impl RevDb {
             journal::clear(self, &transaction)?;
         }
         position::put(self, &transaction, "position", settlement.position)?;
+        position::remove(self, &transaction, "proposed")?;
         transaction.commit().map_err(&failed)
     }
 }
