@@ -129,13 +129,27 @@ impl Site {
         self.open_with(options, |transport| transport)
     }
 
+    /// Opens node `name` under another context than this site's.
+    pub fn node_under(&self, cx: &Context, name: &str) -> Result<Node> {
+        self.try_open(cx, self.options(name), |transport| transport)
+    }
+
     /// Opens a node whose transport is wrapped.
     pub fn open_with(&self, options: Options, wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Node {
+        self.try_open(&self.context(), options, wrap).expect("the node opens")
+    }
+
+    fn try_open(
+        &self,
+        cx: &Context,
+        options: Options,
+        wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Result<Node> {
         let (hub, deployment) = (options.hub.clone(), options.deployment.clone());
         let connect = |ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
             Ok(wrap(Arc::new(depsync_transports::open(&hub, deployment, ledger)?)))
         };
-        Node::open(&self.context(), options, connect).expect("the node opens")
+        Node::open(cx, options, connect)
     }
 
     /// Opens node `name` as its next process would, with a list of what it asks of the hub's storage.

@@ -121,7 +121,7 @@ pub fn child() {
 
 fn perform(site: &Site, cx: &Context, node: &str, work: &str) -> Result<()> {
     let (verb, rest) = work.split_once(' ').unwrap_or((work, ""));
-    let node = site.node(node);
+    let node = site.node_under(cx, node)?;
     match verb {
         "init" => node.init(cx, Some(Role::ReadWrite)).map(drop),
         "publish" => node.publish(cx, &PublishOptions::default()).map(drop),

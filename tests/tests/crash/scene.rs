@@ -255,7 +255,7 @@ fn link(top: &Path, path: &str, target: &str) {
     symlink(target, path).expect("link");
 }
 
-fn whole_old(top: &Path) {
+pub(crate) fn whole_old(top: &Path) {
     write_tree(
         top,
         &[
@@ -294,7 +294,7 @@ fn whole_old(top: &Path) {
     chmod(&top.join("locked"), 0o555);
 }
 
-fn whole_new(top: &Path) {
+pub(crate) fn whole_new(top: &Path) {
     chmod(&top.join("locked"), 0o755);
     remove(
         top,
