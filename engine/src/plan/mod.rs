@@ -13,12 +13,13 @@
 //! | both, differently | | conflict: leave both alone | apply the hub's, keep the local content aside |
 //!
 //! Laws:
-//! - the agreement never claims an entry that was not measured on this disk: unreadable, held and conflicted paths are
-//!   *unsettled* or in conflict and keep their old entry. An ignored path says nothing of this disk either, but what
-//!   the hub does to it is applied: taking a step begins with a look;
+//! - the agreement never claims an entry that was not measured on this disk: unreadable, ignored, held and
+//!   conflicted paths are *unsettled* or in conflict and keep their old entry;
 //! - conflicts are closed under parents: removing `a` against adding `a/b` is a conflict of both paths, so that what
 //!   goes through is a well-formed tree on both sides;
-//! - a path that the agreement does not know is never removed (pruning is asked for explicitly).
+//! - a path that the agreement does not know is never removed (pruning is asked for explicitly);
+//! - an ignored path that is tracked is never touched: what of it leaves the hub leaves the agreement, and stays on
+//!   the disk. One that is new comes in like any other: the rules that no longer hide it may come with it.
 
 mod closure;
 mod guard;
@@ -33,6 +34,7 @@ use crate::tree::{Change, Entry, Tree};
 
 pub use guard::{Guard, Place, check_place, check_removal};
 pub use unsettled::Unsettled;
+use unsettled::Met;
 
 /// Who wins where both sides differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +91,11 @@ pub struct Plan {
     pub publish: Vec<Change>,
     /// To be changed on this disk.
     pub apply: Vec<Application>,
-    /// Alike on both sides: the agreement moves without any work.
+    /// The agreement moves without any work: alike on both sides, or ignored here and gone from the hub.
     pub agree: Vec<(RelPath, Option<Entry>)>,
     /// Left alone on both sides.
     pub conflicts: Vec<Clash>,
-    /// Changed in the hub, but unreadable or unsettled here: left alone.
+    /// Changed in the hub, but unreadable, ignored or unsettled here: left alone.
     pub blocked: Vec<RelPath>,
 }
 
@@ -110,24 +112,34 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
     let mut mine: Vec<Change> = Vec::new();
     let mut theirs: Vec<Change> = Vec::new();
     // What is beneath a removed directory is gone, whether or not anybody could have looked at it.
-    let mut gone: Option<RelPath> = None;
+    let mut gone: Vec<RelPath> = Vec::new();
     for change in trees.agreement.diff(&trees.local) {
         let change = change?;
-        let beneath_gone = gone.as_ref().is_some_and(|gone| change.path.is_beneath(gone));
+        let beneath_gone = gone.last().is_some_and(|gone| change.path.is_beneath(gone));
         if !beneath_gone && unsettled.covers(&change) {
             continue;
         }
         if !beneath_gone && !change.after.as_ref().is_some_and(Entry::is_directory) {
-            gone = Some(change.path.clone());
+            gone.push(change.path.clone());
         }
         mine.push(change);
     }
+    let mut gone = gone.into_iter().peekable();
+    let mut last: Option<RelPath> = None;
     for change in trees.agreement.diff(&trees.wanted) {
         let change = change?;
-        if unsettled.lists(&change.path) {
-            plan.blocked.push(change.path);
-        } else {
-            theirs.push(change);
+        while let Some(next) = gone.next_if(|next| *next < change.path) {
+            last = Some(next);
+        }
+        let measured = last.as_ref().is_some_and(|gone| change.path.is_beneath(gone));
+        match unsettled.meets(&change.path) {
+            _ if measured => theirs.push(change),
+            Met::Nothing => theirs.push(change),
+            // It left the deployment; what is here under its name is nobody's business any more.
+            Met::Hidden if change.after.is_none() => plan.agree.push((change.path, None)),
+            // New here, perhaps together with the rules that no longer hide it: taking a step begins with a look.
+            Met::Hidden if change.before.is_none() => theirs.push(change),
+            Met::Hidden | Met::Listed => plan.blocked.push(change.path),
         }
     }
     let clashes = match policy {
@@ -140,6 +152,7 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
         let clashed = clashes.next_if(|clash| clash == path).is_some();
         plan.settle(side, policy, clashed);
     }
+    plan.agree.sort_by(|left, right| left.0.cmp(&right.0));
     Ok(plan)
 }
 
@@ -153,12 +166,7 @@ impl Plan {
                 self.conflicts.push(Sides::Both(mine, theirs).into_clash());
             }
             (_, Sides::Theirs(change)) => {
-                self.apply.push(Application {
-                    path: change.path,
-                    have: change.before,
-                    want: change.after,
-                    keep: false,
-                });
+                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false });
             }
             (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
                 keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),

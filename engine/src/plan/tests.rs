@@ -175,3 +175,35 @@ fn an_ignored_path_looks_removed_and_is_not() {
     // What was in a directory that is gone is gone, ignored or not.
     assert_eq!(plan.publish.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["b", "d", "d/x"]);
 }
+
+#[test]
+fn an_ignored_path_that_left_the_hub_leaves_the_agreement_and_stays_here() {
+    let mut pages = MemoryPages::default();
+    let agreement = build(&model(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]), &mut pages);
+    let local = build(&model(&[("c", 1), ("d", 1)]), &mut pages);
+    let wanted = build(&model(&[("b", 2), ("d", 1)]), &mut pages);
+    let tree = |root| Tree::new(&pages, root);
+    let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"b";
+    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
+    for policy in [Policy::ThreeWay, Policy::HubWins] {
+        let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden)).expect("plans");
+        assert_eq!(plan.agree, [(path("a"), None)]);
+        assert_eq!(plan.blocked, [path("b")]);
+        assert_eq!(plan.apply.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["c"]);
+        assert!(plan.publish.is_empty() && plan.conflicts.is_empty());
+    }
+}
+
+#[test]
+fn removing_a_directory_against_a_change_of_an_ignored_file_in_it_is_a_conflict() {
+    let mut pages = MemoryPages::default();
+    let agreement = build(&model(&[("d/x", 1), ("e", 1)]), &mut pages);
+    let local = build(&model(&[("e", 1)]), &mut pages);
+    let wanted = build(&model(&[("d/x", 2), ("e", 1)]), &mut pages);
+    let tree = |root| Tree::new(&pages, root);
+    let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"d/x";
+    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
+    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden)).expect("plans");
+    assert_eq!(plan.conflicts.iter().map(|clash| clash.path.to_string()).collect::<Vec<_>>(), ["d", "d/x"]);
+    assert!(plan.publish.is_empty() && plan.blocked.is_empty());
+}
