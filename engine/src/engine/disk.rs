@@ -8,10 +8,10 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::path::RelPath;
-use crate::plan::{Place, check_place};
+use crate::plan::{Place, Trees, check_place};
 use crate::revdb::Position;
 use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Scan};
-use crate::tree::{self, MemoryPages, Overlay, Pages, Tree, empty_root};
+use crate::tree::{self, Change, MemoryPages, Overlay, Pages, Tree, empty_root};
 
 /// What is on the disk.
 pub(super) struct Disk {
@@ -52,6 +52,25 @@ impl Disk {
     pub(super) fn skipped(&self) -> Vec<String> {
         let skipped = self.scan.skipped.iter();
         skipped.map(|(path, kind)| format!("{path}: skipped, it is a {}", format!("{kind:?}").to_lowercase())).collect()
+    }
+
+    /// Tracked paths that are not as agreed. An ignored path is nobody's business: it counts as it was agreed.
+    pub(super) fn differing(&self, trees: &Trees<'_>) -> Result<Vec<Change>> {
+        let mut differing = Vec::new();
+        for change in trees.agreement.diff(&trees.local) {
+            let change = change?;
+            let tracked = change.before.as_ref();
+            if tracked.is_some_and(|before| !self.ignore.matches(&change.path, before.is_directory())) {
+                differing.push(change);
+            }
+        }
+        Ok(differing)
+    }
+
+    /// The root over the tracked paths as they are on the disk.
+    pub(super) fn measured(&self, trees: &Trees<'_>) -> Result<Digest> {
+        let found = self.differing(trees)?.into_iter().map(|change| Ok((change.path, change.after)));
+        tree::edit(trees.agreement, found, &mut MemoryPages::default())
     }
 
     /// The paths of which the scan says nothing.

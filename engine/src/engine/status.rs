@@ -13,7 +13,7 @@ use crate::plan::{self, Plan, Policy, Trees, Unsettled};
 use crate::revdb::Position;
 use crate::scan::{Everything, Interest};
 use crate::transport::{Look, NodeReport, OpenMode};
-use crate::tree::{self, Tree};
+use crate::tree::Tree;
 
 /// A revision and its root.
 type Seen = (Revision, Digest);
@@ -118,12 +118,12 @@ impl Node {
             wanted: Tree::new(&pages, wanted),
         };
         let plan = self.differences(&disk, trees)?;
-        outcome.measured = Some(measured(&trees)?);
+        outcome.measured = Some(disk.measured(&trees)?);
         if self.writes() {
             outcome.conflicts = conflicts(&plan.conflicts, seen.map_or(0, |(revision, _)| revision.number));
             outcome.drift = plan.publish.into_iter().map(|change| change.path).collect();
         } else {
-            outcome.drift = drift(&trees)?;
+            outcome.drift = disk.differing(&trees)?.into_iter().map(|change| change.path).collect();
         }
         Ok(())
     }
@@ -132,31 +132,6 @@ impl Node {
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
         plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden))
     }
-}
-
-/// Tracked paths that differ from what was applied.
-fn drift(trees: &Trees<'_>) -> Result<Vec<RelPath>> {
-    let mut paths = Vec::new();
-    for change in trees.agreement.diff(&trees.local) {
-        let change = change?;
-        if change.before.is_some() {
-            paths.push(change.path);
-        }
-    }
-    Ok(paths)
-}
-
-/// The root over the tracked paths as they are on the disk.
-pub(super) fn measured(trees: &Trees<'_>) -> Result<Digest> {
-    let mut found = Vec::new();
-    for change in trees.agreement.diff(&trees.local) {
-        let change = change?;
-        if change.before.is_some() {
-            found.push((change.path, change.after));
-        }
-    }
-    let mut scratch = tree::MemoryPages::default();
-    tree::edit(trees.agreement, found.into_iter().map(Ok), &mut scratch)
 }
 
 impl Remark {

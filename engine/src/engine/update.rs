@@ -312,13 +312,10 @@ impl Node {
     fn measure(&self, position: &Position, disk: &Disk, trees: &Trees<'_>, applied: &[Application]) -> Result<Digest> {
         let pages = disk.pages(&*self.db);
         let agreement = Tree::new(&pages, position.agreement);
-        let mut found: BTreeMap<RelPath, Option<Entry>> = BTreeMap::new();
-        for change in agreement.diff(&Tree::new(&pages, trees.local.root())) {
-            let change = change?;
-            if change.before.is_some() {
-                found.insert(change.path, change.after);
-            }
-        }
+        let local = Tree::new(&pages, trees.local.root());
+        let differing = disk.differing(&Trees { agreement, local, wanted: agreement })?;
+        let mut found: BTreeMap<RelPath, Option<Entry>> =
+            differing.into_iter().map(|change| (change.path, change.after)).collect();
         for application in applied {
             let now = read_again(disk, &application.path);
             if now == application.want {
@@ -339,15 +336,8 @@ impl Node {
         manner: &Manner,
         agreed_entries: u64,
     ) -> Result<()> {
-        let mut holds = true;
-        for change in trees.agreement.diff(&trees.local) {
-            if change?.before.is_some() {
-                holds = false;
-                break;
-            }
-        }
         if !manner.full {
-            self.check_place(position, disk, holds)?;
+            self.check_place(position, disk, disk.differing(trees)?.is_empty())?;
         }
         if disk.scan.empty && agreed_entries > 0 && !manner.allow_mass_delete && !manner.full {
             return Err(Error::new(

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::disk::{Disk, Remember};
-use super::status::measured;
 use super::tracked::Tracked;
 use super::update::{Manner, Progressed, Target};
 use super::{Node, Remark, VerifyOutcome};
@@ -69,7 +68,7 @@ impl Node {
             local: Tree::new(&pages, disk.observed),
             wanted: Tree::new(&pages, position.agreement),
         };
-        let measured = measured(&trees)?;
+        let measured = disk.measured(&trees)?;
         let root = position.agreement;
         Ok(VerifyOutcome {
             revision: None,
@@ -87,16 +86,8 @@ impl Node {
 }
 
 fn differing(trees: &Trees<'_>, disk: &Disk) -> Result<Vec<Remark>> {
-    let mut remarks = Vec::new();
-    for change in trees.agreement.diff(&trees.local) {
-        let change = change?;
-        let Some(before) = &change.before else { continue };
-        if disk.ignore.matches(&change.path, before.is_directory()) {
-            continue;
-        }
-        remarks.push(Remark { reason: how(&change).to_owned(), path: Some(change.path) });
-    }
-    Ok(remarks)
+    let remark = |change: Change| Remark { reason: how(&change).to_owned(), path: Some(change.path) };
+    Ok(disk.differing(trees)?.into_iter().map(remark).collect())
 }
 
 fn how(change: &Change) -> &'static str {
