@@ -140,6 +140,12 @@ impl Node {
             plan::check_removal(Guard::Revision, old, new)
                 .map_err(|error| error.at(format!("revision {}", target.revision)))?;
         }
+        if manner.dry_run && position.agreement == empty_root() && !self.places.dir.exists() {
+            // Nothing is there, so everything would come.
+            let come = |change: Change| Application { path: change.path, have: None, want: change.after, keep: false };
+            done.applied = agreement.diff(&wanted).map(|change| change.map(come)).collect::<Result<_>>()?;
+            return Ok(done);
+        }
         let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
         let tracked = Tracked::new([agreement, wanted]);
         let interest: &dyn Interest = match manner.policy {
