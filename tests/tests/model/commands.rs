@@ -1,0 +1,239 @@
+//! The commands beside publish: update, rollback, verify, resolve, gc, a lost state.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depsync_engine::engine::{Role, Side, UpdateOptions};
+use depsync_engine::error::ErrorKind;
+use depsync_engine::path::RelPath;
+use depsync_engine::transport::MemoryLedger;
+use depsync_transports::hub::Retention;
+
+use crate::member::{Moment, state};
+use crate::oracle::{Merge, Name, Plan, Rules, Wins, carry_out, edit, passes, visible};
+use crate::world::{Counts, World, names};
+
+/// What bringing a disk to a revision should have done.
+struct Brought {
+    plan: Plan,
+    /// Directories that had to stay.
+    left: BTreeSet<Name>,
+}
+
+impl Brought {
+    fn problems(&self) -> BTreeSet<Name> {
+        self.plan.blocked.union(&self.left).cloned().collect()
+    }
+
+    fn conflicts(&self) -> BTreeSet<Name> {
+        self.plan.conflicts.keys().cloned().collect()
+    }
+
+    fn counts(&self) -> Counts {
+        let done = self.plan.apply.iter().filter(|(path, _)| !self.left.contains(*path));
+        Counts::of(done.map(|(_, one)| (one.have.is_some(), one.want.is_some())))
+    }
+}
+
+impl World {
+    pub(crate) fn update(&mut self, who: usize, options: &UpdateOptions) -> bool {
+        self.note(format!("{}: update {options:?}", self.members[who].name));
+        let before = self.moment(who);
+        let said = self.node(who).update(&self.site.context(), options);
+        if self.hub.is_empty() {
+            let nothing = said.map_or_else(|error| error.kind() == ErrorKind::Unreachable, |said| !said.changed);
+            assert!(nothing, "there is nothing to update to");
+            return false;
+        }
+        let pinned = if options.unpin { None } else { self.members[who].pinned };
+        let pinned = options.to.map(|to| usize::try_from(to).expect("small")).or(pinned);
+        let target = pinned.unwrap_or(self.hub.len());
+        if !options.dry_run {
+            self.members[who].writes.get_or_insert(false);
+        }
+        let member = &self.members[who];
+        let accepted = member.applied.is_some_and(|applied| self.hub[applied..].iter().any(|one| one.accepts));
+        let allowed = options.allow_mass_delete || accepted;
+        let emptied = visible(&before.tree, &Rules::of(&before.tree)).is_empty() && !member.agreement.is_empty();
+        let shrunk = !passes(member.agreement.len(), self.hub[target - 1].tree.len());
+        if !allowed && (emptied || shrunk) {
+            assert_eq!(said.expect_err("looks like an accident").kind(), ErrorKind::Refused);
+            self.check_disk(who, &before, &before.tree);
+            return false;
+        }
+        let said = said.unwrap_or_else(|error| panic!("update: {error}"));
+        let wins = member.wins();
+        let brought = self.bring(who, &before, target, wins, options);
+        if !options.dry_run {
+            self.members[who].pinned = pinned;
+        }
+        let counts = brought.counts();
+        assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
+        assert_eq!(said.changed, counts != Counts::default());
+        assert_eq!((said.to, said.root), (Some(target as u64), self.hub[target - 1].root));
+        assert_eq!(names(said.conflicts.iter().map(|conflict| &conflict.path)), brought.conflicts());
+        assert_eq!(names(said.problems.iter().filter_map(|remark| remark.path.as_ref())), brought.problems());
+        assert!(said.warnings.is_empty(), "{:?}", said.warnings);
+        said.changed
+    }
+
+    /// Lets the model bring the disk to revision `target`, and holds the real disk against it.
+    fn bring(&mut self, who: usize, before: &Moment, target: usize, wins: Wins, options: &UpdateOptions) -> Brought {
+        let wanted = self.hub[target - 1].tree.clone();
+        let (rules, none) = (Rules::of(&before.tree), BTreeSet::new());
+        let agreement = self.members[who].agreement.clone();
+        let merge = Merge {
+            agreement: &agreement,
+            disk: &before.tree,
+            wanted: &wanted,
+            rules: &rules,
+            held: &none,
+            forget: &none,
+        };
+        let mut plan = merge.plan(wins);
+        if options.prune {
+            merge.prune(&mut plan);
+        }
+        let mut disk = before.tree.clone();
+        if options.dry_run {
+            self.check_disk(who, before, &disk);
+            return Brought { plan, left: BTreeSet::new() };
+        }
+        let left = carry_out(&mut disk, &plan.apply);
+        let member = &mut self.members[who];
+        let applied = plan.apply.iter().filter(|(path, _)| !left.contains(*path)).map(|(path, one)| (path, &one.want));
+        edit(&mut member.agreement, applied.chain(&plan.agree));
+        member.applied = Some(target);
+        self.check_disk(who, before, &disk);
+        Brought { plan, left }
+    }
+
+    pub(crate) fn rollback(&mut self, who: usize, to: usize) {
+        self.note(format!("{}: rollback {to}", self.members[who].name));
+        let before = self.moment(who);
+        let said = self.node(who).rollback(&self.site.context(), to as u64, "");
+        let member = &self.members[who];
+        if !member.writes() {
+            assert_eq!(said.expect_err("no manager").kind(), ErrorKind::Usage);
+            return;
+        }
+        if member.pinned.is_some() {
+            assert_eq!(said.expect_err("pinned").kind(), ErrorKind::Refused);
+            return;
+        }
+        let said = said.unwrap_or_else(|error| panic!("rollback: {error}"));
+        let (now, then) = (self.head(), self.hub[to - 1].tree.clone());
+        let every: BTreeSet<&Name> = now.keys().chain(then.keys()).collect();
+        let differing = every.into_iter().filter(|path| now.get(*path) != then.get(*path));
+        let counts = Counts::of(differing.map(|path| (now.contains_key(path), then.contains_key(path))));
+        assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
+        assert_eq!(said.changed, now != then);
+        if now != then {
+            let accepts = !passes(now.len(), then.len());
+            self.push(then, accepts, &said);
+        }
+        let wins = self.members[who].wins();
+        let brought = self.bring(who, &before, self.hub.len(), wins, &UpdateOptions::default());
+        assert_eq!(names(said.conflicts.iter().map(|conflict| &conflict.path)), brought.conflicts());
+        assert_eq!(names(said.problems.iter().filter_map(|remark| remark.path.as_ref())), brought.problems());
+    }
+
+    pub(crate) fn verify(&mut self, who: usize, repair: bool) {
+        self.note(format!("{}: verify, repair: {repair}", self.members[who].name));
+        let before = self.moment(who);
+        let said = self.node(who).verify(&self.site.context(), repair);
+        let Some(applied) = self.members[who].applied else {
+            assert_eq!(said.expect_err("nothing applied").kind(), ErrorKind::Usage);
+            return;
+        };
+        let said = said.unwrap_or_else(|error| panic!("verify: {error}"));
+        if repair {
+            self.bring(who, &before, applied, Wins::Hub, &UpdateOptions::default());
+        } else {
+            self.check_disk(who, &before, &before.tree);
+        }
+        let differing = self.members[who].drift(&self.moment(who).tree);
+        assert_eq!(names(said.differing.iter().filter_map(|remark| remark.path.as_ref())), differing);
+        assert_eq!(said.matches, differing.is_empty(), "measured {} of {}", said.measured, said.root);
+    }
+
+    /// Ends one conflict, if there is one.
+    pub(crate) fn resolve(&mut self, who: usize, path: &[u8], side: Side) {
+        self.note(format!("{}: resolve {} {side:?}", self.members[who].name, String::from_utf8_lossy(path)));
+        let before = self.moment(who);
+        let asked = RelPath::new(path.to_vec()).expect("a path");
+        let said = self.node(who).resolve(&self.site.context(), &asked, side);
+        let conflicts = self.merge(who, &before.tree, &self.head(), Wins::Nobody).conflicts;
+        let ended: Vec<_> = conflicts
+            .into_iter()
+            .filter(|(other, _)| other == path || crate::oracle::is_beneath(other, path))
+            .map(|(path, (mine, theirs))| (path, if side == Side::Mine { theirs } else { mine }))
+            .collect();
+        if ended.is_empty() {
+            assert_eq!(said.expect_err("no conflict").kind(), ErrorKind::Usage);
+            return;
+        }
+        said.unwrap_or_else(|error| panic!("resolve: {error}"));
+        edit(&mut self.members[who].agreement, ended.iter().map(|(path, item)| (path, item)));
+        self.check_disk(who, &before, &before.tree);
+    }
+
+    pub(crate) fn status(&mut self, who: usize) {
+        self.note(format!("{}: status", self.members[who].name));
+        if !self.dir(who).exists() || self.hub.is_empty() {
+            return;
+        }
+        let before = self.moment(who);
+        let said = self.node(who).status(&self.site.context()).unwrap_or_else(|error| panic!("status: {error}"));
+        let member = &self.members[who];
+        assert_eq!(said.applied, member.applied.map(|applied| applied as u64));
+        assert_eq!(said.pinned, member.pinned.map(|pinned| pinned as u64));
+        assert_eq!(said.head, Some(self.hub.len() as u64));
+        assert_eq!(said.writes, member.writes());
+        if member.writes() {
+            let plan = self.merge(who, &before.tree, &self.head(), Wins::Nobody);
+            assert_eq!(
+                names(said.conflicts.iter().map(|conflict| &conflict.path)),
+                plan.conflicts.into_keys().collect()
+            );
+            assert_eq!(names(said.drift.iter()), plan.publish.into_keys().collect());
+        } else {
+            assert_eq!(names(said.drift.iter()), member.drift(&before.tree));
+        }
+        assert!(said.problems.is_empty() && said.hub_error.is_none());
+        self.check_disk(who, &before, &before.tree);
+    }
+
+    /// Collects garbage: condemns at one call, deletes at the next.
+    pub(crate) fn collect(&mut self, keep: usize) {
+        self.note(format!("gc, keeping {keep}"));
+        if self.hub.is_empty() {
+            return;
+        }
+        let hub = self.site.hub().display().to_string();
+        let ledger = Arc::new(MemoryLedger::default());
+        let hub = depsync_transports::open(&hub, depsync_engine::name::DeploymentName::default(), ledger);
+        let retention =
+            Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
+        let done = hub.expect("opens").gc(&self.site.context(), &retention);
+        let done = done.unwrap_or_else(|error| panic!("gc: {error}"));
+        self.note(format!("  {done:?}"));
+        self.oldest = self.oldest.max((self.hub.len() + 1).saturating_sub(keep));
+    }
+
+    /// The machine is set up anew: the state is gone, the directory is not.
+    pub(crate) fn reinstall(&mut self, who: usize) {
+        self.note(format!("{}: reinstalled", self.members[who].name));
+        let state = state(&self.dir(who));
+        if state.exists() {
+            std::fs::remove_dir_all(state).expect("remove");
+        }
+        self.members[who].forget_everything();
+    }
+
+    /// Whether the node can be told to publish at all.
+    pub(crate) fn is_worker(&self, who: usize) -> bool {
+        self.members[who].role == Some(Role::ReadOnly) || !self.members[who].manager
+    }
+}

@@ -1,0 +1,319 @@
+//! Nodes over one hub, each command run twice: by the engine on the disk, and by the model in memory.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use depsync_engine::context::Observer;
+use depsync_engine::engine::{
+    Node, Options, PublishOptions, PublishOutcome, Role,
+};
+use depsync_engine::error::{ErrorKind, Result};
+use depsync_engine::hash::Digest;
+use depsync_engine::path::RelPath;
+use depsync_engine::tree::{self, Entry, LinkTarget, MemoryPages, Mode};
+use depsync_tests::cluster::Site;
+use depsync_tests::snapshot::Item;
+
+use crate::dice::Dice;
+use crate::edit::{Editor, unlock};
+use crate::member::{Member, Moment, content, recovered};
+use crate::oracle::{Merge, Name, Plan, Rules, Tree, Wins, above, edit, held, is_directory, passes, visible};
+
+/// A published revision.
+pub(crate) struct Revision {
+    pub(crate) tree: Tree,
+    pub(crate) root: Digest,
+    /// Whether it confirms a mass removal.
+    pub(crate) accepts: bool,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) site: Arc<Site>,
+    pub(crate) dice: Dice,
+    pub(crate) editor: Editor,
+    pub(crate) members: Vec<Member>,
+    /// The deployment's history; revision 1 is the first.
+    pub(crate) hub: Vec<Revision>,
+    /// The oldest revision that gc has surely left alone.
+    pub(crate) oldest: usize,
+    /// Every content ever published.
+    published: BTreeSet<Vec<u8>>,
+    log: Vec<String>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let fixed = dice.chance(50);
+        let role = |role| fixed.then_some(role);
+        let managers = ["m1", "m2"].map(|name| Member::new(name, role(Role::ReadWrite)));
+        let workers = ["w1", "w2"].map(|name| Member::new(name, role(Role::ReadOnly)));
+        let editor = Editor::new(Dice::new(dice.roll()));
+        let members = managers.into_iter().chain(workers).collect();
+        Self {
+            seed,
+            site: Arc::new(Site::new()),
+            dice,
+            editor,
+            members,
+            hub: Vec::new(),
+            oldest: 1,
+            published: BTreeSet::new(),
+            log: Vec::new(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, what: String) {
+        self.log.push(what);
+    }
+
+    pub(crate) fn dir(&self, who: usize) -> PathBuf {
+        self.site.dir(self.members[who].name)
+    }
+
+    pub(crate) fn head(&self) -> Tree {
+        self.hub.last().map(|revision| revision.tree.clone()).unwrap_or_default()
+    }
+
+    fn options(&self, who: usize) -> Options {
+        Options { role: self.members[who].role, ..self.site.options(self.members[who].name) }
+    }
+
+    /// Opens the node as its next process would.
+    pub(crate) fn node(&self, who: usize) -> Node {
+        self.site.open(self.options(who))
+    }
+
+    pub(crate) fn moment(&self, who: usize) -> Moment {
+        Moment::of(&self.dir(who))
+    }
+
+    /// Whether revision `number` was published as the model has it, and that it is a tree at all.
+    pub(crate) fn push(&mut self, tree: Tree, accepts: bool, said: &PublishOutcome) {
+        for path in tree.keys() {
+            let parents = above(path).all(|parent| is_directory(tree.get(parent)));
+            assert!(parents, "published {} without its directory", String::from_utf8_lossy(path));
+        }
+        self.published.extend(tree.values().filter_map(content).map(<[u8]>::to_vec));
+        let revision = Revision { root: root_of(&tree), tree, accepts };
+        assert_eq!(said.root, revision.root, "the published root is not that of the model's tree");
+        self.hub.push(revision);
+        assert_eq!(said.revision, Some(self.hub.len() as u64));
+    }
+
+    /// Looks at the disk after a command that may have changed it: it is as predicted, and nothing is lost.
+    pub(crate) fn check_disk(&self, who: usize, before: &Moment, predicted: &Tree) {
+        let after = self.moment(who);
+        assert_same(&after.tree, predicted);
+        before.check_times(&after);
+        let aside = recovered(&self.dir(who));
+        for (path, content) in before.contents() {
+            let still_there = after.contents().any(|(other, now)| other == path && now == content);
+            assert!(
+                still_there || self.published.contains(content) || aside.contains(content),
+                "lost: {} had {:?}, which is neither in the hub nor aside",
+                String::from_utf8_lossy(path),
+                String::from_utf8_lossy(content)
+            );
+        }
+    }
+
+    pub(crate) fn merge(&self, who: usize, disk: &Tree, wanted: &Tree, wins: Wins) -> Plan {
+        let (rules, none) = (Rules::of(disk), BTreeSet::new());
+        let agreement = &self.members[who].agreement;
+        Merge { agreement, disk, wanted, rules: &rules, held: &none, forget: &none }.plan(wins)
+    }
+
+    /// The conflicts of a manager with the hub's head.
+    pub(crate) fn conflicts(&self, who: usize) -> BTreeSet<Name> {
+        let disk = self.moment(who).tree;
+        self.merge(who, &disk, &self.head(), Wins::Nobody).conflicts.into_keys().collect()
+    }
+
+    pub(crate) fn publish(&mut self, who: usize, options: &PublishOptions) -> bool {
+        self.note(format!("{}: publish {options:?}", self.members[who].name));
+        let said = self.node(who).publish(&self.site.context(), options);
+        self.judge_publish(who, options, said)
+    }
+
+    /// Publishes while another manager publishes between the scan and the compare-and-swap.
+    pub(crate) fn publish_raced(&mut self, who: usize, other: usize, options: &PublishOptions) {
+        self.note(format!("{}: publish {options:?}, raced by {}", self.members[who].name, self.members[other].name));
+        let rival = Rival {
+            site: Arc::clone(&self.site),
+            options: self.options(other),
+            publish: options.clone(),
+            said: Mutex::new(None),
+        };
+        let rival = Arc::new(rival);
+        let cx = self.site.context().with_observer(Arc::clone(&rival) as Arc<dyn Observer>);
+        let said = self.node(who).publish(&cx, options);
+        let first = rival.said.lock().expect("no panic").take();
+        if let Some(first) = first {
+            self.note("the rival was there".to_owned());
+            self.judge_publish(other, options, first);
+            // It had made up its mind to be a manager before it was raced.
+            self.members[who].writes = Some(true);
+        }
+        self.judge_publish(who, options, said);
+    }
+
+    /// Holds what a publish said and did against the model; whether a revision was published.
+    fn judge_publish(&mut self, who: usize, options: &PublishOptions, said: Result<PublishOutcome>) -> bool {
+        let before = self.moment(who);
+        let (head, number) = (self.head(), self.hub.len());
+        let rules = Rules::of(&before.tree);
+        let member = &mut self.members[who];
+        let first_contact = member.applied.is_none() && number > 0;
+        if member.role == Some(Role::ReadOnly) {
+            assert_eq!(said.expect_err("a worker").kind(), ErrorKind::Usage);
+            return false;
+        }
+        if member.pinned.is_some() || (first_contact && visible(&before.tree, &rules) != head) {
+            assert_eq!(said.expect_err("pinned, or first contact").kind(), ErrorKind::Refused);
+            return false;
+        }
+        let agreement = member.agreement.clone();
+        let held = if options.no_hold { BTreeSet::new() } else { held(&agreement, &before.tree, &rules) };
+        let forget = options.forget.iter().map(|path| path.as_bytes().to_vec()).collect();
+        let merge =
+            Merge { agreement: &agreement, disk: &before.tree, wanted: &head, rules: &rules, held: &held, forget: &forget };
+        let plan = merge.plan(Wins::Nobody);
+        let counts = Counts::of(plan.publish.iter().map(|(path, after)| (agreement.contains_key(path), after.is_some())));
+        let passes = passes(agreement.len(), counts.after(agreement.len()))
+            && passes(head.len(), counts.after(head.len()));
+        if !passes && !options.allow_mass_delete {
+            assert_eq!(said.expect_err("a mass removal").kind(), ErrorKind::Refused);
+            return false;
+        }
+        let said = said.unwrap_or_else(|error| panic!("publish: {error}"));
+        assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
+        assert_eq!(said.changed, !plan.publish.is_empty());
+        assert_eq!(names(said.conflicts.iter().map(|conflict| &conflict.path)), plan.conflicts.into_keys().collect());
+        assert_eq!(names(said.held.iter().filter_map(|remark| remark.path.as_ref())), held);
+        assert!(said.problems.is_empty() && said.warnings.is_empty(), "{:?} {:?}", said.problems, said.warnings);
+        let changed = !plan.publish.is_empty();
+        let mut tree = head;
+        edit(&mut tree, &plan.publish);
+        edit(&mut member.agreement, plan.publish.iter().chain(&plan.agree));
+        if options.dry_run {
+            member.agreement = agreement;
+            return false;
+        }
+        member.writes = Some(true);
+        if changed || number > 0 {
+            let number = if changed { number + 1 } else { number };
+            if member.agreement == tree {
+                member.applied = Some(number);
+            }
+        }
+        if changed {
+            self.push(tree, !passes, &said);
+        } else {
+            assert_eq!(said.revision, (number > 0).then_some(number as u64));
+        }
+        self.check_disk(who, &before, &before.tree);
+        changed
+    }
+}
+
+/// What a publish, an update or a rollback counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) added: u64,
+    pub(crate) modified: u64,
+    pub(crate) removed: u64,
+}
+
+impl Counts {
+    /// Of pairs: was there, is there.
+    pub(crate) fn of(changes: impl Iterator<Item = (bool, bool)>) -> Self {
+        let mut counts = Self::default();
+        for (before, after) in changes {
+            match (before, after) {
+                (false, _) => counts.added += 1,
+                (true, true) => counts.modified += 1,
+                (true, false) => counts.removed += 1,
+            }
+        }
+        counts
+    }
+
+    fn after(self, entries: usize) -> usize {
+        let small = |count: u64| usize::try_from(count).expect("small");
+        (entries + small(self.added)).saturating_sub(small(self.removed))
+    }
+}
+
+/// Publishes from another node at the moment when the first is about to.
+struct Rival {
+    site: Arc<Site>,
+    options: Options,
+    publish: PublishOptions,
+    said: Mutex<Option<Result<PublishOutcome>>>,
+}
+
+impl Observer for Rival {
+    fn step(&self, name: &'static str) {
+        let mut said = self.said.lock().expect("no panic");
+        if name == "publish.propose" && said.is_none() {
+            let node = self.site.open(self.options.clone());
+            *said = Some(node.publish(&self.site.context(), &self.publish));
+        }
+    }
+}
+
+pub(crate) fn names<'a>(paths: impl Iterator<Item = &'a RelPath>) -> BTreeSet<Name> {
+    paths.map(|path| path.as_bytes().to_vec()).collect()
+}
+
+/// The root of a tree by the engine's own room: what a disk with exactly this content must measure.
+fn root_of(tree: &Tree) -> Digest {
+    let mut entries: Vec<(RelPath, Entry)> = tree
+        .iter()
+        .map(|(path, item)| {
+            let entry = match item {
+                Item::File(mode, bytes) => {
+                    Entry::File { mode: Mode::new(*mode), size: bytes.len() as u64, hash: Digest::of(bytes) }
+                }
+                Item::Directory(mode) => Entry::Directory { mode: Mode::new(*mode) },
+                Item::Link(target) => Entry::Symlink { target: LinkTarget::new(target.clone()).expect("a target") },
+            };
+            (RelPath::new(path.clone()).expect("a path"), entry)
+        })
+        .collect();
+    entries.sort_by(|left, right| left.0.cmp(&right.0));
+    tree::build(entries.into_iter().map(Ok), &mut MemoryPages::default()).expect("builds")
+}
+
+/// Compares two trees and names the first paths that differ.
+pub(crate) fn assert_same(found: &Tree, expected: &Tree) {
+    let every: BTreeSet<&Name> = found.keys().chain(expected.keys()).collect();
+    let differing: Vec<String> = every
+        .into_iter()
+        .filter(|path| found.get(*path) != expected.get(*path))
+        .take(5)
+        .map(|path| {
+            let shown = |item: Option<&Item>| match item {
+                Some(Item::File(mode, bytes)) => format!("file {mode:o} {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)])),
+                other => format!("{other:?}"),
+            };
+            let (found, expected) = (shown(found.get(path)), shown(expected.get(path)));
+            format!("{}: found {found}, expected {expected}", String::from_utf8_lossy(path))
+        })
+        .collect();
+    assert!(differing.is_empty(), "the disk is not as the model says:\n{}", differing.join("\n"));
+}
+
+impl Drop for World {
+    #[allow(clippy::print_stderr, reason = "how to repeat a failure is for the person who reads the test's output")]
+    fn drop(&mut self) {
+        unlock(self.site.path());
+        if std::thread::panicking() {
+            eprintln!("--- repeat with DEPSYNC_TEST_SEED={} ---\n{}", self.seed, self.log.join("\n"));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What went wrong once: the smallest case of each, found by the model-based test unless it says otherwise.
+
+use depsync_engine::engine::{PublishOptions, UpdateOptions};
+use depsync_engine::path::RelPath;
+use depsync_tests::cluster::Site;
+use depsync_tests::snapshot::write_tree;
+
+fn path(text: &str) -> RelPath {
+    RelPath::try_from(text).expect(text)
+}
+
+/// A manager and a worker that track `a.log`, and ignore it since the last revision.
+fn tracked_and_ignored() -> Site {
+    let site = Site::new();
+    write_tree(&site.dir("m"), &[("a.log", "one"), ("b", "b"), ("c", "c")]);
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    write_tree(&site.dir("m"), &[(".depsyncignore", "*.log\n")]);
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    site
+}
+
+#[test]
+fn a_tracked_path_that_is_ignored_is_neither_drift_nor_a_failed_verification() {
+    let site = tracked_and_ignored();
+    std::fs::write(site.dir("w").join("a.log"), "the server's").expect("write");
+    for name in ["m", "w"] {
+        let update = site.update(name).expect("updates");
+        let verified = site.node(name).verify(&site.context(), false).expect("verifies");
+        assert!(verified.matches && verified.differing.is_empty(), "{name}: {:?}", verified.differing);
+        let status = site.node(name).status(&site.context()).expect("status");
+        assert_eq!((status.drift, status.measured), (vec![], Some(update.root)), "{name}");
+        assert!(status.nodes.iter().all(|report| report.measured == Some(update.root)));
+    }
+}
+
+#[test]
+fn a_forgotten_path_leaves_every_node_and_stays_on_every_disk() {
+    let site = tracked_and_ignored();
+    let forget = PublishOptions { forget: vec![path("a.log")], ..PublishOptions::default() };
+    let published = site.node("m").publish(&site.context(), &forget).expect("publishes");
+    assert_eq!((published.removed, published.changed), (1, true));
+    let update = site.update("w").expect("updates");
+    assert!(update.problems.is_empty() && !update.changed, "{:?}", update.problems);
+    for name in ["m", "w"] {
+        assert_eq!(std::fs::read(site.dir(name).join("a.log")).expect("read"), b"one");
+        let verified = site.node(name).verify(&site.context(), false).expect("verifies");
+        assert!(verified.matches && verified.measured == published.root);
+    }
+}
+
+#[test]
+fn a_dry_run_on_a_node_without_a_directory_says_what_would_come() {
+    let site = Site::new();
+    write_tree(&site.dir("m"), &[("a", "one"), ("d/b", "two")]);
+    site.publish("m").expect("publishes");
+    let dry = UpdateOptions { dry_run: true, ..UpdateOptions::default() };
+    let said = site.node("w").update(&site.context(), &dry).expect("says");
+    assert_eq!((said.added, said.changed), (3, true));
+    assert!(!site.dir("w").exists());
+}
