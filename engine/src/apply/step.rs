@@ -94,11 +94,13 @@ pub fn steps(applications: &[Application], surroundings: &dyn Surroundings) -> R
             last_parent = parent;
         }
         let beneath = giving_way.is_some_and(|directory| application.path.is_beneath(directory));
-        let gone = if beneath { &mut way } else { &mut remove };
         match (&application.have, &application.want) {
             (None, None) => {}
-            (Some(Entry::Directory { .. }), None) => gone.push(step(application, Action::RemoveDirectory)),
-            (Some(_), None) => gone.push(step(application, Action::Remove)),
+            // It goes with the one above, whatever else is in it.
+            (Some(Entry::Directory { .. }), None) if beneath => way.push(step(application, Action::GiveWay)),
+            (Some(Entry::Directory { .. }), None) => remove.push(step(application, Action::RemoveDirectory)),
+            (Some(_), None) if beneath => way.push(step(application, Action::Remove)),
+            (Some(_), None) => remove.push(step(application, Action::Remove)),
             (Some(Entry::Directory { .. }), Some(Entry::Directory { mode })) => {
                 modes.push(step(application, Action::SetMode(*mode)));
             }
@@ -203,7 +205,7 @@ mod tests {
             order,
             [
                 "Remove a/b/c",
-                "RemoveDirectory a/b",
+                "GiveWay a/b",
                 "GiveWay a",
                 "MakeDirectory e",
                 "Place(0) a",
