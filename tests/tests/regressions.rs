@@ -3,7 +3,7 @@
 use depsync_engine::engine::{PublishOptions, UpdateOptions};
 use depsync_engine::path::RelPath;
 use depsync_tests::cluster::Site;
-use depsync_tests::snapshot::write_tree;
+use depsync_tests::snapshot::{Item, write_tree};
 
 fn path(text: &str) -> RelPath {
     RelPath::try_from(text).expect(text)
@@ -59,4 +59,23 @@ fn a_dry_run_on_a_node_without_a_directory_says_what_would_come() {
     let said = site.node("w").update(&site.context(), &dry).expect("says");
     assert_eq!((said.added, said.changed), (3, true));
     assert!(!site.dir("w").exists());
+}
+
+#[test]
+fn a_directory_that_gives_way_takes_what_is_untracked_in_its_directories_along() {
+    let site = Site::new();
+    write_tree(&site.dir("m"), &[("a/b/c", "one"), ("d", "two")]);
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    std::fs::write(site.dir("w").join("a/b/server"), "the server's").expect("write");
+    std::fs::remove_dir_all(site.dir("m").join("a")).expect("remove");
+    write_tree(&site.dir("m"), &[("a", "a file"), ("e", "three")]);
+    let published = site.publish("m").expect("publishes");
+    let update = site.update("w").expect("updates");
+    assert!(update.problems.is_empty(), "{:?}", update.problems);
+    let verified = site.node("w").verify(&site.context(), false).expect("verifies");
+    assert!(verified.matches && verified.measured == published.root);
+    let aside = depsync_tests::snapshot::snapshot(&site.path().join(".w.depsync/recovery"));
+    let kept = |item: &Item| matches!(item, Item::File(_, bytes) if bytes == b"the server's");
+    assert!(aside.values().any(kept));
 }

@@ -12,7 +12,7 @@ use depsync_transports::hub::Retention;
 
 use crate::member::{Moment, state};
 use crate::oracle::{Merge, Name, Plan, Rules, Wins, carry_out, edit, passes, visible};
-use crate::world::{Counts, World, names};
+use crate::world::{Counts, World, agree};
 
 /// What bringing a disk to a revision should have done.
 struct Brought {
@@ -28,6 +28,10 @@ impl Brought {
 
     fn conflicts(&self) -> BTreeSet<Name> {
         self.plan.conflicts.keys().cloned().collect()
+    }
+
+    fn applied(&self) -> BTreeSet<Name> {
+        self.plan.apply.keys().filter(|path| !self.left.contains(*path)).cloned().collect()
     }
 
     fn counts(&self) -> Counts {
@@ -69,11 +73,12 @@ impl World {
             self.members[who].pinned = pinned;
         }
         let counts = brought.counts();
+        agree("applied", said.changes.iter().map(|change| &change.path), &brought.applied());
         assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
         assert_eq!(said.changed, counts != Counts::default());
         assert_eq!((said.to, said.root), (Some(target as u64), self.hub[target - 1].root));
-        assert_eq!(names(said.conflicts.iter().map(|conflict| &conflict.path)), brought.conflicts());
-        assert_eq!(names(said.problems.iter().filter_map(|remark| remark.path.as_ref())), brought.problems());
+        agree("conflicts", said.conflicts.iter().map(|conflict| &conflict.path), &brought.conflicts());
+        agree("problems", said.problems.iter().filter_map(|remark| remark.path.as_ref()), &brought.problems());
         assert!(said.warnings.is_empty(), "{:?}", said.warnings);
         said.changed
     }
@@ -135,8 +140,8 @@ impl World {
         }
         let wins = self.members[who].wins();
         let brought = self.bring(who, &before, self.hub.len(), wins, &UpdateOptions::default());
-        assert_eq!(names(said.conflicts.iter().map(|conflict| &conflict.path)), brought.conflicts());
-        assert_eq!(names(said.problems.iter().filter_map(|remark| remark.path.as_ref())), brought.problems());
+        agree("conflicts", said.conflicts.iter().map(|conflict| &conflict.path), &brought.conflicts());
+        agree("problems", said.problems.iter().filter_map(|remark| remark.path.as_ref()), &brought.problems());
     }
 
     pub(crate) fn verify(&mut self, who: usize, repair: bool) {
@@ -154,7 +159,7 @@ impl World {
             self.check_disk(who, &before, &before.tree);
         }
         let differing = self.members[who].drift(&self.moment(who).tree);
-        assert_eq!(names(said.differing.iter().filter_map(|remark| remark.path.as_ref())), differing);
+        agree("differing", said.differing.iter().filter_map(|remark| remark.path.as_ref()), &differing);
         assert_eq!(said.matches, differing.is_empty(), "measured {} of {}", said.measured, said.root);
     }
 
@@ -193,13 +198,11 @@ impl World {
         assert_eq!(said.writes, member.writes());
         if member.writes() {
             let plan = self.merge(who, &before.tree, &self.head(), Wins::Nobody);
-            assert_eq!(
-                names(said.conflicts.iter().map(|conflict| &conflict.path)),
-                plan.conflicts.into_keys().collect()
-            );
-            assert_eq!(names(said.drift.iter()), plan.publish.into_keys().collect());
+            let conflicts = plan.conflicts.into_keys().collect();
+            agree("conflicts", said.conflicts.iter().map(|conflict| &conflict.path), &conflicts);
+            agree("local changes", said.drift.iter(), &plan.publish.into_keys().collect());
         } else {
-            assert_eq!(names(said.drift.iter()), member.drift(&before.tree));
+            agree("drift", said.drift.iter(), &member.drift(&before.tree));
         }
         assert!(said.problems.is_empty() && said.hub_error.is_none());
         self.check_disk(who, &before, &before.tree);

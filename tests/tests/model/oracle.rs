@@ -67,13 +67,16 @@ fn is_flawed(path: &[u8], bytes: &[u8]) -> bool {
     if bytes.is_empty() {
         return called;
     }
-    let Some(end) = bytes.len().checked_sub(22) else { return called || bytes.starts_with(b"PK\x03\x04") };
-    let number = |at: usize| {
-        let word = [bytes[end + at], bytes[end + at + 1], bytes[end + at + 2], bytes[end + at + 3]];
-        usize::try_from(u32::from_le_bytes(word)).expect("because usize has 64 bits")
-    };
-    let whole = bytes[end..].starts_with(b"PK\x05\x06") && number(16) + number(12) == end;
-    (called || bytes.starts_with(b"PK\x03\x04")) && !whole
+    let local = bytes.starts_with(b"PK\x03\x04");
+    // Something behind the end record does no harm, as long as the record says truly where the directory stands.
+    let whole = (22..=bytes.len()).map(|end| end - 22).any(|end| {
+        let number = |at: usize| {
+            let word = [bytes[end + at], bytes[end + at + 1], bytes[end + at + 2], bytes[end + at + 3]];
+            usize::try_from(u32::from_le_bytes(word)).expect("because usize has 64 bits")
+        };
+        bytes[end..].starts_with(b"PK\x05\x06") && number(16) + number(12) == end
+    });
+    (called || local) && !(local && whole)
 }
 
 /// What a publish would hold back: new content that looks half-copied.
@@ -142,11 +145,10 @@ impl Merge<'_> {
         self.held.iter().any(|held| held == path || is_beneath(path, held))
     }
 
-    /// Paths that are known to be gone, because a measured path above them is no directory any more.
+    /// Whether nothing can be at `path`, because a measured path above it is no directory (any more).
     fn is_gone(&self, local: &Tree, path: &[u8]) -> bool {
         above(path).any(|above| {
-            self.agreement.contains_key(above)
-                && !is_directory(local.get(above))
+            !is_directory(local.get(above))
                 && local.get(above) != self.agreement.get(above)
                 && !self.is_ignored(above)
                 && !self.is_held(above)

@@ -190,10 +190,11 @@ impl World {
             return false;
         }
         let said = said.unwrap_or_else(|error| panic!("publish: {error}"));
+        agree("published", said.changes.iter().map(|change| &change.path), &plan.publish.keys().cloned().collect());
         assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
         assert_eq!(said.changed, !plan.publish.is_empty());
-        assert_eq!(names(said.conflicts.iter().map(|conflict| &conflict.path)), plan.conflicts.into_keys().collect());
-        assert_eq!(names(said.held.iter().filter_map(|remark| remark.path.as_ref())), held);
+        agree("conflicts", said.conflicts.iter().map(|conflict| &conflict.path), &plan.conflicts.into_keys().collect());
+        agree("held", said.held.iter().filter_map(|remark| remark.path.as_ref()), &held);
         assert!(said.problems.is_empty() && said.warnings.is_empty(), "{:?} {:?}", said.problems, said.warnings);
         let changed = !plan.publish.is_empty();
         let mut tree = head;
@@ -266,8 +267,18 @@ impl Observer for Rival {
     }
 }
 
-pub(crate) fn names<'a>(paths: impl Iterator<Item = &'a RelPath>) -> BTreeSet<Name> {
-    paths.map(|path| path.as_bytes().to_vec()).collect()
+/// Holds paths that the engine named against those that the model expects.
+pub(crate) fn agree<'a>(what: &str, said: impl Iterator<Item = &'a RelPath>, expected: &BTreeSet<Name>) {
+    let said: BTreeSet<Name> = said.map(|path| path.as_bytes().to_vec()).collect();
+    let shown = |names: &BTreeSet<Name>, others: &BTreeSet<Name>| -> Vec<String> {
+        names.difference(others).map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    };
+    assert!(
+        said == *expected,
+        "{what}: only the engine says {:?}, only the model {:?}",
+        shown(&said, expected),
+        shown(expected, &said)
+    );
 }
 
 /// The root of a tree by the engine's own room: what a disk with exactly this content must measure.
