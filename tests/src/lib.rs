@@ -4,8 +4,8 @@
 pub mod cli;
 pub mod cluster;
 pub mod conformance;
-pub mod debian;
 pub mod crash;
+pub mod debian;
 pub mod faults;
 pub mod node;
 pub mod place;

@@ -203,15 +203,7 @@ mod tests {
         ]);
         assert_eq!(
             order,
-            [
-                "Remove a/b/c",
-                "GiveWay a/b",
-                "GiveWay a",
-                "MakeDirectory e",
-                "Place(0) a",
-                "Place(5) e/f",
-                "Remove d"
-            ]
+            ["Remove a/b/c", "GiveWay a/b", "GiveWay a", "MakeDirectory e", "Place(0) a", "Place(5) e/f", "Remove d"]
         );
     }
 

@@ -33,8 +33,8 @@ use crate::path::RelPath;
 use crate::tree::{Change, Entry, Tree};
 
 pub use guard::{Guard, Place, check_place, check_removal};
-pub use unsettled::Unsettled;
 use unsettled::Met;
+pub use unsettled::Unsettled;
 
 /// Who wins where both sides differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +166,12 @@ impl Plan {
                 self.conflicts.push(Sides::Both(mine, theirs).into_clash());
             }
             (_, Sides::Theirs(change)) => {
-                self.apply.push(Application { path: change.path, have: change.before, want: change.after, keep: false });
+                self.apply.push(Application {
+                    path: change.path,
+                    have: change.before,
+                    want: change.after,
+                    keep: false,
+                });
             }
             (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
                 keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),

@@ -217,8 +217,7 @@ impl World {
         let hub = self.site.hub().display().to_string();
         let ledger = Arc::new(MemoryLedger::default());
         let hub = depsync_transports::open(&hub, depsync_engine::name::DeploymentName::default(), ledger);
-        let retention =
-            Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
+        let retention = Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
         let done = hub.expect("opens").gc(&self.site.context(), &retention);
         let done = done.unwrap_or_else(|error| panic!("gc: {error}"));
         self.note(format!("  {done:?}"));

@@ -85,9 +85,36 @@ impl Editor {
 
     fn name(&mut self) -> Name {
         let plain: [&[u8]; 30] = [
-            b"a", b"b", b"c", b"d.txt", b"conf", b"lib", b"web.xml", b"app.war", b"lib.jar", b"x.zip", b"a.log", b"b.log",
-            b"cache", b"data.dat", b"t.tmp", b"~lock", b"-rf", b"--", b" ", b"a b ", b"new\nline", b"\xff\xfe", b"a\xc3",
-            b"\xc3\xa9", b"a-", b"a.", b"*", b"%41", b"\x01", b"...",
+            b"a",
+            b"b",
+            b"c",
+            b"d.txt",
+            b"conf",
+            b"lib",
+            b"web.xml",
+            b"app.war",
+            b"lib.jar",
+            b"x.zip",
+            b"a.log",
+            b"b.log",
+            b"cache",
+            b"data.dat",
+            b"t.tmp",
+            b"~lock",
+            b"-rf",
+            b"--",
+            b" ",
+            b"a b ",
+            b"new\nline",
+            b"\xff\xfe",
+            b"a\xc3",
+            b"\xc3\xa9",
+            b"a-",
+            b"a.",
+            b"*",
+            b"%41",
+            b"\x01",
+            b"...",
         ];
         match self.dice.below(100) {
             0..3 => vec![b'L'; 255],
@@ -136,16 +163,17 @@ impl Editor {
     fn rewrite(&mut self, at: &Path) -> String {
         let old = fs::read(at).expect("a file");
         let name = at.file_name().expect("a name").as_bytes();
-        let new = if old.len() > ZIP_AROUND + 8 && old.starts_with(b"PK") && old.ends_with(&[0, 0]) && name.ends_with(b"r") {
-            zip(&self.noise(old.len() - ZIP_AROUND))
-        } else if old.len() > 20_000 && self.dice.chance(70) {
-            // A little in the middle of something large.
-            let (mut new, some, start) = (old.clone(), self.noise(16), self.dice.below(old.len() - 16));
-            new[start..start + 16].copy_from_slice(&some);
-            new
-        } else {
-            self.noise(old.len())
-        };
+        let new =
+            if old.len() > ZIP_AROUND + 8 && old.starts_with(b"PK") && old.ends_with(&[0, 0]) && name.ends_with(b"r") {
+                zip(&self.noise(old.len() - ZIP_AROUND))
+            } else if old.len() > 20_000 && self.dice.chance(70) {
+                // A little in the middle of something large.
+                let (mut new, some, start) = (old.clone(), self.noise(16), self.dice.below(old.len() - 16));
+                new[start..start + 16].copy_from_slice(&some);
+                new
+            } else {
+                self.noise(old.len())
+            };
         let found = at.metadata().expect("metadata");
         let by_rename = self.dice.chance(40);
         if by_rename {

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use depsync_engine::context::Observer;
-use depsync_engine::engine::{
-    Node, Options, PublishOptions, PublishOutcome, Role,
-};
+use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role};
 use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::path::RelPath;
@@ -179,12 +177,19 @@ impl World {
         let agreement = member.agreement.clone();
         let held = if options.no_hold { BTreeSet::new() } else { held(&agreement, &before.tree, &rules) };
         let forget = options.forget.iter().map(|path| path.as_bytes().to_vec()).collect();
-        let merge =
-            Merge { agreement: &agreement, disk: &before.tree, wanted: &head, rules: &rules, held: &held, forget: &forget };
+        let merge = Merge {
+            agreement: &agreement,
+            disk: &before.tree,
+            wanted: &head,
+            rules: &rules,
+            held: &held,
+            forget: &forget,
+        };
         let plan = merge.plan(Wins::Nobody);
-        let counts = Counts::of(plan.publish.iter().map(|(path, after)| (agreement.contains_key(path), after.is_some())));
-        let passes = passes(agreement.len(), counts.after(agreement.len()))
-            && passes(head.len(), counts.after(head.len()));
+        let counts =
+            Counts::of(plan.publish.iter().map(|(path, after)| (agreement.contains_key(path), after.is_some())));
+        let passes =
+            passes(agreement.len(), counts.after(agreement.len())) && passes(head.len(), counts.after(head.len()));
         if !passes && !options.allow_mass_delete {
             assert_eq!(said.expect_err("a mass removal").kind(), ErrorKind::Refused);
             return false;
@@ -309,7 +314,9 @@ pub(crate) fn assert_same(found: &Tree, expected: &Tree) {
         .take(5)
         .map(|path| {
             let shown = |item: Option<&Item>| match item {
-                Some(Item::File(mode, bytes)) => format!("file {mode:o} {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)])),
+                Some(Item::File(mode, bytes)) => {
+                    format!("file {mode:o} {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]))
+                }
                 other => format!("{other:?}"),
             };
             let (found, expected) = (shown(found.get(path)), shown(expected.get(path)));
