@@ -37,6 +37,21 @@ impl Ledger for RevDb {
             .map_err(self.failed("write the cache"))?;
         Ok(())
     }
+
+    fn hub_index(&self, hash: &Digest) -> Result<Option<Vec<u8>>> {
+        self.cache()
+            .prepare_cached("SELECT bytes FROM hub_index WHERE hash = ?1")
+            .and_then(|mut statement| statement.query_row([&hash.as_bytes()[..]], |row| row.get(0)).optional())
+            .map_err(self.failed("read the cache"))
+    }
+
+    fn remember_hub_index(&self, hash: &Digest, bytes: &[u8]) -> Result<()> {
+        self.cache()
+            .prepare_cached("INSERT OR REPLACE INTO hub_index VALUES (1, ?1, ?2)")
+            .and_then(|mut statement| statement.execute(params![&hash.as_bytes()[..], bytes]))
+            .map_err(self.failed("write the cache"))?;
+        Ok(())
+    }
 }
 
 impl RevDb {

@@ -60,7 +60,8 @@ pub(super) const STATE: [&str; 1] = ["
 "];
 
 /// `cache.db`.
-pub(super) const CACHE: [&str; 1] = ["
+pub(super) const CACHE: [&str; 2] = [
+    "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL CHECK (json_valid(value))
@@ -79,7 +80,15 @@ pub(super) const CACHE: [&str; 1] = ["
         name  BLOB PRIMARY KEY CHECK (length(name) = 32),
         bytes BLOB NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE hub_index (
+        id    INTEGER PRIMARY KEY CHECK (id = 1),
+        hash  BLOB NOT NULL CHECK (length(hash) = 32),
+        bytes BLOB NOT NULL
+    ) STRICT;
+",
+];
 
 /// Brings a database to the newest version, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str], path: &Path) -> Result<()> {

@@ -22,6 +22,13 @@ pub trait Ledger: Send + Sync {
 
     /// Remembers the tail of the pack `name`.
     fn remember_pack_tail(&self, name: &Digest, tail: &[u8]) -> Result<()>;
+
+    /// The multi-pack index `hash`, if it is the one remembered.
+    fn hub_index(&self, hash: &Digest) -> Result<Option<Vec<u8>>>;
+
+    /// Remembers the multi-pack index `hash` in the place of any other: a hub has one, and it is as large as all that
+    /// is alive in the hub.
+    fn remember_hub_index(&self, hash: &Digest, bytes: &[u8]) -> Result<()>;
 }
 
 /// A ledger in memory, for a process that keeps no state.
@@ -29,6 +36,7 @@ pub trait Ledger: Send + Sync {
 pub struct MemoryLedger {
     records: Mutex<BTreeMap<u64, Vec<u8>>>,
     tails: Mutex<HashMap<Digest, Vec<u8>>>,
+    index: Mutex<Option<(Digest, Vec<u8>)>>,
 }
 
 impl Ledger for MemoryLedger {
@@ -47,6 +55,16 @@ impl Ledger for MemoryLedger {
 
     fn remember_pack_tail(&self, name: &Digest, tail: &[u8]) -> Result<()> {
         self.tails.lock().unwrap_or_else(PoisonError::into_inner).insert(*name, tail.to_vec());
+        Ok(())
+    }
+
+    fn hub_index(&self, hash: &Digest) -> Result<Option<Vec<u8>>> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(index.as_ref().filter(|(known, _)| known == hash).map(|(_, bytes)| bytes.clone()))
+    }
+
+    fn remember_hub_index(&self, hash: &Digest, bytes: &[u8]) -> Result<()> {
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Some((*hash, bytes.to_vec()));
         Ok(())
     }
 }
