@@ -64,10 +64,18 @@ impl HubIndex {
             return Ok(Some(Read::Same));
         }
         let name = layout::index(&pointer.index);
-        let bytes = hub.get(&name, Frame::HubIndex.limit())?;
-        if Domain::Index.digest(&bytes) != pointer.index {
-            return Err(hub.damaged(&name, "its bytes are not those it is named by"));
-        }
+        let is_it = |bytes: &Vec<u8>| Domain::Index.digest(bytes) == pointer.index;
+        let bytes = match hub.ledger.hub_index(&pointer.index)?.filter(is_it) {
+            Some(remembered) => remembered,
+            None => {
+                let bytes = hub.get(&name, Frame::HubIndex.limit())?;
+                if !is_it(&bytes) {
+                    return Err(hub.damaged(&name, "its bytes are not those it is named by"));
+                }
+                hub.ledger.remember_hub_index(&pointer.index, &bytes)?;
+                bytes
+            }
+        };
         let raw: Raw = codec::decode(Frame::HubIndex, &bytes).map_err(|error| error.at(&name))?;
         let sorted = raw.objects.is_sorted_by(|left, right| (left.0, left.1) < (right.0, right.1));
         if !sorted || raw.objects.iter().any(|&(_, _, pack)| pack as usize >= raw.packs.len()) {
