@@ -13,6 +13,7 @@ use depsync_engine::transport::{Look, Transport};
 use depsync_tests::cluster::Site;
 use depsync_tests::recording::{Operation, Recording};
 use depsync_transports::MountStorage;
+use depsync_transports::hub::Retention;
 
 /// A cluster of a manager `m` and a worker `w`, both at revision 1 of `files` flat files.
 fn settled(files: usize) -> Site {
@@ -200,4 +201,38 @@ fn a_manager_that_skipped_a_hundred_revisions_does_not_read_them_all_to_publish(
     publish(&cx, &node);
     let lines = hub.take_lines();
     assert_eq!((lines.len(), packs(&lines)), (18 + 64, 64), "{lines:?}");
+}
+
+/// Runs gc so that it condemns: of the revisions only the newest stays.
+fn condemn(site: &Site) -> u64 {
+    let storage = MountStorage::new(site.hub(), false).expect("a storage");
+    let ledger = Arc::new(depsync_engine::transport::MemoryLedger::default());
+    let transport = depsync_transports::HubTransport::new(storage, "main".parse().expect("a name"), ledger);
+    let retention = Retention { keep_revisions: 1, keep_age: std::time::Duration::ZERO, ..Retention::default() };
+    transport.gc(&site.context(), &retention).expect("collects").condemned
+}
+
+#[test]
+fn after_gc_a_small_publish_does_not_read_the_whole_index_again() {
+    let site = settled(2_000);
+    let cx = site.context();
+    let change = |round: u32| {
+        fs::write(site.dir("m").join("file-00007.xml"), format!("<changed round=\"{round}\"/>")).expect("a file");
+    };
+    // The pack of revision 2 is needed by nobody once its one file has changed again.
+    for round in 0..2 {
+        change(round);
+        site.publish("m").expect("publishes");
+    }
+    site.update("w").expect("updates");
+    assert_eq!(condemn(&site), 1);
+    // The first publish after gc reads what gc wrote: as many bytes as there are objects.
+    for round in 2..5 {
+        change(round);
+        let (node, hub) = site.recorded("m");
+        publish(&cx, &node);
+        let calls = hub.take();
+        let bytes = read(&calls);
+        assert!(round == 2 || bytes < 16 << 10, "{bytes} bytes read: {calls:?}");
+    }
 }
