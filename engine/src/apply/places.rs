@@ -42,7 +42,7 @@ pub struct Wishes<'a> {
     pub state: Option<&'a Path>,
     /// Beneath this directory the state lies if no sibling can be.
     pub fallback: &'a Path,
-    /// The staging directory, if it is given.
+    /// The directory for staging areas, if it is given; several deployments may share it.
     pub staging: Option<&'a Path>,
     /// Whether the state must be there already.
     pub must_exist: bool,
@@ -61,7 +61,8 @@ impl Places {
             (None, _) => wishes.fallback.join(folder_for(&dir)),
         };
         let work = match (wishes.staging, sibling) {
-            (Some(staging), _) => WorkArea::Beside(staging.to_owned()),
+            // A folder of its own: whoever sweeps leftovers must not meet another deployment's files.
+            (Some(staging), _) => WorkArea::Beside(staging.join(folder_for(&dir))),
             (None, Some(sibling)) => WorkArea::Beside(sibling),
             (None, None) => WorkArea::Inside,
         };
@@ -192,6 +193,22 @@ mod tests {
         let places = Places::find(&top.path().join("new"), wishes(top.path())).expect("places");
         assert!(places.state.ends_with(".new.depsync") && !places.dir.exists());
         assert!(Places::find(&top.path().join("no/new"), wishes(top.path())).is_err());
+    }
+
+    #[test]
+    fn deployments_that_share_a_staging_directory_do_not_sweep_each_other() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let staging = top.path().join("staging");
+        let of = |name: &str| {
+            let wishes = Wishes { staging: Some(&staging), ..wishes(top.path()) };
+            Places::find(&top.path().join(name), wishes).expect("places")
+        };
+        let (one, two) = (of("one"), of("two"));
+        let staged = crate::apply::Stage::open(&one, "run").expect("a staging area");
+        drop(staged.create(0).expect("a file"));
+        crate::apply::Stage::sweep(&two).expect("swept");
+        assert!(staged.reopen(0).is_ok());
+        assert_ne!(one.recovery(), two.recovery());
     }
 
     #[test]
