@@ -13,6 +13,27 @@ fn open() -> (tempfile::TempDir, RevDb) {
     (dir, db)
 }
 
+#[test]
+fn a_released_migration_is_never_edited() {
+    // Whoever changes a table appends a migration, and adds its digest here.
+    let digests =
+        |migrations: &[&str]| migrations.iter().map(|text| Digest::of(text.as_bytes()).short()).collect::<Vec<_>>();
+    assert_eq!(digests(&schema::STATE), ["6a06bf8e5349"]);
+    assert_eq!(digests(&schema::CACHE), ["f07f412e0cea", "c9379f957e79"]);
+}
+
+#[test]
+fn one_multi_pack_index_is_remembered() {
+    let (dir, db) = open();
+    let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+    db.remember_hub_index(&old, b"old index").expect("remembers");
+    db.remember_hub_index(&new, b"new index").expect("remembers");
+    drop(db);
+    let db = RevDb::open(dir.path()).expect("opens");
+    assert_eq!(db.hub_index(&old).expect("asked"), None);
+    assert_eq!(db.hub_index(&new).expect("asked"), Some(b"new index".to_vec()));
+}
+
 fn tree_of(count: u32, salt: u8, pages: &mut MemoryPages) -> Digest {
     let entries = (0..count).map(|number| {
         let path = RelPath::new(format!("f{number:06}").into_bytes()).expect("path");
