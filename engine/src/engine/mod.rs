@@ -3,7 +3,8 @@
 //! Every command is: take the lock, finish what was interrupted, look at the hub, look at the disk, plan, halt if it
 //! looks like an accident, do it, settle, report. The parts are the rooms below; this room only puts them in order.
 //!
-//! The engine does not print, reads no environment and starts no thread that outlives a call.
+//! The engine does not print, reads no environment and starts no thread that outlives a call, but for
+//! rayon's pool, which is the process's.
 
 mod claim;
 mod disk;
