@@ -176,6 +176,19 @@ fn one_file_among_ten_thousand_costs_its_path_through_the_tree() {
         assert!(fetched < (32 << 10) + 1024, "{fetched} bytes fetched");
         worst = (worst.0.max(all), worst.1.max(pages), worst.2.max(read(&calls)));
     }
+    // Ten files cost at most ten paths, which share what is above.
+    for number in 0..10 {
+        fs::write(site.dir("m").join(format!("file-{:05}.xml", number * 997)), "<ten/>").expect("a file");
+    }
+    let (node, hub) = site.recorded("m");
+    publish(&cx, &node);
+    assert_eq!(hub.take().len(), 18);
+    let (pages, _) = pages_published(&site, &hub);
+    assert!((11..=10 * 2 + 1).contains(&pages), "{pages} pages");
+    let (node, hub) = site.recorded("w");
+    update(&cx, &node);
+    assert_eq!(hub.take().len(), 6);
+
     // 7,776, 3 and 8,027 when this was written.
     assert!(worst.0 < 9_000 && worst.1 <= 3 && worst.2 < 9_000, "bytes written, pages, bytes read: {worst:?}");
 }
