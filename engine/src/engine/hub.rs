@@ -63,11 +63,13 @@ impl Node {
     /// a node that knows its hub is one read. Opening it as well would tell more (can it be written to?), but finds
     /// that out by writing, which nobody wants of every node every minute.
     pub(super) fn look_at_hub(&self, cx: &Context, position: &mut Position, mode: OpenMode, look: Look) -> Result<Hub> {
+        let mut look = look;
         if self.identity().hub_id.is_some() && position.applied.is_some() {
             match self.find_head(cx, position, look) {
                 Ok(head) => return Ok(Hub { facts: None, head }),
-                // It may be another hub, or none: opening it tells which.
+                // It may be another hub, or none: opening it tells which. Or a hint that is wrong: the records tell.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Damaged) => {
+                    look = Look::Heal;
                 }
                 Err(error) => return Err(error),
             }
