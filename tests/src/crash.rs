@@ -11,8 +11,8 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use depsync_engine::context::{Context, Observer};
 use depsync_engine::engine::{PublishOptions, Role, Side, UpdateOptions};
@@ -171,6 +171,31 @@ impl Observer for Killer {
                 std::thread::park();
             }
         }
+    }
+}
+
+/// Copies a site at every step: what SIGKILL would leave there, for the cost of a copy.
+pub struct Copier {
+    top: PathBuf,
+    copies: Mutex<Vec<(String, Site)>>,
+}
+
+impl Copier {
+    /// An observer that copies `site`.
+    pub fn of(site: &Site) -> Self {
+        Self { top: site.path().to_owned(), copies: Mutex::default() }
+    }
+
+    /// The copies, each with the step that was about to be taken.
+    pub fn take(&self) -> Vec<(String, Site)> {
+        std::mem::take(&mut *self.copies.lock().expect("no panic"))
+    }
+}
+
+impl Observer for Copier {
+    fn step(&self, name: &'static str) {
+        let mut copies = self.copies.lock().expect("no panic");
+        copies.push((name.to_owned(), Site::at(&self.top).copy()));
     }
 }
 

@@ -76,7 +76,7 @@ fn publish_killed(part: usize) {
         let again = site.publish("m").expect("publishes");
         assert_eq!((again.revision, again.conflicts.len()), (Some(2), 0), "{shown}: {again:?}");
         check_same(&snapshot(&site.dir("m")), &new, shown);
-        for worker in ["w", "fresh", "later"] {
+        for worker in ["w", "fresh"] {
             site.update(worker).expect("updates");
             check_same(&snapshot(&site.dir(worker)), &new, shown);
         }
@@ -193,7 +193,13 @@ fn another_manager_publishes_after_a_killed_publish() {
 
 #[test]
 fn rollback_killed() {
-    let (scene, old, new) = changed_site();
+    let scene = Site::new();
+    write_tree(&scene.dir("m"), &[("a", "one"), ("b", "two"), ("c/d", "three"), ("gone", "x")]);
+    let old = snapshot(&scene.dir("m"));
+    scene.publish("m").expect("publishes");
+    write_tree(&scene.dir("m"), &[("a", "changed"), ("new/f", "new")]);
+    std::fs::remove_file(scene.dir("m").join("gone")).expect("remove");
+    let new = snapshot(&scene.dir("m"));
     scene.publish("m").expect("publishes");
     scene.update("w").expect("updates");
     at_every_step(&scene, "m", Work::Rollback(1), (0, 1), |site, shown| {

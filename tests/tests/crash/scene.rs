@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use depsync_engine::context::{Context, Observer};
+use depsync_engine::engine::UpdateOptions;
 use depsync_tests::cluster::Site;
-use depsync_tests::crash::{self, Child, End, Work};
+use depsync_tests::crash::{self, Child, Copier, End, Work};
 use depsync_tests::node::noise;
 use depsync_tests::snapshot::{Item, Snapshot, snapshot, write_tree};
 
@@ -107,11 +110,34 @@ impl Scene {
         crash::run(site, Child { node: self.node, work: Work::Update, poor: self.setting.poor }, at)
     }
 
-    /// Runs the update to its end, under the same restrictions.
-    pub(crate) fn finish(&self, site: &Site) {
-        match self.run(site, None) {
-            End::Finished(_) => {}
-            other => panic!("the update after the crash: {other:?}"),
+    /// Updates in this process, under the same restrictions.
+    pub(crate) fn finish_here(&self, site: &Site) {
+        self.update_under(site, &site.context());
+    }
+
+    /// Updates in this process; gives the site as it was before every step.
+    pub(crate) fn copies_at_every_step(&self, site: &Site) -> Vec<(String, Site)> {
+        let copier = Arc::new(Copier::of(site));
+        self.update_under(site, &site.context().with_observer(Arc::clone(&copier) as Arc<dyn Observer>));
+        copier.take()
+    }
+
+    fn update_under(&self, site: &Site, cx: &Context) {
+        let update = || {
+            let node = site.node_under(cx, self.node)?;
+            node.update(cx, &UpdateOptions::default())
+        };
+        let updated = if self.setting.poor {
+            let restricted = || {
+                crash::make_poor();
+                update()
+            };
+            std::thread::scope(|scope| scope.spawn(restricted).join().expect("no panic"))
+        } else {
+            update()
+        };
+        if let Err(error) = updated {
+            panic!("the update after the crash: {error}");
         }
     }
 
