@@ -7,6 +7,8 @@ pub mod conformance;
 pub mod crash;
 pub mod debian;
 pub mod faults;
+pub mod guarded;
+pub mod mounted;
 pub mod node;
 pub mod place;
 pub mod recording;
