@@ -1,18 +1,14 @@
 //! The commands beside publish: update, rollback, verify, resolve, gc, a lost state.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use depsync_engine::engine::{Role, Side, UpdateOptions};
 use depsync_engine::error::ErrorKind;
 use depsync_engine::path::RelPath;
-use depsync_engine::transport::MemoryLedger;
-use depsync_transports::hub::Retention;
 
 use crate::member::{Moment, state};
 use crate::oracle::{Merge, Name, Plan, Rules, Wins, carry_out, edit, passes, visible};
-use crate::world::{Counts, World, agree};
+use crate::world::{Collector, Counts, World, agree};
 
 /// What bringing a disk to a revision should have done.
 struct Brought {
@@ -44,7 +40,8 @@ impl World {
     pub(crate) fn update(&mut self, who: usize, options: &UpdateOptions) -> bool {
         self.note(format!("{}: update {options:?}", self.members[who].name));
         let before = self.moment(who);
-        let said = self.node(who).update(&self.site.context(), options);
+        let cx = self.context();
+        let said = self.node(who).update(&cx, options);
         if self.hub.is_empty() {
             let nothing = said.map_or_else(|error| error.kind() == ErrorKind::Unreachable, |said| !said.changed);
             assert!(nothing, "there is nothing to update to");
@@ -117,7 +114,8 @@ impl World {
     pub(crate) fn rollback(&mut self, who: usize, to: usize) {
         self.note(format!("{}: rollback {to}", self.members[who].name));
         let before = self.moment(who);
-        let said = self.node(who).rollback(&self.site.context(), to as u64, "");
+        let cx = self.context();
+        let said = self.node(who).rollback(&cx, to as u64, "");
         let member = &self.members[who];
         if !member.writes() {
             assert_eq!(said.expect_err("no manager").kind(), ErrorKind::Usage);
@@ -214,11 +212,7 @@ impl World {
         if self.hub.is_empty() {
             return;
         }
-        let hub = self.site.hub().display().to_string();
-        let ledger = Arc::new(MemoryLedger::default());
-        let hub = depsync_transports::open(&hub, depsync_engine::name::DeploymentName::default(), ledger);
-        let retention = Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
-        let done = hub.expect("opens").gc(&self.site.context(), &retention);
+        let done = Collector::collect(&self.site, keep);
         let done = done.unwrap_or_else(|error| panic!("gc: {error}"));
         self.note(format!("  {done:?}"));
         self.oldest = self.oldest.max((self.hub.len() + 1).saturating_sub(keep));

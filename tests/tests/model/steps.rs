@@ -51,6 +51,9 @@ impl World {
         let manager = self.dice.below(2);
         let worker = 2 + self.dice.below(2);
         let anybody = self.dice.below(4);
+        if self.dice.chance(12) {
+            self.meddle = Some((1 + self.dice.below(4), self.dice.below(16), 1 + self.dice.below(2)));
+        }
         match self.dice.below(100) {
             0..22 => self.edits(manager, 4),
             22..30 => self.edits(worker, 3),
@@ -77,6 +80,7 @@ impl World {
             }
             91..94 => {
                 if let Some(to) = self.kept_revision() {
+                    self.meddle = None;
                     self.rollback(manager, to);
                 }
             }
@@ -107,6 +111,10 @@ impl World {
         options.prune = self.is_worker(who) && self.dice.chance(10);
         if self.dice.chance(15) {
             self.update(who, &UpdateOptions { dry_run: true, ..options.clone() });
+        }
+        if options.to.is_some() {
+            // That revision may be the one that goes.
+            self.meddle = None;
         }
         self.update(who, &options)
     }
@@ -141,12 +149,15 @@ impl World {
     /// Everybody stops editing; conflicts are resolved; what was ignored is cleared away. Then all are equal.
     pub(crate) fn settle(&mut self) {
         self.note("--- settling ---".to_owned());
-        for who in MANAGERS {
-            let dir = self.dir(who);
-            remove(&crate::edit::place(&dir, PATTERNS));
-            self.clear_ignored(who);
+        // Once more after they agree: one manager's patterns may only now have come to the other.
+        for _ in 0..2 {
+            for who in MANAGERS {
+                let dir = self.dir(who);
+                remove(&crate::edit::place(&dir, PATTERNS));
+                self.clear_ignored(who);
+            }
+            self.agree();
         }
-        self.agree();
         for who in EVERYBODY {
             let update = UpdateOptions { unpin: true, allow_mass_delete: true, ..UpdateOptions::default() };
             self.update(who, &update);

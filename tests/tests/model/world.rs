@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use depsync_engine::context::Observer;
+use depsync_engine::context::{Context, Observer};
 use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role};
 use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
+use depsync_engine::name::DeploymentName;
 use depsync_engine::path::RelPath;
+use depsync_engine::transport::MemoryLedger;
 use depsync_engine::tree::{self, Entry, LinkTarget, MemoryPages, Mode};
 use depsync_tests::cluster::Site;
 use depsync_tests::snapshot::Item;
+use depsync_transports::hub::{Collected, Retention};
 
 use crate::dice::Dice;
 use crate::edit::{Editor, unlock};
@@ -39,6 +43,8 @@ pub(crate) struct World {
     pub(crate) oldest: usize,
     /// Every content ever published.
     published: BTreeSet<Vec<u8>>,
+    /// What happens in the middle of the next command: gc, keeping so many revisions, after so many steps, so often.
+    pub(crate) meddle: Option<(usize, usize, usize)>,
     log: Vec<String>,
 }
 
@@ -60,6 +66,7 @@ impl World {
             hub: Vec::new(),
             oldest: 1,
             published: BTreeSet::new(),
+            meddle: None,
             log: Vec::new(),
         }
     }
@@ -83,6 +90,16 @@ impl World {
     /// Opens the node as its next process would.
     pub(crate) fn node(&self, who: usize) -> Node {
         self.site.open(self.options(who))
+    }
+
+    /// The context of the next command.
+    pub(crate) fn context(&mut self) -> Context {
+        let cx = self.site.context();
+        let Some((keep, after, times)) = self.meddle.take().filter(|_| !self.hub.is_empty()) else { return cx };
+        self.note(format!("  gc, keeping {keep}, {times} times after {after} steps"));
+        // One more than there are: it may be run when a new one stands already.
+        self.oldest = self.oldest.max((self.hub.len() + 2).saturating_sub(keep));
+        cx.with_observer(Arc::new(Collector { site: Arc::clone(&self.site), keep, when: Mutex::new((after, times)) }))
     }
 
     pub(crate) fn moment(&self, who: usize) -> Moment {
@@ -133,7 +150,8 @@ impl World {
 
     pub(crate) fn publish(&mut self, who: usize, options: &PublishOptions) -> bool {
         self.note(format!("{}: publish {options:?}", self.members[who].name));
-        let said = self.node(who).publish(&self.site.context(), options);
+        let cx = self.context();
+        let said = self.node(who).publish(&cx, options);
         self.judge_publish(who, options, said)
     }
 
@@ -251,6 +269,42 @@ impl Counts {
     fn after(self, entries: usize) -> usize {
         let small = |count: u64| usize::try_from(count).expect("small");
         (entries + small(self.added)).saturating_sub(small(self.removed))
+    }
+}
+
+/// Collects garbage in the middle of somebody else's command, at one of its steps, once or twice.
+pub(crate) struct Collector {
+    pub(crate) site: Arc<Site>,
+    pub(crate) keep: usize,
+    /// How many steps to let pass first, and how often to collect then.
+    pub(crate) when: Mutex<(usize, usize)>,
+}
+
+impl Collector {
+    pub(crate) fn collect(site: &Site, keep: usize) -> Result<Collected> {
+        let ledger = Arc::new(MemoryLedger::default());
+        let hub = depsync_transports::open(&site.hub().display().to_string(), DeploymentName::default(), ledger)?;
+        let retention = Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
+        hub.gc(&site.context(), &retention)
+    }
+}
+
+impl Observer for Collector {
+    fn step(&self, name: &'static str) {
+        // What is half uploaded is younger than any grace period; here that is none at all.
+        if name.starts_with("durable.") || name == "hub.format" {
+            return;
+        }
+        let mut when = self.when.lock().expect("no panic");
+        match *when {
+            (0, times) => {
+                for _ in 0..times {
+                    Self::collect(&self.site, self.keep).expect("collects");
+                }
+                *when = (0, 0);
+            }
+            (steps, times) => *when = (steps - 1, times),
+        }
     }
 }
 
