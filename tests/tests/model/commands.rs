@@ -6,7 +6,7 @@ use depsync_engine::engine::{Role, Side, UpdateOptions};
 use depsync_engine::error::ErrorKind;
 use depsync_engine::path::RelPath;
 
-use crate::member::{Moment, state};
+use crate::member::Moment;
 use crate::oracle::{Merge, Name, Plan, Rules, Wins, carry_out, edit, passes, visible};
 use crate::world::{Collector, Counts, World, agree};
 
@@ -221,10 +221,8 @@ impl World {
     /// The machine is set up anew: the state is gone, the directory is not.
     pub(crate) fn reinstall(&mut self, who: usize) {
         self.note(format!("{}: reinstalled", self.members[who].name));
-        let state = state(&self.dir(who));
-        if state.exists() {
-            std::fs::remove_dir_all(state).expect("remove");
-        }
+        let state = self.node(who).places().state.clone();
+        std::fs::remove_dir_all(state).expect("remove");
         self.members[who].forget_everything();
     }
 

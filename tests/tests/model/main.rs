@@ -19,7 +19,7 @@ mod world;
 use world::World;
 
 /// As many as two slow cores make in about a minute, unoptimised.
-const CASES: u64 = 200;
+const CASES: u64 = 150;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use depsync_engine::engine::Role;
 use depsync_tests::snapshot::{Item, snapshot};
@@ -94,6 +93,11 @@ impl Moment {
         }
     }
 
+    /// The content of the file or link at `path`.
+    pub(crate) fn content(&self, path: &[u8]) -> Option<&[u8]> {
+        content(self.tree.get(path)?)
+    }
+
     /// Files and links, by their content.
     pub(crate) fn contents(&self) -> impl Iterator<Item = (&Name, &[u8])> {
         self.tree.iter().filter_map(|(path, item)| Some((path, content(item)?)))
@@ -109,15 +113,9 @@ pub(crate) fn content(item: &Item) -> Option<&[u8]> {
     }
 }
 
-/// The contents that lie in the recovery area of the node at `dir`.
-pub(crate) fn recovered(dir: &Path) -> BTreeSet<Vec<u8>> {
-    snapshot(&state(dir).join("recovery")).values().filter_map(content).map(<[u8]>::to_vec).collect()
-}
-
-/// The state of the node at `dir`.
-pub(crate) fn state(dir: &Path) -> PathBuf {
-    let name = [&b"."[..], dir.file_name().expect("a name").as_bytes(), b".depsync"].concat();
-    dir.with_file_name(std::ffi::OsStr::from_bytes(&name))
+/// The contents that lie in a recovery area.
+pub(crate) fn recovered(area: &Path) -> BTreeSet<Vec<u8>> {
+    snapshot(area).values().filter_map(content).map(<[u8]>::to_vec).collect()
 }
 
 /// Removes what nobody tracks and what is ignored.

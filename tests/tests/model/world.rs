@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) hub: Vec<Revision>,
     /// The oldest revision that gc has surely left alone.
     pub(crate) oldest: usize,
+    /// A node whose directory lies where nothing can lie beside it: its files are staged inside.
+    inside: Option<usize>,
     /// Every content ever published.
     published: BTreeSet<Vec<u8>>,
     /// What happens in the middle of the next command: gc, keeping so many revisions, after so many steps, so often.
@@ -56,15 +58,19 @@ impl World {
         let managers = ["m1", "m2"].map(|name| Member::new(name, role(Role::ReadWrite)));
         let workers = ["w1", "w2"].map(|name| Member::new(name, role(Role::ReadOnly)));
         let editor = Editor::new(Dice::new(dice.roll()));
+        let inside = dice.pick(&[None, None, Some(0), Some(3)]).flatten();
+        let site = Arc::new(Site::new());
+        std::fs::create_dir(site.path().join("webapps")).expect("mkdir");
         let members = managers.into_iter().chain(workers).collect();
         Self {
             seed,
-            site: Arc::new(Site::new()),
+            site,
             dice,
             editor,
             members,
             hub: Vec::new(),
             oldest: 1,
+            inside,
             published: BTreeSet::new(),
             meddle: None,
             log: Vec::new(),
@@ -76,7 +82,8 @@ impl World {
     }
 
     pub(crate) fn dir(&self, who: usize) -> PathBuf {
-        self.site.dir(self.members[who].name)
+        let name = self.members[who].name;
+        if self.inside == Some(who) { self.site.path().join("webapps").join(name) } else { self.site.dir(name) }
     }
 
     pub(crate) fn head(&self) -> Tree {
@@ -84,7 +91,7 @@ impl World {
     }
 
     fn options(&self, who: usize) -> Options {
-        Options { role: self.members[who].role, ..self.site.options(self.members[who].name) }
+        Options { role: self.members[who].role, dir: self.dir(who), ..self.site.options(self.members[who].name) }
     }
 
     /// Opens the node as its next process would.
@@ -124,11 +131,15 @@ impl World {
         let after = self.moment(who);
         assert_same(&after.tree, predicted);
         before.check_times(&after);
-        let aside = recovered(&self.dir(who));
+        let mut aside = None;
         for (path, content) in before.contents() {
-            let still_there = after.contents().any(|(other, now)| other == path && now == content);
+            let still_there = after.content(path) == Some(content);
+            if still_there || self.published.contains(content) {
+                continue;
+            }
+            let aside = aside.get_or_insert_with(|| recovered(&self.node(who).places().recovery()));
             assert!(
-                still_there || self.published.contains(content) || aside.contains(content),
+                aside.contains(content),
                 "lost: {} had {:?}, which is neither in the hub nor aside",
                 String::from_utf8_lossy(path),
                 String::from_utf8_lossy(content)
