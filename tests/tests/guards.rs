@@ -11,7 +11,8 @@ use depsync_tests::guarded::refused;
 use depsync_tests::mounted::{Tmpfs, as_root};
 use depsync_tests::snapshot::{snapshot, write_tree};
 
-const TREE: &[(&str, &str)] = &[("a", "a"), ("b", "b"), ("c/d", "d"), ("c/e", "e"), ("f.war", "not really"), ("g", "g")];
+const TREE: &[(&str, &str)] =
+    &[("a", "a"), ("b", "b"), ("c/d", "d"), ("c/e", "e"), ("f.war", "not really"), ("g", "g")];
 
 /// A manager and a worker at revision 2.
 fn site() -> Site {
