@@ -18,8 +18,7 @@
 //! - conflicts are closed under parents: removing `a` against adding `a/b` is a conflict of both paths, so that what
 //!   goes through is a well-formed tree on both sides;
 //! - a path that the agreement does not know is never removed (pruning is asked for explicitly);
-//! - an ignored path that is tracked is never touched: what of it leaves the hub leaves the agreement, and stays on
-//!   the disk. One that is new comes in like any other: the rules that no longer hide it may come with it.
+//! - an ignored path is never touched: what of it leaves the hub leaves the agreement, and stays on the disk.
 
 mod closure;
 mod guard;
@@ -137,8 +136,6 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
             Met::Nothing => theirs.push(change),
             // It left the deployment; what is here under its name is nobody's business any more.
             Met::Hidden if change.after.is_none() => plan.agree.push((change.path, None)),
-            // New here, perhaps together with the rules that no longer hide it: taking a step begins with a look.
-            Met::Hidden if change.before.is_none() => theirs.push(change),
             Met::Hidden | Met::Listed => plan.blocked.push(change.path),
         }
     }
