@@ -95,7 +95,7 @@ impl Node {
             dry_run: false,
             allow_mass_delete: true,
         };
-        let done = self.bring_to(cx, &mut position, &before, target, &manner)?;
+        let done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         let done = done.into_outcome(begun, target.revision.number);
         outcome.conflicts = done.conflicts;
         outcome.problems = done.problems;

@@ -15,7 +15,7 @@ use crate::name::{Revision, random_bytes};
 use crate::path::RelPath;
 use crate::plan::{self, Application, Clash, Guard, Plan, Policy, Trees, Unsettled};
 use crate::revdb::{Applied, JournalHead, Position, Settlement, Work};
-use crate::scan::{Everything, Interest};
+use crate::scan::{Everything, IGNORE_FILE, Interest};
 use crate::stamp::Stamp;
 use crate::transport::{Look, OpenMode, Outcome};
 use crate::tree::{self, Change, Entry, Mode, Overlay, Tree, empty_root};
@@ -42,6 +42,8 @@ pub(super) struct Progressed {
     pub(super) applied: Vec<Application>,
     pub(super) conflicts: Vec<Clash>,
     pub(super) problems: Vec<Remark>,
+    /// Whether something newer in the hub could not come because the path was not measured here.
+    pub(super) blocked: bool,
     pub(super) kept: Vec<RelPath>,
     pub(super) warnings: Vec<String>,
     pub(super) fetched: u64,
@@ -101,7 +103,7 @@ impl Node {
             dry_run: options.dry_run,
             allow_mass_delete: options.allow_mass_delete || accepted,
         };
-        let mut done = self.bring_to(cx, &mut position, &before, target, &manner)?;
+        let mut done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         kept_aside.append(&mut done.kept);
         Ok(UpdateOutcome {
             from,
@@ -120,6 +122,30 @@ impl Node {
         }
         let record = self.record_number(cx, number)?;
         Ok(Target { revision: record.revision(), root: record.payload().root })
+    }
+
+    /// [`Self::bring_to`], and once more if the ignore patterns themselves changed: what the old ones hid can come now.
+    pub(super) fn bring_whole_to(
+        &self,
+        cx: &Context,
+        position: &mut Position,
+        before: &Position,
+        target: Target,
+        manner: &Manner,
+    ) -> Result<Progressed> {
+        let first = self.bring_to(cx, position, before, target, manner)?;
+        let patterns = |application: &Application| application.path.as_bytes() == IGNORE_FILE.as_bytes();
+        if manner.dry_run || !first.blocked || !first.applied.iter().any(patterns) {
+            return Ok(first);
+        }
+        let before = position.clone();
+        let second = self.bring_to(cx, position, &before, target, manner)?;
+        Ok(Progressed {
+            applied: first.applied.into_iter().chain(second.applied).collect(),
+            kept: first.kept.into_iter().chain(second.kept).collect(),
+            fetched: first.fetched + second.fetched,
+            ..second
+        })
     }
 
     /// Plans, guards, stages, commits and settles: the directory goes to `target`.
@@ -172,8 +198,9 @@ impl Node {
         }
         self.check_disk(position, &disk, &trees, manner, old.entries)?;
         check_parents(&plan.apply, &trees.wanted)?;
+        done.blocked = !plan.blocked.is_empty();
         for path in std::mem::take(&mut plan.blocked) {
-            let reason = "the hub has a newer version, but what is here cannot be read".to_owned();
+            let reason = "the hub has a newer version, but it is ignored or cannot be read here".to_owned();
             done.problems.push(Remark { path: Some(path), reason });
         }
         done.conflicts = std::mem::take(&mut plan.conflicts);

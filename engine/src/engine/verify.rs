@@ -42,7 +42,7 @@ impl Node {
             self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
             let manner =
                 Manner { policy: Policy::HubWins, full: true, prune: false, dry_run: false, allow_mass_delete: true };
-            repaired = self.bring_to(cx, &mut position, &before, Target { revision, root }, &manner)?;
+            repaired = self.bring_whole_to(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }
         let found = self.compare(cx, &mut position, !repair)?;
         Ok(VerifyOutcome {
