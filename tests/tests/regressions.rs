@@ -79,3 +79,18 @@ fn a_directory_that_gives_way_takes_what_is_untracked_in_its_directories_along()
     let kept = |item: &Item| matches!(item, Item::File(_, bytes) if bytes == b"the server's");
     assert!(aside.values().any(kept));
 }
+
+#[test]
+fn what_the_old_patterns_hid_comes_with_the_new_ones() {
+    let site = tracked_and_ignored();
+    std::fs::write(site.dir("w").join("a.log"), "the server's").expect("write");
+    std::fs::remove_file(site.dir("m").join(".depsyncignore")).expect("remove");
+    std::fs::write(site.dir("m").join("a.log"), "two").expect("write");
+    let published = site.publish("m").expect("publishes");
+    let update = site.update("w").expect("updates");
+    assert!(update.problems.is_empty(), "{:?}", update.problems);
+    assert_eq!((update.modified, update.removed), (1, 1));
+    assert_eq!(update.kept_aside, [path("a.log")]);
+    let verified = site.node("w").verify(&site.context(), false).expect("verifies");
+    assert!(verified.matches && verified.measured == published.root);
+}

@@ -7,7 +7,7 @@ use depsync_engine::error::ErrorKind;
 use depsync_engine::path::RelPath;
 
 use crate::member::Moment;
-use crate::oracle::{Merge, Name, Plan, Rules, Wins, carry_out, edit, passes, visible};
+use crate::oracle::{Merge, Name, PATTERNS, Plan, Rules, Tree, Wins, carry_out, edit, passes, visible};
 use crate::world::{Collector, Counts, World, agree};
 
 /// What bringing a disk to a revision should have done.
@@ -80,34 +80,49 @@ impl World {
         said.changed
     }
 
-    /// Lets the model bring the disk to revision `target`, and holds the real disk against it.
+    /// Lets the model bring the disk to revision `target`, twice where the patterns changed, and holds the real disk
+    /// against it.
     fn bring(&mut self, who: usize, before: &Moment, target: usize, wins: Wins, options: &UpdateOptions) -> Brought {
+        let mut disk = before.tree.clone();
+        let mut brought = self.bring_once(who, &mut disk, target, wins, options);
+        if !options.dry_run && !brought.plan.blocked.is_empty() && brought.applied().contains(PATTERNS) {
+            let again = self.bring_once(who, &mut disk, target, wins, options);
+            // What the first had to leave may have gone with the second.
+            brought.plan.apply.retain(|path, _| !brought.left.contains(path));
+            brought.plan.apply.extend(again.plan.apply);
+            brought.left = again.left;
+            (brought.plan.blocked, brought.plan.conflicts) = (again.plan.blocked, again.plan.conflicts);
+        }
+        self.check_disk(who, before, &disk);
+        brought
+    }
+
+    fn bring_once(
+        &mut self,
+        who: usize,
+        disk: &mut Tree,
+        target: usize,
+        wins: Wins,
+        options: &UpdateOptions,
+    ) -> Brought {
+        let before = disk.clone();
         let wanted = self.hub[target - 1].tree.clone();
-        let (rules, none) = (Rules::of(&before.tree), BTreeSet::new());
+        let (rules, none) = (Rules::of(disk), BTreeSet::new());
         let agreement = self.members[who].agreement.clone();
-        let merge = Merge {
-            agreement: &agreement,
-            disk: &before.tree,
-            wanted: &wanted,
-            rules: &rules,
-            held: &none,
-            forget: &none,
-        };
+        let merge =
+            Merge { agreement: &agreement, disk: &before, wanted: &wanted, rules: &rules, held: &none, forget: &none };
         let mut plan = merge.plan(wins);
         if options.prune {
             merge.prune(&mut plan);
         }
-        let mut disk = before.tree.clone();
         if options.dry_run {
-            self.check_disk(who, before, &disk);
             return Brought { plan, left: BTreeSet::new() };
         }
-        let left = carry_out(&mut disk, &plan.apply);
+        let left = carry_out(disk, &plan.apply);
         let member = &mut self.members[who];
         let applied = plan.apply.iter().filter(|(path, _)| !left.contains(*path)).map(|(path, one)| (path, &one.want));
         edit(&mut member.agreement, applied.chain(&plan.agree));
         member.applied = Some(target);
-        self.check_disk(who, before, &disk);
         Brought { plan, left }
     }
 
