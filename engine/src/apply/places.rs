@@ -5,6 +5,10 @@
 //! there. A hidden sibling `.NAME.depsync/` serves both. Where no sibling can be (the directory is a mount point, lies
 //! below a `webapps`, or its parent cannot be written) the state goes elsewhere, files are staged inside as hidden
 //! *files*, and what is kept aside is copied to the state.
+//!
+//! Law: a state that exists is found again, whatever is mounted. A mount point has its state elsewhere, and the plain
+//! directory that is left when the file system is not mounted could have a sibling: with a new and ignorant state there,
+//! every guard would be off just when it is needed.
 
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +17,7 @@ use rustix::fs::Access;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
-use crate::revdb::on_network_file_system;
+use crate::revdb::{has_state, on_network_file_system};
 
 /// Where files are staged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,16 +57,28 @@ impl Places {
     pub fn find(dir: &Path, wishes: Wishes<'_>) -> Result<Self> {
         let dir = resolve(dir)?;
         let sibling = sibling_of(&dir);
-        let state = match (wishes.state, &sibling) {
-            (Some(state), _) => {
+        let local_sibling = match &sibling {
+            Some(sibling) if !on_network_file_system(parent_of(sibling))? => Some(sibling.clone()),
+            _ => None,
+        };
+        let elsewhere = wishes.fallback.join(folder_for(&dir));
+        let known = [hidden_beside(&dir).filter(|beside| may_write(beside)), Some(elsewhere.clone())];
+        let known = known.into_iter().flatten().find(|state| has_state(state));
+        let state = match (wishes.state, known, &local_sibling) {
+            (Some(state), _, _) => {
                 std::path::absolute(state).map_err(|source| Error::io("find", state.display(), source))?
             }
-            (None, Some(sibling)) if !on_network_file_system(parent_of(sibling))? => sibling.clone(),
-            (None, _) => wishes.fallback.join(folder_for(&dir)),
+            (None, Some(known), _) => known,
+            (None, None, Some(sibling)) => sibling.clone(),
+            (None, None, None) => elsewhere.clone(),
         };
         let work = match (wishes.staging, sibling) {
             // A folder of its own: whoever sweeps leftovers must not meet another deployment's files.
             (Some(staging), _) => WorkArea::Beside(staging.join(folder_for(&dir))),
+            // The state went elsewhere although a local sibling is possible now: something is not mounted.
+            (None, Some(_)) if wishes.state.is_none() && local_sibling.is_some() && state == elsewhere => {
+                WorkArea::Inside
+            }
             (None, Some(sibling)) => WorkArea::Beside(sibling),
             (None, None) => WorkArea::Inside,
         };
@@ -107,7 +123,8 @@ fn resolve(dir: &Path) -> Result<PathBuf> {
 
 /// The hidden sibling, if there can be one.
 fn sibling_of(dir: &Path) -> Option<PathBuf> {
-    let (parent, name) = (dir.parent()?, dir.file_name()?);
+    let sibling = hidden_beside(dir)?;
+    let parent = dir.parent()?;
     if parent.components().any(|component| component.as_os_str() == "webapps") {
         return None;
     }
@@ -115,13 +132,20 @@ fn sibling_of(dir: &Path) -> Option<PathBuf> {
     if dir.metadata().is_ok_and(|dir| dir.dev() != parent_device) {
         return None;
     }
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(".depsync");
-    let sibling = parent.join(hidden);
     let asked = if sibling.is_dir() { sibling.as_path() } else { parent };
-    rustix::fs::access(asked, Access::WRITE_OK | Access::EXEC_OK).ok()?;
-    Some(sibling)
+    may_write(asked).then_some(sibling)
+}
+
+/// What the hidden sibling is called.
+fn hidden_beside(dir: &Path) -> Option<PathBuf> {
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(dir.file_name()?);
+    hidden.push(".depsync");
+    Some(dir.parent()?.join(hidden))
+}
+
+fn may_write(directory: &Path) -> bool {
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -185,6 +209,20 @@ mod tests {
         assert!(places.state.starts_with(&fallback));
         assert_eq!(places.work, WorkArea::Inside);
         assert_eq!(std::fs::read_dir(top.path().join("webapps")).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn a_state_that_exists_is_found_again_whatever_is_mounted() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let (dir, fallback) = (top.path().join("apps"), top.path().join("fallback"));
+        std::fs::create_dir(&dir).expect("mkdir");
+        // As if `apps` had been a mount point when the state was made.
+        let elsewhere = fallback.join(folder_for(&dir.canonicalize().expect("real")));
+        std::fs::create_dir_all(&elsewhere).expect("mkdir");
+        std::fs::write(elsewhere.join("state.db"), "").expect("write");
+        let places = Places::find(&dir, wishes(&fallback)).expect("places");
+        assert_eq!((places.state, places.work), (elsewhere, WorkArea::Inside));
+        assert_eq!(std::fs::read_dir(top.path()).expect("list").count(), 2, "nothing was made");
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use rustix::fs::FileType;
+
 use super::Node;
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Step};
 use crate::beneath::Root;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::path::RelPath;
-use crate::revdb::{Applied, Settlement, Work};
+use crate::plan::{self, Place};
+use crate::revdb::{Applied, Position, Settlement, Work};
 use crate::tree::{self, Entry, Overlay, Tree};
 
 impl Node {
@@ -22,6 +25,7 @@ impl Node {
         let steps: Vec<Step> = journal.steps.iter().map(|bytes| Step::decode(bytes)).collect::<Result<_>>()?;
         let position = self.db.position()?;
         let root = self.open_dir(&position)?;
+        self.check_still_there(&root, &position)?;
         let stage = Stage::open(&self.places, &journal.head.run)?;
         let recovery = Recovery::new(cx, self.places.recovery(), &journal.head.run);
         tracing::info!(run = journal.head.run, steps = steps.len(), "finishing an interrupted update");
@@ -72,6 +76,29 @@ impl Node {
         Ok(Some(kept))
     }
 
+    /// Refuses to go on in another directory than the one that the update began in: the file system is not mounted, and
+    /// what is journalled would be done to the mount point.
+    fn check_still_there(&self, root: &Root, position: &Position) -> Result<()> {
+        let failed = |errno| Error::io("look at", root.shown().display(), errno);
+        let now = rustix::fs::fstat(root.handle()).map_err(failed)?;
+        let now = Place { device: now.st_dev, inode: now.st_ino };
+        let before = position.place.map(|(device, inode)| Place { device, inode });
+        if before.is_none_or(|before| before.device == now.device) {
+            return Ok(());
+        }
+        let mut holds_something = false;
+        for entry in Tree::new(&*self.db, position.agreement).iter() {
+            let (path, entry) = entry?;
+            let stamp = root.stamp(&path).ok().flatten();
+            if stamp.is_some_and(|stamp| (stamp.file_type() == FileType::Directory) == entry.is_directory()) {
+                holds_something = true;
+                break;
+            }
+        }
+        plan::check_place(before, now, holds_something, !holds_something)
+            .map_err(|error| error.at(self.places.dir.display()))
+    }
+
     /// The modification times to remember: those that paths had, with the one just replaced.
     pub(super) fn times_after(&self, done: &Committed) -> Result<BTreeMap<RelPath, Vec<i64>>> {
         let mut times = BTreeMap::new();
@@ -86,11 +113,11 @@ impl Node {
 
 impl Node {
     /// Opens the deployment directory of an update: the first one makes it.
-    pub(super) fn open_or_make_dir(&self, cx: &Context, position: &crate::revdb::Position) -> Result<Root> {
+    pub(super) fn open_or_make_dir(&self, cx: &Context, position: &Position) -> Result<Root> {
         if position.agreement == tree::empty_root() && !self.places.dir.exists() {
             cx.step("update.make-directory");
             std::fs::create_dir(&self.places.dir)
-                .map_err(|source| crate::error::Error::io("make the directory", self.places.dir.display(), source))?;
+                .map_err(|source| Error::io("make the directory", self.places.dir.display(), source))?;
         }
         self.open_dir(position)
     }

@@ -45,6 +45,9 @@ pub struct RevDb {
     shown: PathBuf,
 }
 
+/// The file that cannot be made again.
+const STATE: &str = "state.db";
+
 /// File systems whose locks SQLite must not rely on: NFS, SMB, CIFS, SMB2, FUSE (sshfs), AFS, Ceph, 9p.
 const NETWORK: [u64; 8] =
     [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x5346_414f, 0x00c3_6400, 0x0102_1997];
@@ -53,7 +56,7 @@ impl RevDb {
     /// Opens the database in `directory`, making it if there is none.
     pub fn open(directory: &Path) -> Result<Self> {
         refuse_network(directory)?;
-        let state = open_file(&directory.join("state.db"), &schema::STATE, "FULL").map_err(|error| {
+        let state = open_file(&directory.join(STATE), &schema::STATE, "FULL").map_err(|error| {
             error.hint(
                 "move the state directory aside and run `depsync update`: it adopts the files that are equal \
                      and keeps the others aside",
@@ -83,6 +86,11 @@ impl RevDb {
     fn failed(&self, op: &'static str) -> impl Fn(rusqlite::Error) -> Error {
         move |source| sql_error(op, &self.shown, source)
     }
+}
+
+/// Whether there is a revision database in `directory`.
+pub fn has_state(directory: &Path) -> bool {
+    directory.join(STATE).exists()
 }
 
 fn refuse_network(directory: &Path) -> Result<()> {
