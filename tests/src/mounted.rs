@@ -66,3 +66,21 @@ impl Drop for Tmpfs {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
+
+/// A directory mounted at another one; unmounted when dropped.
+pub struct Bind(PathBuf);
+
+impl Bind {
+    /// Mounts the directory `from` at the existing directory `at`.
+    pub fn mount(from: &Path, at: &Path) -> Self {
+        let mounted = Command::new("mount").arg("--bind").arg(from).arg(at).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "mount {} at {}", from.display(), at.display());
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

@@ -7,8 +7,9 @@ use std::process::Command;
 use depsync_engine::engine::{PublishOptions, UpdateOptions};
 use depsync_engine::error::ErrorKind;
 use depsync_tests::cluster::{Site, copy_tree};
+use depsync_tests::crash::{self, Child, End, Work};
 use depsync_tests::guarded::refused;
-use depsync_tests::mounted::{Tmpfs, as_root};
+use depsync_tests::mounted::{Bind, Tmpfs, as_root};
 use depsync_tests::snapshot::{snapshot, write_tree};
 
 const TREE: &[(&str, &str)] =
@@ -422,4 +423,44 @@ fn a_worker_waits_for_a_hub_and_a_manager_makes_one() {
     let error = site.update("w").expect_err("no hub");
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     assert!(snapshot(&site.hub()).is_empty() && !site.dir("w").exists());
+}
+
+#[test]
+fn child() {
+    crash::child();
+}
+
+#[test]
+fn a_directory_unmounted_after_a_crash() {
+    if !as_root("a_directory_unmounted_after_a_crash") {
+        return;
+    }
+    let site = Site::new();
+    std::fs::create_dir(site.path().join("volume")).expect("mkdir");
+    std::fs::create_dir(site.dir("w")).expect("mkdir");
+    let _volume = Tmpfs::mount(&site.path().join("volume"), 4096);
+    let mount = || Bind::mount(&site.path().join("volume"), &site.dir("w"));
+    let mounted = mount();
+    write_tree(&site.dir("m"), &[("a", "a"), ("b", "b"), ("c/d", "d"), ("gone", "x")]);
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    write_tree(&site.dir("m"), &[("a", "a2"), ("new/f", "f")]);
+    std::fs::remove_file(site.dir("m").join("gone")).expect("remove");
+    site.publish("m").expect("publishes");
+    let update = Child { node: "w", work: Work::Update, poor: false };
+    let mut at = 0;
+    let journalled = loop {
+        match crash::run(&site, update, Some(at)) {
+            End::Killed(step) if step == "apply.make-directory" => break step,
+            End::Killed(_) => at += 1,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(journalled, "apply.make-directory");
+    drop(mounted);
+    refused(&site, &["w"], "update, unmounted after a crash", || site.update("w"));
+    assert!(snapshot(&site.dir("w")).is_empty());
+    let _mounted = mount();
+    assert!(site.update("w").expect("recovers").recovered);
+    assert_eq!(snapshot(&site.dir("w")), snapshot(&site.dir("m")));
 }
