@@ -171,7 +171,7 @@ impl Plan {
                 });
             }
             (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
-                keep: mine.after.as_ref().is_some_and(|entry| !entry.is_directory()),
+                keep: holds_content(mine.after.as_ref(), theirs.after.as_ref()),
                 path: mine.path,
                 have: mine.after,
                 want: theirs.after,
@@ -181,7 +181,7 @@ impl Plan {
                 // published.
                 if change.before.is_some() {
                     self.apply.push(Application {
-                        keep: change.after.as_ref().is_some_and(|entry| !entry.is_directory()),
+                        keep: holds_content(change.after.as_ref(), change.before.as_ref()),
                         path: change.path,
                         have: change.after,
                         want: change.before,
@@ -190,6 +190,13 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether what is here has a content that would be gone with it. Where only permissions differ it stays in place: no
+/// content is lost, and the file keeps its inode and modification time, so that no server deploys it again.
+fn holds_content(here: Option<&Entry>, want: Option<&Entry>) -> bool {
+    let Some(here) = here.filter(|here| !here.is_directory()) else { return false };
+    !want.is_some_and(|want| here.differs_in_mode_only(want))
 }
 
 /// How a path differs from the agreement.
