@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustix::fs::FileType;
 
 use super::Node;
-use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Step};
+use crate::apply::{self, OnDrift, Recovery, Stage, Step};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -48,6 +48,10 @@ impl Node {
         position.agreement = agreement;
         position.applied = Some(journal.head.target);
         position.whole = journal.head.whole && done.left.is_empty();
+        // What was replaced before the crash is known from the journal alone.
+        let stamps = steps.iter().filter_map(|step| Some((step.path.clone(), step.stamp?.mtime_seconds())));
+        let mut replaced: BTreeMap<RelPath, i64> = stamps.collect();
+        replaced.extend(done.replaced_times.iter().map(|(path, second)| (path.clone(), *second)));
         let row = Applied {
             at: cx.now(),
             work: Work::Update,
@@ -67,7 +71,7 @@ impl Node {
             history: Some(&row),
             recipes: &[],
             forgotten: &[],
-            times: &self.times_after(&done)?,
+            times: &self.times_after(&replaced)?,
             ends_journal: true,
         })?;
         cx.step("recover.sweep");
@@ -100,9 +104,9 @@ impl Node {
     }
 
     /// The modification times to remember: those that paths had, with the one just replaced.
-    pub(super) fn times_after(&self, done: &Committed) -> Result<BTreeMap<RelPath, Vec<i64>>> {
+    pub(super) fn times_after(&self, replaced: &BTreeMap<RelPath, i64>) -> Result<BTreeMap<RelPath, Vec<i64>>> {
         let mut times = BTreeMap::new();
-        for (path, second) in &done.replaced_times {
+        for (path, second) in replaced {
             let mut lately = self.db.lately(path)?;
             lately.push(*second);
             times.insert(path.clone(), lately);

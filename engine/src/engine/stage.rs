@@ -166,14 +166,15 @@ impl Node {
         stamp_of: &dyn Fn(&Application) -> Option<Stamp>,
     ) -> Result<()> {
         let now = cx.now();
+        let remembers = self.db.remembers_times()?;
         for (number, application) in applications.iter().enumerate() {
             let Some(Entry::File { mode, .. }) = &application.want else { continue };
             if !brings_content(application) {
                 continue;
             }
-            let mut lately = Vec::new();
+            // Also of a path that is new here: it may have been removed a moment ago.
+            let mut lately = if remembers { self.db.lately(&application.path)? } else { Vec::new() };
             if application.have.is_some() {
-                lately = self.db.lately(&application.path)?;
                 lately.extend(stamp_of(application).map(|stamp| stamp.mtime_seconds()));
             }
             let seconds = choose_mtime(now.as_second(), &lately);

@@ -302,7 +302,7 @@ impl Node {
                 history: worth_a_row.then_some(&row),
                 recipes: &recipes,
                 forgotten: &forgotten,
-                times: &self.times_after(&committed)?,
+                times: &self.times_after(&committed.replaced_times)?,
                 ends_journal: stage.is_some(),
             })?;
         }

@@ -25,6 +25,14 @@ impl RevDb {
         Ok(bytes.and_then(|bytes| Recipe::decode(&bytes).ok()))
     }
 
+    /// Whether [`RevDb::lately`] has anything to say of any path: not before the first change, which may be large.
+    pub fn remembers_times(&self) -> Result<bool> {
+        self.state()
+            .prepare_cached("SELECT 1 FROM lately LIMIT 1")
+            .and_then(|mut statement| statement.exists([]))
+            .map_err(self.failed("read the database"))
+    }
+
     /// Modification times, in whole seconds, that `path` had lately.
     pub fn lately(&self, path: &RelPath) -> Result<Vec<i64>> {
         let text: Option<String> = self
