@@ -154,11 +154,14 @@ impl Place {
     }
 
     fn write(&self, cx: &Context, root: &Root, name: &RelPath, bytes: &[u8]) -> Result<()> {
+        unswept(|| self.try_write(cx, root, name, bytes))
+    }
+
+    fn try_write(&self, cx: &Context, root: &Root, name: &RelPath, bytes: &[u8]) -> Result<()> {
         let heritage = Heritage::of(root)?;
         let staging = directory(cx, root, &heritage, layout::temporary_directory())?;
         let last = text(name)?;
         let temporary = self.temporary();
-
         let target = directory(cx, root, &heritage, name.parent())?;
         let target = Target {
             staging: staging.as_fd(),
@@ -173,13 +176,17 @@ impl Place {
 
     pub(super) fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
         let root = self.root()?;
-        let heritage = Heritage::of(&root)?;
-        let staging = directory(cx, &root, &heritage, layout::temporary_directory())?;
+        unswept(|| self.try_stage(cx, &root, bytes))
+    }
+
+    fn try_stage(&self, cx: &Context, root: &Root, bytes: &[u8]) -> Result<Staged> {
+        let heritage = Heritage::of(root)?;
+        let staging = directory(cx, root, &heritage, layout::temporary_directory())?;
         let temporary = self.temporary();
         let at = staging.as_fd();
         stage(
             cx,
-            &root,
+            root,
             &heritage,
             Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 },
             bytes,
@@ -255,7 +262,7 @@ impl Place {
 
     pub(super) fn probe(&self, cx: &Context) -> Result<Probe> {
         let root = self.root()?;
-        match self.try_out(cx, &root) {
+        match unswept(|| self.try_out(cx, &root)) {
             Ok((exclusive, now)) => Ok(Probe { writable: true, exclusive, now: Some(now) }),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 Ok(Probe { writable: false, exclusive: false, now: None })
@@ -284,9 +291,24 @@ impl Place {
         cx.step("mount.probe-end");
         let _ = fs::unlinkat(&staging, &second, AtFlags::empty());
         fs::unlinkat(&staging, &name, AtFlags::empty()).map_err(failed)?;
+        if linked == Err(Errno::NOENT) {
+            return Err(failed(Errno::NOENT));
+        }
         let stamp = stamp.map_err(failed)?.ok_or_else(|| failed(Errno::NOENT))?;
         Ok((linked.is_ok(), time(&stamp)))
     }
+}
+
+/// Does something with a temporary file, again where the file is gone: a collector with no patience may sweep it between
+/// two calls, and then nothing was done.
+fn unswept<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..8 {
+        match work() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    work()
 }
 
 fn time(stamp: &Stamp) -> Timestamp {
