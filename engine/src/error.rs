@@ -134,6 +134,13 @@ impl Error {
         self
     }
 
+    /// Names the path or endpoint anew: whoever knows all of it corrects an inner one that knew a part.
+    #[must_use]
+    pub fn found_at(mut self, place: impl fmt::Display) -> Self {
+        self.0.place = Some(place.to_string());
+        self
+    }
+
     /// Says what to do next, unless that was said already.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

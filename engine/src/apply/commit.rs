@@ -59,7 +59,10 @@ pub fn commit(
             Err(error) if concerns_path_only(error.kind()) => {
                 work.done.left.insert(step.path.clone(), error.to_string());
             }
-            Err(error) => {
+            Err(mut error) => {
+                if error.place() == Some(step.path.to_string().as_str()) {
+                    error = error.found_at(root.display(&step.path));
+                }
                 return Err(error.op("bring the directory up to date").hint(
                     "the update is journalled: mend the cause and run the command again, it goes on where it stopped",
                 ));

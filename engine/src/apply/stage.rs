@@ -49,6 +49,11 @@ impl Stage {
         self.directory.as_fd()
     }
 
+    /// Where it is, for messages.
+    pub fn shown(&self) -> &Path {
+        &self.shown
+    }
+
     /// The name of staged file `number`.
     pub fn name(&self, number: u64) -> String {
         format!("{}{number}", self.prefix)

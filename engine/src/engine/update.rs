@@ -1,6 +1,7 @@
 //! `update`: from the revision that is here to the wanted one, or nothing.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use super::disk::{Disk, Remember};
@@ -240,6 +241,7 @@ impl Node {
             let area = Stage::open(&self.places, &run)?;
             let recovery = Recovery::new(cx, self.places.recovery(), &run);
             let stamp_of = |application: &Application| disk.scan.stamp_of(&application.path);
+            let area_shown = area.shown().to_owned();
             let staged = match self.stage(cx, &area, &disk.root, target.revision, &plan.apply, &stamp_of) {
                 Ok(staged) => staged,
                 Err(error) => {
@@ -248,7 +250,7 @@ impl Node {
                     if let Err(error) = area.remove() {
                         tracing::warn!(%error, "the staging area is left to the next run");
                     }
-                    return Err(error);
+                    return Err(no_room(error, &area_shown));
                 }
             };
             done.fetched += staged.fetched;
@@ -384,6 +386,16 @@ impl Node {
             ));
         }
         Ok(())
+    }
+}
+
+/// A full disk is told by its place: content hashes tell an operator nothing.
+fn no_room(error: Error, staging: &Path) -> Error {
+    match error.kind() {
+        ErrorKind::NoSpace => error
+            .found_at(staging.display())
+            .hint("make room on this file system and run the command again; nothing live was changed"),
+        _ => error,
     }
 }
 

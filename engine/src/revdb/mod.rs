@@ -144,9 +144,26 @@ fn sql_error(op: &str, place: &Path, source: rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Locked,
         Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => ErrorKind::PermissionDenied,
         Some(ErrorCode::TypeMismatch) => ErrorKind::Damaged,
+        // Where the shared memory beside the log, or a file's very first page, finds no room, SQLite speaks of a failed
+        // input or output, or of a file that cannot be opened.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if is_full(place) => ErrorKind::NoSpace,
         _ => ErrorKind::Io,
     };
-    Error::new(kind, "").op(op).at(place.display()).because(source)
+    let error = Error::new(kind, "").op(op).at(place.display()).because(source);
+    match kind {
+        ErrorKind::NoSpace => error.hint("make room on the file system of the state directory and run it again"),
+        _ => error,
+    }
+}
+
+/// Whether the file system of `place` has no block or no file left for us.
+fn is_full(place: &Path) -> bool {
+    let directory = if place.is_dir() { place } else { place.parent().unwrap_or(place) };
+    // What SQLite asks for at once: a page of the shared memory file is 32 KiB.
+    const LEAST: u64 = 32 << 10;
+    rustix::fs::statvfs(directory).is_ok_and(|found| {
+        found.f_bavail.saturating_mul(found.f_frsize) < LEAST || (found.f_files > 0 && found.f_favail == 0)
+    })
 }
 
 #[cfg(test)]
