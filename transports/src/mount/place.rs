@@ -170,8 +170,9 @@ impl Place {
             name: last,
             mode: 0o600,
         };
-        stage(cx, root, &heritage, target, bytes)?;
-        durable::rename_staged(cx, target).map_err(|error| error.at(root.display(name)))
+        let placed = |error: Error| named(error, root, name);
+        stage(cx, root, &heritage, target, bytes).map_err(placed)?;
+        durable::rename_staged(cx, target).map_err(placed)
     }
 
     pub(super) fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
@@ -183,17 +184,13 @@ impl Place {
         let heritage = Heritage::of(root)?;
         let staging = directory(cx, root, &heritage, layout::temporary_directory())?;
         let temporary = self.temporary();
+        let name = layout::temporary_directory().join(temporary.as_bytes())?;
         let at = staging.as_fd();
-        stage(
-            cx,
-            root,
-            &heritage,
-            Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 },
-            bytes,
-        )?;
+        let target = Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 };
+        stage(cx, root, &heritage, target, bytes).map_err(|error| named(error, root, &name))?;
         cx.step("mount.sync-staging");
         durable::sync_directory(at, root.shown().display())?;
-        Ok(Staged { name: layout::temporary_directory().join(temporary.as_bytes())? })
+        Ok(Staged { name })
     }
 
     pub(super) fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {
@@ -215,7 +212,7 @@ impl Place {
             Ok(Created::Yes) => Ok(Placed::Created),
             Ok(Created::Existed) => Ok(Placed::Existed),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Placed::Swept),
-            Err(error) => Err(error.at(root.display(name))),
+            Err(error) => Err(named(error, &root, name)),
         }
     }
 
@@ -334,6 +331,13 @@ fn read(root: &Root, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
     if bytes.len() > limit { Err(too_long()) } else { Ok(bytes) }
 }
 
+/// Names all of the path of a failed write, and what helps against a full disk.
+fn named(error: Error, root: &Root, name: &RelPath) -> Error {
+    let full = error.kind() == ErrorKind::NoSpace;
+    let error = error.found_at(root.display(name));
+    if full { error.hint("make room in the hub: `depsync gc` removes what no kept revision needs") } else { error }
+}
+
 /// Every name of the layout is ASCII.
 fn text(name: &RelPath) -> Result<&str> {
     std::str::from_utf8(name.name())
@@ -359,7 +363,7 @@ fn directory(cx: &Context, root: &Root, heritage: &Heritage, path: impl Into<Opt
         match fs::mkdirat(&holder, path.name(), heritage.directory) {
             Ok(()) => heritage.pass_on(holder.as_fd(), path.name(), heritage.directory).map_err(failed)?,
             Err(Errno::EXIST) => {}
-            Err(errno) => return Err(failed(errno)),
+            Err(errno) => return Err(named(failed(errno), root, path)),
         }
         cx.step("mount.sync-directory");
         durable::sync_directory(&holder, root.display(path))?;
