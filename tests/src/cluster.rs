@@ -139,7 +139,8 @@ impl Site {
         self.try_open(&self.context(), options, wrap).expect("the node opens")
     }
 
-    fn try_open(
+    /// Opens a node under `cx`, or fails.
+    pub fn try_open(
         &self,
         cx: &Context,
         options: Options,

@@ -49,9 +49,19 @@ impl Tmpfs {
 
     /// Changes its size.
     pub fn resize(&self, kib: usize) {
-        let options = format!("remount,size={kib}k");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(status.is_ok_and(|status| status.success()), "resize {}", self.0.display());
+        self.remount(&format!("size={kib}k"));
+    }
+
+    /// Leaves room for this many more files and directories, whatever their size; none lifts the limit.
+    pub fn leave_files(&self, more: Option<usize>) {
+        let found = rustix::fs::statvfs(&self.0).expect("statvfs");
+        let used = usize::try_from(found.f_files - found.f_ffree).expect("a small file system");
+        self.remount(&format!("nr_inodes={}", more.map_or(1_000_000, |more| used + more)));
+    }
+
+    fn remount(&self, options: &str) {
+        let status = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
+        assert!(status.is_ok_and(|status| status.success()), "{options} of {}", self.0.display());
     }
 
     /// Bytes in use, in KiB.

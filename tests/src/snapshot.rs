@@ -1,6 +1,6 @@
 //! A directory as a map, to compare with another one or with a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -62,5 +62,33 @@ pub fn write_tree(directory: &Path, tree: &[(&str, &str)]) {
         } else {
             std::fs::write(&target, content).expect("a file");
         }
+    }
+}
+
+/// Checks that two directories are the same, and names the first difference.
+///
+/// # Panics
+/// If they are not.
+pub fn check_same(found: &Snapshot, wanted: &Snapshot, at: &str) {
+    let paths: BTreeSet<&Vec<u8>> = found.keys().chain(wanted.keys()).collect();
+    for path in paths {
+        let (found, wanted) = (found.get(path), wanted.get(path));
+        let shown = String::from_utf8_lossy(path);
+        assert!(found == wanted, "{at}: {shown} is {:?}, not {:?}", found.map(brief), wanted.map(brief));
+    }
+}
+
+/// An entry for messages.
+pub fn brief(item: &Item) -> String {
+    match item {
+        Item::File(mode, content) => {
+            format!(
+                "file {mode:o} of {}: {:?}",
+                content.len(),
+                String::from_utf8_lossy(&content[..content.len().min(40)])
+            )
+        }
+        Item::Directory(mode) => format!("directory {mode:o}"),
+        Item::Link(target) => format!("link to {:?}", String::from_utf8_lossy(target)),
     }
 }

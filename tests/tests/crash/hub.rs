@@ -5,9 +5,9 @@ use std::path::Path;
 use depsync_engine::hash::Domain;
 use depsync_tests::cluster::Site;
 use depsync_tests::crash::{self, Child, End, Work};
-use depsync_tests::snapshot::{Item, Snapshot, snapshot, write_tree};
+use depsync_tests::snapshot::{Item, Snapshot, check_same, snapshot, write_tree};
 
-use crate::scene::{check_same, whole_new, whole_old};
+use crate::scene::{whole_new, whole_old};
 
 fn child(node: &str, work: Work) -> Child<'_> {
     Child { node, work, poor: false }

@@ -10,7 +10,7 @@ use depsync_engine::engine::UpdateOptions;
 use depsync_tests::cluster::Site;
 use depsync_tests::crash::{self, Child, Copier, End, Work};
 use depsync_tests::node::noise;
-use depsync_tests::snapshot::{Item, Snapshot, snapshot, write_tree};
+use depsync_tests::snapshot::{Item, Snapshot, brief, check_same, snapshot, write_tree};
 
 /// How large the change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,29 +213,6 @@ impl Scene {
             return site.path().join(".w.depsync");
         }
         site.path().join("state/w")
-    }
-}
-
-pub(crate) fn check_same(found: &Snapshot, wanted: &Snapshot, at: &str) {
-    let paths: BTreeSet<&Vec<u8>> = found.keys().chain(wanted.keys()).collect();
-    for path in paths {
-        let (found, wanted) = (found.get(path), wanted.get(path));
-        let shown = String::from_utf8_lossy(path);
-        assert!(found == wanted, "{at}: {shown} is {:?}, not {:?}", found.map(brief), wanted.map(brief));
-    }
-}
-
-fn brief(item: &Item) -> String {
-    match item {
-        Item::File(mode, content) => {
-            format!(
-                "file {mode:o} of {}: {:?}",
-                content.len(),
-                String::from_utf8_lossy(&content[..content.len().min(40)])
-            )
-        }
-        Item::Directory(mode) => format!("directory {mode:o}"),
-        Item::Link(target) => format!("link to {:?}", String::from_utf8_lossy(target)),
     }
 }
 

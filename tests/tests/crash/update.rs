@@ -2,9 +2,9 @@
 
 use depsync_tests::cluster::Site;
 use depsync_tests::crash::End;
-use depsync_tests::snapshot::{Item, Snapshot};
+use depsync_tests::snapshot::{Item, Snapshot, check_same};
 
-use crate::scene::{Scene, Setting, Size, check_same, contents_of};
+use crate::scene::{Scene, Setting, Size, contents_of};
 
 const INSIDE: Setting = Setting { inside: true, poor: false };
 const POOR: Setting = Setting { inside: false, poor: true };
