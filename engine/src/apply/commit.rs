@@ -1,6 +1,6 @@
 //! Taking the steps of a journal, path by path, in order. Taking them again after a crash changes nothing twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, AtFlags, FileType, Mode as FsMode, OFlags, RenameFlags};
@@ -29,6 +29,8 @@ pub enum OnDrift {
 pub struct Committed {
     /// Paths that were left as they are, and why. All others are as wanted.
     pub left: BTreeMap<RelPath, String>,
+    /// Directories that were to go, and stayed because something that nobody tracks is in them.
+    pub occupied: BTreeSet<RelPath>,
     /// Paths whose content was kept aside.
     pub kept: Vec<RelPath>,
     /// Modification times, in whole seconds, of what was replaced.
@@ -53,6 +55,9 @@ pub fn commit(
         }
         match work.take(number, step) {
             Ok(Taken::Done) => {}
+            Ok(Taken::Occupied) => {
+                work.done.occupied.insert(step.path.clone());
+            }
             Ok(Taken::Left(why)) => {
                 work.done.left.insert(step.path.clone(), why.to_owned());
             }
@@ -81,10 +86,10 @@ fn concerns_path_only(kind: ErrorKind) -> bool {
 enum Taken {
     Done,
     Left(&'static str),
+    Occupied,
 }
 
 const CHANGED: &str = "it was changed here while the update ran";
-const NOT_EMPTY: &str = "something that depsync does not track is in it";
 const LOST: &str = "its staged content is gone; the next update fetches it again";
 
 struct Work<'a> {
@@ -109,7 +114,7 @@ impl Work<'_> {
             Action::Place(slot) => self.place(at, *slot, step),
             Action::SetMode(mode) => self.set_mode(at, *mode, step),
             Action::Remove => self.remove(at, number, step),
-            Action::RemoveDirectory => self.remove_directory(at, step, Taken::Left(NOT_EMPTY)),
+            Action::RemoveDirectory => self.remove_directory(at, step),
             Action::GiveWay => self.give_way(at, step),
         }
     }
@@ -282,13 +287,13 @@ impl Work<'_> {
         Ok(Taken::Done)
     }
 
-    fn remove_directory(&mut self, at: BorrowedFd<'_>, step: &Step, not_empty: Taken) -> Result<Taken> {
+    fn remove_directory(&mut self, at: BorrowedFd<'_>, step: &Step) -> Result<Taken> {
         self.parents.forget();
         self.cx.step("apply.remove-directory");
         match fs::unlinkat(at, step.path.name(), AtFlags::REMOVEDIR) {
             // NOTDIR: a file took its place, which nobody tracks.
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(Taken::Done),
-            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => Ok(not_empty),
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => Ok(Taken::Occupied),
             Err(errno) => Err(failed(step)(errno)),
         }
     }
@@ -298,12 +303,12 @@ impl Work<'_> {
         if !found.is_some_and(|found| found.file_type() == FileType::Directory) {
             return Ok(Taken::Done);
         }
-        match self.remove_directory(at, step, Taken::Left(NOT_EMPTY))? {
-            Taken::Left(_) => {
+        match self.remove_directory(at, step)? {
+            Taken::Occupied => {
                 self.keep_aside(at, step.path.name(), step)?;
                 Ok(Taken::Done)
             }
-            done @ Taken::Done => Ok(done),
+            done => Ok(done),
         }
     }
 

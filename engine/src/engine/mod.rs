@@ -6,6 +6,8 @@
 //! The engine does not print, reads no environment and starts no thread that outlives a call, but for
 //! rayon's pool, which is the process's.
 
+mod bring;
+mod carry;
 mod claim;
 mod disk;
 mod fetch;

@@ -39,7 +39,7 @@ impl Node {
         }
         let changes = ended
             .into_iter()
-            .filter(|(path, _)| !done.left.contains_key(*path))
+            .filter(|(path, _)| !done.left.contains_key(*path) && !done.occupied.contains(*path))
             .map(|(path, want)| Ok((path.clone(), want.cloned())));
         let mut pages = Overlay::new(&*self.db);
         let agreement = tree::edit(Tree::new(&*self.db, position.agreement), changes, &mut pages)?;

@@ -7,19 +7,30 @@ use depsync_engine::error::ErrorKind;
 use depsync_engine::path::RelPath;
 
 use crate::member::Moment;
-use crate::oracle::{Merge, Name, PATTERNS, Plan, Rules, Tree, Wins, carry_out, edit, passes, visible};
+use crate::oracle::{Merge, Name, PATTERNS, Plan, Rules, Tree, Wins, carry_out, edit, is_beneath, passes, visible};
 use crate::world::{Collector, Counts, World, agree};
 
 /// What bringing a disk to a revision should have done.
 struct Brought {
     plan: Plan,
-    /// Directories that had to stay.
+    /// Directories that had to stay, because something untracked is in them.
     left: BTreeSet<Name>,
+    /// The same of a first pass, where there were two.
+    left_before: BTreeSet<Name>,
 }
 
 impl Brought {
     fn problems(&self) -> BTreeSet<Name> {
-        self.plan.blocked.union(&self.left).cloned().collect()
+        self.plan.blocked.clone()
+    }
+
+    /// One word for each directory that stayed, and none for anything else.
+    fn check_warnings(&self, said: &[String]) {
+        let shown = |path: &Name| format!("{}: the hub has removed it", RelPath::new(path.clone()).expect("a path"));
+        let wanted: Vec<String> = self.left.iter().map(shown).collect();
+        let allowed: Vec<String> = self.left_before.iter().map(shown).chain(wanted.iter().cloned()).collect();
+        assert!(said.iter().all(|word| allowed.iter().any(|shown| word.starts_with(shown))), "{said:?} of {allowed:?}");
+        assert!(wanted.iter().all(|shown| said.iter().any(|word| word.starts_with(shown))), "{said:?} for {wanted:?}");
     }
 
     fn conflicts(&self) -> BTreeSet<Name> {
@@ -76,7 +87,7 @@ impl World {
         assert_eq!((said.to, said.root), (Some(target as u64), self.hub[target - 1].root));
         agree("conflicts", said.conflicts.iter().map(|conflict| &conflict.path), &brought.conflicts());
         agree("problems", said.problems.iter().filter_map(|remark| remark.path.as_ref()), &brought.problems());
-        assert!(said.warnings.is_empty(), "{:?}", said.warnings);
+        brought.check_warnings(&said.warnings);
         said.changed
     }
 
@@ -90,7 +101,7 @@ impl World {
             // What the first had to leave may have gone with the second.
             brought.plan.apply.retain(|path, _| !brought.left.contains(path));
             brought.plan.apply.extend(again.plan.apply);
-            brought.left = again.left;
+            brought.left_before = std::mem::replace(&mut brought.left, again.left);
             (brought.plan.blocked, brought.plan.conflicts) = (again.plan.blocked, again.plan.conflicts);
         }
         self.check_disk(who, before, &disk);
@@ -116,14 +127,22 @@ impl World {
             merge.prune(&mut plan);
         }
         if options.dry_run {
-            return Brought { plan, left: BTreeSet::new() };
+            return Brought { plan, left: BTreeSet::new(), left_before: BTreeSet::new() };
         }
         let left = carry_out(disk, &plan.apply);
         let member = &mut self.members[who];
         let applied = plan.apply.iter().filter(|(path, _)| !left.contains(*path)).map(|(path, one)| (path, &one.want));
         edit(&mut member.agreement, applied.chain(&plan.agree));
+        if wins == Wins::Hub {
+            // The agreement lets go of what the hub has removed, unless it still has something in it.
+            for path in left.iter().rev() {
+                if !member.agreement.keys().any(|other| is_beneath(other, path)) {
+                    member.agreement.remove(path);
+                }
+            }
+        }
         member.applied = Some(target);
-        Brought { plan, left }
+        Brought { plan, left, left_before: BTreeSet::new() }
     }
 
     pub(crate) fn rollback(&mut self, who: usize, to: usize) {
@@ -185,7 +204,7 @@ impl World {
         let conflicts = self.merge(who, &before.tree, &self.head(), Wins::Nobody).conflicts;
         let ended: Vec<_> = conflicts
             .into_iter()
-            .filter(|(other, _)| other == path || crate::oracle::is_beneath(other, path))
+            .filter(|(other, _)| other == path || is_beneath(other, path))
             .map(|(path, (mine, theirs))| (path, if side == Side::Mine { theirs } else { mine }))
             .collect();
         if ended.is_empty() {

@@ -1,0 +1,164 @@
+//! Planning an update: what the revision asks of this disk, and whether that looks like an accident.
+
+use super::carry::Scene;
+use super::disk::{Disk, Remember};
+use super::tracked::Tracked;
+use super::update::{Manner, Progressed, Target};
+use super::{Node, Remark};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::RelPath;
+use crate::plan::{self, Application, Guard, Plan, Policy, Trees, Unsettled};
+use crate::revdb::Position;
+use crate::scan::{Everything, IGNORE_FILE, Interest};
+use crate::tree::{Change, Tree, empty_root};
+
+impl Node {
+    /// [`Self::bring_to`], and once more if the ignore patterns themselves changed: what the old ones hid can come now.
+    pub(super) fn bring_whole_to(
+        &self,
+        cx: &Context,
+        position: &mut Position,
+        before: &Position,
+        target: Target,
+        manner: &Manner,
+    ) -> Result<Progressed> {
+        let first = self.bring_to(cx, position, before, target, manner)?;
+        let patterns = |application: &Application| application.path.as_bytes() == IGNORE_FILE.as_bytes();
+        if manner.dry_run || !first.blocked || !first.applied.iter().any(patterns) {
+            return Ok(first);
+        }
+        let before = position.clone();
+        let second = self.bring_to(cx, position, &before, target, manner)?;
+        let mut warnings: Vec<String> = first.warnings.into_iter().chain(second.warnings).collect();
+        warnings.sort_unstable();
+        warnings.dedup();
+        Ok(Progressed {
+            warnings,
+            applied: first.applied.into_iter().chain(second.applied).collect(),
+            kept: first.kept.into_iter().chain(second.kept).collect(),
+            fetched: first.fetched + second.fetched,
+            ..second
+        })
+    }
+
+    /// Plans, guards, stages, commits and settles: the directory goes to `target`.
+    pub(super) fn bring_to(
+        &self,
+        cx: &Context,
+        position: &mut Position,
+        before: &Position,
+        target: Target,
+        manner: &Manner,
+    ) -> Result<Progressed> {
+        let mut done =
+            Progressed { fetched: self.ensure_tree(cx, target.revision, target.root)?, ..Progressed::default() };
+        let agreement = Tree::new(&*self.db, position.agreement);
+        let wanted = Tree::new(&*self.db, target.root);
+        let (old, new) = (agreement.totals()?, wanted.totals()?);
+        if !manner.allow_mass_delete {
+            plan::check_removal(Guard::Revision, old, new)
+                .map_err(|error| error.at(format!("revision {}", target.revision)))?;
+        }
+        if manner.dry_run && position.agreement == empty_root() && !self.places.dir.exists() {
+            // Nothing is there, so everything would come.
+            let come = |change: Change| Application { path: change.path, have: None, want: change.after, keep: false };
+            done.applied = agreement.diff(&wanted).map(|change| change.map(come)).collect::<Result<_>>()?;
+            return Ok(done);
+        }
+        let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
+        let tracked = Tracked::new([agreement, wanted]);
+        let interest: &dyn Interest = match manner.policy {
+            Policy::HubWins if !manner.prune => &tracked,
+            _ => &Everything,
+        };
+        let remember = if manner.dry_run { Remember::No } else { Remember::Yes };
+        let disk = self.look(cx, dir, manner.full, interest, remember)?;
+        done.problems = disk.problems();
+        done.warnings = disk.skipped();
+        done.entries = disk.scan.counts.entries;
+        done.bytes_read = disk.scan.counts.hashed_bytes;
+        let pages = disk.pages(&*self.db);
+        let trees = Trees {
+            agreement: Tree::new(&pages, position.agreement),
+            local: Tree::new(&pages, disk.observed),
+            wanted: Tree::new(&pages, target.root),
+        };
+        let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
+        let unsettled = Unsettled::new(disk.unknown(), &hidden);
+        let mut plan = plan::plan(trees, manner.policy, &unsettled)?;
+        if manner.prune {
+            add_untracked(&mut plan, trees)?;
+        }
+        self.check_disk(position, &disk, &trees, manner, old.entries)?;
+        check_parents(&plan.apply, &trees.wanted)?;
+        done.blocked = !plan.blocked.is_empty();
+        for path in std::mem::take(&mut plan.blocked) {
+            let reason = "the hub has a newer version, but it is ignored or cannot be read here".to_owned();
+            done.problems.push(Remark { path: Some(path), reason });
+        }
+        done.conflicts = std::mem::take(&mut plan.conflicts);
+        if manner.dry_run {
+            done.applied = plan.apply;
+            return Ok(done);
+        }
+        let scene = Scene { cx, before, target, manner, disk: &disk, trees };
+        self.carry_out(&scene, position, plan, &mut done)?;
+        Ok(done)
+    }
+
+    fn check_disk(
+        &self,
+        position: &Position,
+        disk: &Disk,
+        trees: &Trees<'_>,
+        manner: &Manner,
+        agreed_entries: u64,
+    ) -> Result<()> {
+        if !manner.full {
+            self.check_place(position, disk, disk.differing(trees)?.is_empty())?;
+        }
+        if disk.scan.empty && agreed_entries > 0 && !manner.allow_mass_delete && !manner.full {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!("it is empty, but {agreed_entries} entries were there"),
+            )
+            .at(self.places.dir.display())
+            .hint(
+                "mount what belongs there; if it was emptied on purpose, `depsync verify --repair` brings \
+                     everything back",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a tree with an entry whose parent is not a directory: no honest publisher makes one.
+fn check_parents(applications: &[Application], wanted: &Tree<'_>) -> Result<()> {
+    let mut last: Option<RelPath> = None;
+    for application in applications.iter().filter(|application| application.want.is_some()) {
+        let Some(parent) = application.path.parent() else { continue };
+        if last.as_ref() == Some(&parent) {
+            continue;
+        }
+        if !wanted.get(&parent)?.is_some_and(|entry| entry.is_directory()) {
+            return Err(Error::damaged(&application.path, "the revision has it in something that is not a directory"));
+        }
+        last = Some(parent);
+    }
+    Ok(())
+}
+
+/// `--prune`: what neither the agreement nor the hub knows goes, too, and is kept aside.
+fn add_untracked(plan: &mut Plan, trees: Trees<'_>) -> Result<()> {
+    for change in trees.agreement.diff(&trees.local) {
+        let change = change?;
+        if change.before.is_none() && trees.wanted.get(&change.path)?.is_none() {
+            let keep = change.after.as_ref().is_some_and(|entry| !entry.is_directory());
+            plan.apply.push(Application { path: change.path, have: change.after, want: None, keep });
+        }
+    }
+    plan.apply.sort_by(|left, right| left.path.cmp(&right.path));
+    plan.apply.dedup_by(|left, right| left.path == right.path);
+    Ok(())
+}

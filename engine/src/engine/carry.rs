@@ -1,0 +1,296 @@
+//! Carrying a plan out: stage, journal, commit, settle, measure, report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+
+use super::disk::Disk;
+use super::update::{Manner, Progressed, Target, conflict_count};
+use super::{Node, Remark};
+use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
+use crate::content::Recipe;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
+use crate::name::random_bytes;
+use crate::path::RelPath;
+use crate::plan::{Application, Plan, Policy, Trees};
+use crate::revdb::{Applied, JournalHead, Position, Settlement, Work};
+use crate::stamp::Stamp;
+use crate::transport::Outcome;
+use crate::tree::{self, Entry, Mode, Overlay, PageSink, Tree};
+
+/// What an update looks at while it works; it does not change.
+pub(super) struct Scene<'a> {
+    pub(super) cx: &'a Context,
+    /// The position that is written down.
+    pub(super) before: &'a Position,
+    pub(super) target: Target,
+    pub(super) manner: &'a Manner,
+    pub(super) disk: &'a Disk,
+    pub(super) trees: Trees<'a>,
+}
+
+/// What was done to the disk, before it is settled.
+#[derive(Default)]
+struct Deeds {
+    committed: Committed,
+    recipes: Vec<(Digest, Recipe)>,
+    /// The staging area, and with it the journal, that is to end with the settlement.
+    stage: Option<(Stage, Recovery)>,
+}
+
+impl Node {
+    /// Stages, journals, commits and settles `plan`, then says what is here.
+    pub(super) fn carry_out(
+        &self,
+        scene: &Scene<'_>,
+        position: &mut Position,
+        mut plan: Plan,
+        done: &mut Progressed,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        position.place = Some((scene.disk.scan.device, scene.disk.scan.inode));
+        if scene.manner.full {
+            position.full_scan = Some(scene.cx.now());
+        }
+        let applications = std::mem::take(&mut plan.apply);
+        let deeds = if applications.is_empty() {
+            Deeds::default()
+        } else {
+            self.stage_and_commit(scene, position, &applications, done)?
+        };
+        let (applied, occupied) = sort_out(applications, &deeds.committed, done);
+        let moved = merge(&applied, plan.agree);
+        let mut pages = Overlay::new(&*self.db);
+        position.agreement = tree::edit(scene.trees.agreement, moved.into_iter().map(Ok), &mut pages)?;
+        // On a manager they stay in the agreement: otherwise its next publish would bring them back for everybody.
+        if scene.manner.policy != Policy::ThreeWay && !occupied.is_empty() {
+            position.agreement = release(&mut pages, position.agreement, occupied)?;
+        }
+        let from = position.applied.map(|(revision, _)| revision.number);
+        position.applied = Some((scene.target.revision, scene.target.root));
+        position.seen = position.applied;
+        position.whole = done.conflicts.is_empty() && done.problems.is_empty();
+        let row = Applied {
+            at: scene.cx.now(),
+            work: Work::Update,
+            from,
+            to: Some(scene.target.revision.number),
+            root: position.agreement,
+            entries: applied.len() as u64,
+            bytes: done.fetched,
+            millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            outcome: if position.whole { "applied" } else { "partial" }.to_owned(),
+            detail: done.problems.first().map(|problem| problem.reason.clone()),
+        };
+        let worth_a_row = !applied.is_empty() || scene.before.applied != position.applied;
+        if worth_a_row || *position != *scene.before || deeds.stage.is_some() {
+            scene.cx.step("update.settle");
+            self.db.settle(&Settlement {
+                position,
+                pages: &pages,
+                history: worth_a_row.then_some(&row),
+                recipes: &deeds.recipes,
+                forgotten: &forgotten(&applied),
+                times: &self.times_after(&deeds.committed.replaced_times)?,
+                ends_journal: deeds.stage.is_some(),
+            })?;
+        }
+        if let Some((stage, recovery)) = deeds.stage {
+            scene.cx.step("update.sweep-staging");
+            stage.remove()?;
+            recovery.trim(scene.cx.now(), self.options.recovery.age, self.options.recovery.bytes)?;
+        }
+        done.kept = deeds.committed.kept;
+        done.applied = applied;
+        self.measure_and_report(scene, position, done)?;
+        scene.cx.step("state.sweep-cache");
+        self.db.sweep_cache(&[scene.disk.observed, scene.target.root])
+    }
+
+    /// Everything from the first staged file to the last flushed rename.
+    fn stage_and_commit(
+        &self,
+        scene: &Scene<'_>,
+        position: &Position,
+        applications: &[Application],
+        done: &mut Progressed,
+    ) -> Result<Deeds> {
+        let (cx, disk, target) = (scene.cx, scene.disk, scene.target);
+        let run = data_encoding::HEXLOWER.encode(&random_bytes()?);
+        let area = Stage::open(&self.places, &run)?;
+        let recovery = Recovery::new(cx, self.places.recovery(), &run);
+        let stamp_of = |application: &Application| disk.scan.stamp_of(&application.path);
+        let area_shown = area.shown().to_owned();
+        let staged = match self.stage(cx, &area, &disk.root, target.revision, applications, &stamp_of) {
+            Ok(staged) => staged,
+            Err(error) => {
+                // Nothing live has changed yet, so nothing of this run is of use. What cannot be removed now, the
+                // next run sweeps.
+                if let Err(error) = area.remove() {
+                    tracing::warn!(%error, "the staging area is left to the next run");
+                }
+                return Err(no_room(error, &area_shown));
+            }
+        };
+        done.fetched += staged.fetched;
+        cx.step("update.flush-staging");
+        area.flush()?;
+        let surroundings = Scanned { disk, wanted: scene.trees.wanted, agreement: scene.trees.agreement };
+        let steps = apply::steps(applications, &surroundings)?;
+        let head = JournalHead {
+            run,
+            target: (target.revision, target.root),
+            whole: done.conflicts.is_empty() && done.problems.is_empty(),
+            from: position.applied.map(|(revision, _)| revision.number),
+        };
+        cx.check()?;
+        cx.step("update.journal");
+        self.db.write_journal(&head, steps.iter().map(apply::Step::encode))?;
+        let on_drift = if scene.manner.policy == Policy::ThreeWay { OnDrift::Leave } else { OnDrift::KeepAside };
+        let committed = apply::commit(cx, &disk.root, &area, &recovery, &steps, on_drift)?;
+        cx.step("update.flush-directories");
+        apply::flush_directories(&disk.root, steps.iter().map(|step| &step.path))?;
+        Ok(Deeds { committed, recipes: staged.recipes, stage: Some((area, recovery)) })
+    }
+
+    /// Reads what was touched again, and tells the hub what is here.
+    fn measure_and_report(&self, scene: &Scene<'_>, position: &Position, done: &mut Progressed) -> Result<()> {
+        let measured = self.measure(position, scene.disk, &scene.trees, &done.applied)?;
+        done.measured = Some(measured);
+        let (outcome, problem) = if position.whole {
+            (Outcome::Applied, None)
+        } else {
+            let first = done.problems.first().map(|problem| match &problem.path {
+                Some(path) => format!("{path}: {}", problem.reason),
+                None => problem.reason.clone(),
+            });
+            (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))
+        };
+        let report = self.compose_report(scene.cx, position, Some(measured), outcome, problem);
+        self.send_report(scene.cx, &report, &mut done.warnings)
+    }
+
+    /// The root of the tracked paths as they are on the disk now: the scan's, with all touched paths read again.
+    fn measure(&self, position: &Position, disk: &Disk, trees: &Trees<'_>, applied: &[Application]) -> Result<Digest> {
+        let pages = disk.pages(&*self.db);
+        let agreement = Tree::new(&pages, position.agreement);
+        let local = Tree::new(&pages, trees.local.root());
+        let differing = disk.differing(&Trees { agreement, local, wanted: agreement })?;
+        let mut found: BTreeMap<RelPath, Option<Entry>> =
+            differing.into_iter().map(|change| (change.path, change.after)).collect();
+        for application in applied {
+            let now = read_again(disk, &application.path);
+            if now == application.want {
+                found.remove(&application.path);
+            } else if application.want.is_some() {
+                found.insert(application.path.clone(), now);
+            }
+        }
+        let mut scratch = tree::MemoryPages::default();
+        tree::edit(agreement, found.into_iter().map(Ok), &mut scratch)
+    }
+}
+
+/// A full disk is told by its place: content hashes tell an operator nothing.
+fn no_room(error: Error, staging: &Path) -> Error {
+    match error.kind() {
+        ErrorKind::NoSpace => error
+            .found_at(staging.display())
+            .hint("make room on this file system and run the command again; nothing live was changed"),
+        _ => error,
+    }
+}
+
+/// What the steps must know of the disk.
+struct Scanned<'a> {
+    disk: &'a Disk,
+    wanted: Tree<'a>,
+    agreement: Tree<'a>,
+}
+
+impl Surroundings for Scanned<'_> {
+    fn stamp(&self, path: &RelPath) -> Option<Stamp> {
+        self.disk.scan.stamp_of(path)
+    }
+
+    fn must_open(&self, directory: &RelPath) -> Result<Option<Mode>> {
+        if rustix::process::geteuid().is_root() {
+            return Ok(None);
+        }
+        let entry = match self.wanted.get(directory)? {
+            Some(entry) => Some(entry),
+            None => self.agreement.get(directory)?,
+        };
+        let here = self.disk.scan.stamp_of(directory);
+        let mode = entry.filter(Entry::is_directory).and_then(|entry| entry.mode());
+        Ok(mode.filter(|_| here.is_some_and(|here| here.permissions() & 0o300 != 0o300)))
+    }
+}
+
+/// Tells what was applied from what was left. Gives also the directories that the hub has removed and that something
+/// keeps here which nobody tracks.
+fn sort_out(
+    applications: Vec<Application>,
+    committed: &Committed,
+    done: &mut Progressed,
+) -> (Vec<Application>, Vec<RelPath>) {
+    let (mut applied, mut occupied) = (Vec::with_capacity(applications.len()), Vec::new());
+    for application in applications {
+        if committed.occupied.contains(&application.path) {
+            done.warnings.push(format!(
+                "{}: the hub has removed it; something that depsync does not track keeps it here",
+                application.path
+            ));
+            occupied.push(application.path);
+        } else if let Some(reason) = committed.left.get(&application.path) {
+            done.problems.push(Remark { path: Some(application.path), reason: reason.clone() });
+        } else {
+            applied.push(application);
+        }
+    }
+    (applied, occupied)
+}
+
+/// Lets the agreement go of those `directories` beneath which it has nothing (any more).
+fn release(pages: &mut Overlay<'_>, agreement: Digest, directories: Vec<RelPath>) -> Result<Digest> {
+    let mut released: BTreeSet<RelPath> = BTreeSet::new();
+    for directory in directories.into_iter().rev() {
+        let beneath = Tree::new(pages, agreement).beneath(&directory);
+        let mut others = beneath.filter(|entry| !entry.as_ref().is_ok_and(|(path, _)| released.contains(path)));
+        match others.next() {
+            None => drop(released.insert(directory)),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    let mut fresh = tree::MemoryPages::default();
+    let changes = released.into_iter().map(|path| Ok((path, None)));
+    let root = tree::edit(Tree::new(pages, agreement), changes, &mut fresh)?;
+    for (id, bytes) in fresh.iter() {
+        pages.put(*id, bytes.to_vec())?;
+    }
+    Ok(root)
+}
+
+/// What moves the agreement, in path order. A pruned path was never part of it.
+fn merge(applied: &[Application], agree: Vec<(RelPath, Option<Entry>)>) -> Vec<(RelPath, Option<Entry>)> {
+    let applied = applied.iter().map(|application| (application.path.clone(), application.want.clone()));
+    let mut moved: Vec<_> = applied.chain(agree).collect();
+    moved.sort_by(|left, right| left.0.cmp(&right.0));
+    moved
+}
+
+/// Contents that were replaced or removed.
+fn forgotten(applied: &[Application]) -> Vec<Digest> {
+    let contents = applied.iter().filter_map(|application| application.have.as_ref()?.content());
+    contents.map(|(hash, _)| hash).collect()
+}
+
+/// What is at `path` now, its content read; none where nothing can be read.
+fn read_again(disk: &Disk, path: &RelPath) -> Option<Entry> {
+    let stamp = disk.root.stamp(path).ok().flatten()?;
+    let parent = disk.root.parent(path).ok()?;
+    apply::entry_at(parent, path.name(), &stamp).ok().flatten()
+}
