@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use depsync_engine::context::{Context, Observer};
 use depsync_engine::engine::{PublishOptions, Role, Side, UpdateOptions};
-use depsync_engine::error::Result;
+use depsync_engine::error::{Error, ErrorKind, Result};
 use rustix::process::{Signal, getpid, kill_process};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -126,11 +126,11 @@ fn perform(site: &Site, cx: &Context, node: &str, work: &str) -> Result<()> {
         "init" => node.init(cx, Some(Role::ReadWrite)).map(drop),
         "publish" => node.publish(cx, &PublishOptions::default()).map(drop),
         "update" => node.update(cx, &UpdateOptions::default()).map(drop),
-        "rollback" => node.rollback(cx, rest.parse().expect("a revision"), "").map(drop),
+        "rollback" => node.rollback(cx, rest.parse().unwrap_or(0), "").map(drop),
         "theirs" => node.resolve(cx, &rest.try_into()?, Side::Theirs),
         "mine" => node.resolve(cx, &rest.try_into()?, Side::Mine),
         "repair" => node.verify(cx, true).map(drop),
-        other => panic!("a child cannot {other}"),
+        other => Err(Error::new(ErrorKind::Usage, format!("a child cannot {other}"))),
     }
 }
 
