@@ -49,14 +49,14 @@ impl RevDb {
         transaction.commit().map_err(self.failed("write the cache"))
     }
 
-    /// A sink that writes pages to the cache as they come, in one transaction that ends with [`CacheSink::finish`].
-    pub fn cache_sink(&self) -> CacheSink<'_> {
+    /// A sink that writes pages to the cache as they come, in transactions of a few mebibytes.
+    pub(crate) fn cache_sink(&self) -> CacheSink<'_> {
         CacheSink { db: self, waiting: Vec::new(), bytes: 0 }
     }
 }
 
 /// Collects pages and writes them to the cache in transactions of a few mebibytes.
-pub struct CacheSink<'a> {
+pub(crate) struct CacheSink<'a> {
     db: &'a RevDb,
     waiting: Vec<(Digest, Vec<u8>)>,
     bytes: usize,
@@ -66,7 +66,7 @@ const BATCH: usize = 4 << 20;
 
 impl CacheSink<'_> {
     /// Writes what is left.
-    pub fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.flush()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It is a *prolly tree* (Noms, Dolt). Sorted entries are cut into leaf pages, the pages' last keys into pages of
 //! level 1, and so on up to a single page, whose id is the root. Where a page ends is decided by the hash of a key
-//! alone ([`boundary`]), so a value never moves a cut, and a cut depends on nothing but the keys around it. Laws, each
+//! alone (`boundary`), so a value never moves a cut, and a cut depends on nothing but the keys around it. Laws, each
 //! a property test:
 //! - the same set of entries has the same root, whatever order it came in; [`edit`] equals [`build`] byte for byte;
 //! - an edit of d entries in a tree of n reads and writes O(d log n) pages, and so does the diff of two trees;
