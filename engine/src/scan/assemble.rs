@@ -96,7 +96,10 @@ impl Assembly<'_> {
             let observed = frame.observed;
             let walk = match branch.fate {
                 Fate::Gone => {
-                    self.remove_beneath(&branch.path);
+                    // What starts from the empty tree has nothing to take out of it.
+                    if observed {
+                        self.remove_beneath(&branch.path);
+                    }
                     continue;
                 }
                 Fate::Kept => {

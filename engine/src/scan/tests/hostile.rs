@@ -244,3 +244,14 @@ fn blocks_without_their_directory_are_no_observation() {
     kit.scan_and_compare();
     assert!(kit.store.keys().all(|key| !key.directory.starts_with(b"a")));
 }
+
+#[test]
+fn a_directory_that_became_a_file_beside_a_damaged_block_takes_nothing_out_of_the_empty_tree() {
+    let mut kit = populated();
+    kit.scan_and_compare();
+    let damaged = kit.store.keys().find(|key| *key.directory == *b"a/sub").expect("a block").clone();
+    kit.store.get_mut(&damaged).expect("it")[20] ^= 1;
+    kit.remove("b");
+    kit.write("b", "a file");
+    assert!(kit.scan_and_compare().rebuilt);
+}
