@@ -1,0 +1,50 @@
+//! Measures depsync beside its peers, and checks what they did.
+//!
+//! Everything is measured as a whole process, side by side in one run: this machine's seconds mean nothing elsewhere,
+//! the ratios do. Processor time and bytes come first, the wall clock second. A result that is wrong ends the run
+//! without a report, so that a fast wrong answer shows.
+
+mod cost;
+mod machine;
+mod measured;
+mod peers;
+mod report;
+mod statistics;
+mod tree;
+mod walk;
+mod written;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "depsync-bench", about = "Measures depsync beside its peers", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure publish and update beside rsync, git, find and a bare walk, and write the ledger
+    Cost(cost::CostArgs),
+    /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
+    Walk {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Run a program and write what it took to a file (the harness calls itself so)
+    #[command(hide = true)]
+    Measured(measured::MeasuredArgs),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Cost(args) => cost::run(&args),
+        Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
+        Command::Measured(args) => measured::measure(&args),
+    }
+}
