@@ -69,11 +69,15 @@ pub(crate) struct Row {
 
 /// Measures, prints the table and writes the ledger.
 pub(crate) fn run(args: &CostArgs) -> Result<()> {
-    let programs = Programs::look(args.program.as_deref())?;
+    let mut programs = Programs::look(args.program.as_deref())?;
     // Absolute: git is told of its directories from within one of them.
     let dir = fs::canonicalize(&args.dir).with_context(|| format!("no place at {}", args.dir.display()))?;
     let mut machine = Machine::here(&dir, &programs)?;
     let place = tempfile::Builder::new().prefix("depsync-bench.").tempdir_in(&dir)?;
+    // A copy: whoever builds in the meantime would replace what is measured.
+    let program = place.path().join("depsync");
+    fs::copy(&programs.depsync, &program).with_context(|| format!("copying {}", programs.depsync.display()))?;
+    programs.depsync = program;
     let layouts = args.layout.map_or(Layout::value_variants().to_vec(), |layout| vec![layout]);
     let mut rows = Vec::new();
     for layout in layouts {

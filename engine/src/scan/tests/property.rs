@@ -58,7 +58,7 @@ fn perform(kit: &mut Kit, edit: &Edit) {
         Edit::Mkdir(path) => drop(std::fs::create_dir_all(kit.at(path.as_bytes()))),
         Edit::Link(path, target) => {
             parent(path);
-            drop(symlink(["a", "..", "/nowhere"][usize::from(*target)], kit.at(path.as_bytes())));
+            drop(symlink(["a", ".", "/nowhere"][usize::from(*target)], kit.at(path.as_bytes())));
         }
         Edit::Remove(path) => {
             let path = kit.at(path.as_bytes());
