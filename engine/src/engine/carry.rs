@@ -158,7 +158,6 @@ impl Node {
     /// Reads what was touched again, and tells the hub what is here.
     fn measure_and_report(&self, scene: &Scene<'_>, position: &Position, done: &mut Progressed) -> Result<()> {
         let measured = self.measure(position, scene.disk, &scene.trees, &done.applied)?;
-        done.measured = Some(measured);
         let (outcome, problem) = if position.whole {
             (Outcome::Applied, None)
         } else {

@@ -40,7 +40,6 @@ pub(super) struct Progressed {
     pub(super) kept: Vec<RelPath>,
     pub(super) warnings: Vec<String>,
     pub(super) fetched: u64,
-    pub(super) measured: Option<Digest>,
     pub(super) entries: u64,
     pub(super) bytes_read: u64,
 }

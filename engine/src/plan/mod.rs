@@ -98,13 +98,6 @@ pub struct Plan {
     pub blocked: Vec<RelPath>,
 }
 
-impl Plan {
-    /// Whether there is nothing at all to do.
-    pub fn is_idle(&self) -> bool {
-        self.publish.is_empty() && self.apply.is_empty() && self.agree.is_empty()
-    }
-}
-
 /// Plans. `unsettled` tells which paths were not measured.
 pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Result<Plan> {
     let mut plan = Plan::default();

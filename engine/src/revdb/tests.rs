@@ -188,3 +188,35 @@ fn the_sweep_keeps_what_the_named_trees_need() {
     assert_eq!(Tree::new(&db, kept).iter().count(), 3_000);
     assert!(db.page(&dropped).is_err());
 }
+
+#[test]
+fn the_history_reads_back_newest_first() {
+    let (_dir, db) = open();
+    let row = |work, to| Applied {
+        at: "2026-11-21T20:00:00Z".parse().expect("a time"),
+        work,
+        from: None,
+        to: Some(to),
+        root: Digest::of(b"root"),
+        entries: 3,
+        bytes: 4,
+        millis: 5,
+        outcome: "applied".into(),
+        detail: Some("why".into()),
+    };
+    let rows = [row(Work::Publish, 1), row(Work::Update, 2)];
+    for row in &rows {
+        db.settle(&Settlement {
+            position: &db.position().expect("position"),
+            pages: &MemoryPages::default(),
+            history: Some(row),
+            recipes: &[],
+            forgotten: &[],
+            times: &BTreeMap::new(),
+            ends_journal: false,
+        })
+        .expect("settles");
+    }
+    assert_eq!(db.history(10).expect("reads"), [rows[1].clone(), rows[0].clone()]);
+    assert_eq!(db.history(1).expect("reads"), [rows[1].clone()]);
+}
