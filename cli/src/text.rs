@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use depsync_engine::engine::{Conflict, Remark};
+use depsync_engine::packed::Packed;
 use depsync_engine::tree::{Change, Entry, Mode};
 
 use crate::units::{bytes, counted};
@@ -64,13 +65,19 @@ pub(crate) fn first_line(text: &str) -> String {
 }
 
 /// Adds up to the shown number of lines, and says how many more there are.
-pub(crate) fn list<T>(out: &mut String, items: &[T], length: Length, mut line: impl FnMut(&T) -> String) {
-    let shown = if length == Length::Full { items.len() } else { SHOWN };
-    for item in items.iter().take(shown) {
+pub(crate) fn list<T>(
+    out: &mut String,
+    count: usize,
+    items: impl Iterator<Item = T>,
+    length: Length,
+    mut line: impl FnMut(T) -> String,
+) {
+    let shown = if length == Length::Full { count } else { SHOWN };
+    for item in items.take(shown) {
         writeln!(out, "  {}", line(item)).expect("writing to a string cannot fail");
     }
-    if items.len() > shown {
-        let more = format!("… and {} (-v lists all)", counted(items.len() - shown, "more path"));
+    if count > shown {
+        let more = format!("… and {} (-v lists all)", counted(count - shown, "more path"));
         writeln!(out, "  {}", styled(FAINT, more)).expect("writing to a string cannot fail");
     }
 }
@@ -79,8 +86,13 @@ pub(crate) fn list<T>(out: &mut String, items: &[T], length: Length, mut line: i
 pub(crate) fn section<T>(out: &mut String, title: &str, items: &[T], length: Length, line: impl FnMut(&T) -> String) {
     if !items.is_empty() {
         writeln!(out, "{}:", styled(WARN, title)).expect("writing to a string cannot fail");
-        list(out, items, length, line);
+        list(out, items.len(), items.iter(), length, line);
     }
+}
+
+/// Adds what has changed, a line a path.
+pub(crate) fn changes(out: &mut String, changes: &Packed<Change>, length: Length) {
+    list(out, changes.len(), changes.iter(), length, |changed| change(&changed));
 }
 
 /// What happened to a path, in one letter.
@@ -195,7 +207,7 @@ mod tests {
     fn long_lists_are_cut_unless_asked_for() {
         let items: Vec<u32> = (0..SHOWN as u32 + 1).collect();
         let mut short = String::new();
-        list(&mut short, &items, Length::Short, ToString::to_string);
+        list(&mut short, items.len(), items.iter(), Length::Short, ToString::to_string);
         assert!(anstream::adapter::strip_str(&short).to_string().ends_with("  … and 1 more path (-v lists all)\n"));
         let mut full = String::new();
         section(&mut full, "all", &items, Length::Full, ToString::to_string);

@@ -97,6 +97,19 @@ pub fn encode<T: Serialize>(frame: Frame, value: &T) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Appends `value` without a frame, for what never leaves this process (see [`crate::packed`]).
+pub(crate) fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<()> {
+    bincode::serde::encode_into_std_write(value, bytes, config::standard())
+        .map(drop)
+        .map_err(|source| Error::new(ErrorKind::Internal, "a value cannot be encoded").because(source))
+}
+
+/// Reads what [`append`] wrote at the beginning of `bytes`: the value, and how many bytes it took.
+pub(crate) fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
+    bincode::serde::decode_from_slice(bytes, standard::<SMALL>())
+        .map_err(|source| Error::new(ErrorKind::Internal, "a value does not decode").because(source))
+}
+
 /// Frames a payload that was laid out by hand: cache blocks are read record by record, without decoding them whole.
 pub fn seal(frame: Frame, parts: &[&[u8]]) -> Result<Vec<u8>> {
     let length: usize = parts.iter().map(|part| part.len()).sum();

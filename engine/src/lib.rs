@@ -1,7 +1,7 @@
 //! The depsync engine: everything that knows what a revision is.
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
-//! `path`, `name`, `context`, `codec`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `record`,
+//! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `record`,
 //! `transport`, `revdb`, `plan`, `apply`, `engine`.
 
 pub mod apply;
@@ -14,6 +14,7 @@ pub mod engine;
 pub mod error;
 pub mod hash;
 pub mod name;
+pub mod packed;
 pub mod path;
 pub mod plan;
 pub mod record;

@@ -10,6 +10,7 @@ use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{Revision, random_bytes};
+use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
 use depsync_engine::record::Draft;
 use depsync_engine::transport::{
@@ -85,14 +86,13 @@ impl<T: Transport> Node<T> {
         let mut pages = self.pages.clone();
         let root = tree::build(files.iter().map(|(path, bytes)| Ok((path.clone(), entry(bytes)))), &mut pages)?;
         let (old, new) = (Tree::new(&pages, self.root), Tree::new(&pages, root));
-        let changes: Vec<Change> = old.diff(&new).collect::<Result<_>>()?;
-        let fresh: Vec<(Digest, Vec<u8>)> =
-            old.new_pages(&new)?.into_iter().map(|id| Ok((id, pages.page(&id)?.to_vec()))).collect::<Result<_>>()?;
+        let changes: Packed<Change> = old.diff(&new).collect::<Result<_>>()?;
         let proposal = Proposal {
             parent: self.applied,
             draft: draft(root),
             changes: &changes,
-            pages: &fresh,
+            new_pages: &old.new_pages(&new)?,
+            pages: &pages,
             content: &Disk(disk),
         };
         let published = self.transport.publish(cx, &proposal)?;

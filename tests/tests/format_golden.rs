@@ -19,12 +19,13 @@ use depsync_engine::engine::UpdateOptions;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
+use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
 use depsync_engine::record::{Acceptance, Draft};
 use depsync_engine::transport::{
     MemoryLedger, NodeReport, OpenMode, Outcome, Proposal, Published, REPORT_SCHEMA, Transport,
 };
-use depsync_engine::tree::{self, Change, Entry, LinkTarget, MemoryPages, Mode, Pages, Tree};
+use depsync_engine::tree::{self, Change, Entry, LinkTarget, MemoryPages, Mode, Tree};
 use depsync_tests::cluster::Site;
 use depsync_tests::snapshot::{Item, Snapshot, snapshot};
 use depsync_transports::hub::Retention;
@@ -138,9 +139,8 @@ impl Publisher {
         entries.sort_by(|left, right| left.0.cmp(&right.0));
         let root = tree::build(entries.into_iter().map(Ok), &mut self.pages).expect("a tree");
         let (old, new) = (Tree::new(&self.pages, self.root), Tree::new(&self.pages, root));
-        let changes: Vec<Change> = old.diff(&new).collect::<Result<_>>().expect("changes");
-        let fresh = old.new_pages(&new).expect("pages").into_iter();
-        let fresh: Vec<_> = fresh.map(|id| (id, self.pages.page(&id).expect("a page").to_vec())).collect();
+        let changes: Packed<Change> = old.diff(&new).collect::<Result<_>>().expect("changes");
+        let new_pages = old.new_pages(&new).expect("pages");
         let number = self.head.map_or(1, |head| head.number + 1);
         let draft = Draft {
             root,
@@ -151,7 +151,14 @@ impl Publisher {
             message: message.into(),
             accepts,
         };
-        let proposal = Proposal { parent: self.head, draft, changes: &changes, pages: &fresh, content: &Disk(tree) };
+        let proposal = Proposal {
+            parent: self.head,
+            draft,
+            changes: &changes,
+            new_pages: &new_pages,
+            pages: &self.pages,
+            content: &Disk(tree),
+        };
         let cut = match self.transport.publish(&Context::new(), &proposal).expect("published") {
             Published::Done { record, recipes, .. } => {
                 self.head = Some(record.revision());

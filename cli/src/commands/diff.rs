@@ -1,6 +1,7 @@
 //! `diff`: the paths that differ between two sides.
 
 use depsync_engine::error::Result;
+use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
 use depsync_engine::tree::{Change, Entry};
 use serde::Serialize;
@@ -12,14 +13,14 @@ use crate::session::Session;
 use crate::text::{self, Deed, Length};
 
 #[derive(Serialize)]
-struct Facts<'a> {
-    changes: Vec<Line<'a>>,
+struct Facts {
+    changes: Vec<Line>,
 }
 
 /// One difference for machines.
 #[derive(Serialize)]
-struct Line<'a> {
-    path: &'a RelPath,
+struct Line {
+    path: RelPath,
     change: &'static str,
     before: Option<Side>,
     after: Option<Side>,
@@ -58,10 +59,10 @@ impl From<&Entry> for Side {
     }
 }
 
-impl<'a> From<&'a Change> for Line<'a> {
-    fn from(change: &'a Change) -> Self {
+impl From<Change> for Line {
+    fn from(change: Change) -> Self {
         let (before, after) = (change.before.as_ref().map(Side::from), change.after.as_ref().map(Side::from));
-        Self { path: &change.path, change: Deed::of(change).name(), before, after }
+        Self { change: Deed::of(&change).name(), path: change.path, before, after }
     }
 }
 
@@ -70,14 +71,14 @@ pub(super) fn run(session: &Session<'_>, args: &Diff) -> Result<Answer> {
     let open = session.open_existing(&Operands::default())?;
     let outcome = open.node.diff(&open.cx, args.old.0, args.new.0)?;
     let mut out = String::new();
-    text::list(&mut out, &outcome.changes, Length::Full, text::change);
+    text::changes(&mut out, &outcome.changes, Length::Full);
     if out.is_empty() {
         out.push_str("no difference\n");
     }
     Ok(Answer::fact(&facts(&outcome.changes), out, Exit::Done))
 }
 
-fn facts(changes: &[Change]) -> Facts<'_> {
+fn facts(changes: &Packed<Change>) -> Facts {
     Facts { changes: changes.iter().map(Line::from).collect() }
 }
 
@@ -94,7 +95,7 @@ mod tests {
             after: Some(Entry::Symlink { target: LinkTarget::new(*b"b").expect("a target") }),
         };
         assert_eq!(
-            serde_json::to_string(&facts(&[change])).expect("JSON"),
+            serde_json::to_string(&facts(&[change].into_iter().collect())).expect("JSON"),
             r#"{"changes":[{"path":"a","change":"modified","before":{"kind":"directory","mode":"0755"},"after":{"kind":"symlink","target":"b"}}]}"#
         );
     }

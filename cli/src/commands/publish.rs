@@ -49,7 +49,7 @@ fn say(outcome: &PublishOutcome, deployment: &DeploymentName, dry_run: bool, len
         (_, Some(number)) => format!("nothing to publish: revision {number} of {deployment} stands\n"),
         (_, None) => format!("nothing to publish: {deployment} has no revision yet\n"),
     };
-    text::list(&mut out, &outcome.changes, length, text::change);
+    text::changes(&mut out, &outcome.changes, length);
     text::section(&mut out, "held back", &outcome.held, length, text::remark);
     text::section(&mut out, "conflicts", &outcome.conflicts, length, text::conflict);
     if !outcome.conflicts.is_empty() {
@@ -85,7 +85,7 @@ mod tests {
             bytes_changed: 2048,
             bytes_sent: 100,
             duration_ms: 40,
-            changes: vec![],
+            changes: [].into_iter().collect(),
             warnings: vec![],
         }
     }

@@ -46,7 +46,7 @@ fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, args: &Update, leng
             milliseconds(outcome.duration_ms)
         ),
     });
-    text::list(&mut out, &outcome.changes, length, text::change);
+    text::changes(&mut out, &outcome.changes, length);
     text::section(&mut out, "kept aside before it was replaced", &outcome.kept_aside, length, ToString::to_string);
     text::section(&mut out, "conflicts", &outcome.conflicts, length, text::conflict);
     if !outcome.conflicts.is_empty() {
@@ -85,7 +85,7 @@ mod tests {
             kept_aside: vec!["x".try_into().expect("a path")],
             recovered: true,
             pinned: None,
-            changes: vec![],
+            changes: [].into_iter().collect(),
             warnings: vec![],
         }
     }

@@ -11,6 +11,7 @@ use super::{Action, Recovery, Stage, Step};
 use crate::beneath::{Root, stamp_at};
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::stamp::Stamp;
 use crate::tree::Mode;
@@ -43,12 +44,13 @@ pub fn commit(
     root: &Root,
     stage: &Stage,
     recovery: &Recovery,
-    steps: &[Step],
+    steps: &Packed<Step>,
     on_drift: OnDrift,
 ) -> Result<Committed> {
     let mut work = Work { cx, stage, recovery, on_drift, parents: Parents::new(root), done: Committed::default() };
     let total = steps.len() as u64;
     for (number, step) in steps.iter().enumerate() {
+        let step = &step;
         cx.progress(Phase::Commit, number as u64, Some(total));
         if work.done.left.contains_key(&step.path) {
             continue;

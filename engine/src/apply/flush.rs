@@ -13,7 +13,7 @@ use crate::path::RelPath;
 const ONE_BY_ONE: usize = 32;
 
 /// Flushes the directories that hold `paths`.
-pub fn flush_directories<'a>(root: &Root, paths: impl Iterator<Item = &'a RelPath>) -> Result<()> {
+pub fn flush_directories(root: &Root, paths: impl Iterator<Item = RelPath>) -> Result<()> {
     let mut directories = BTreeSet::new();
     for path in paths {
         directories.insert(path.parent());

@@ -14,6 +14,7 @@ use super::{Action, Recovery, Stage, Step};
 use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::stamp::Stamp;
 use crate::tree::Entry;
@@ -24,10 +25,11 @@ pub fn sort_leftovers(
     root: &Root,
     stage: &Stage,
     recovery: &Recovery,
-    steps: &[Step],
+    steps: &Packed<Step>,
 ) -> Result<Vec<RelPath>> {
     let mut kept = Vec::new();
     for (number, step) in steps.iter().enumerate() {
+        let step = &step;
         let (slots, wanted) = match &step.action {
             Action::Place(slot) => (vec![stage.name(*slot), stage.displaced_name(*slot)], step.want.as_ref()),
             Action::Remove | Action::MakeDirectory => (vec![stage.removed_name(number)], None),
@@ -105,6 +107,7 @@ mod tests {
         }
         let root = Root::open(&at("live")).expect("root");
         let recovery = Recovery::new(&cx, at("recovery"), "0123456789");
+        let steps = &steps.iter().cloned().collect();
         sort_leftovers(&cx, &root, &stage, &recovery, steps).expect("sorts");
         commit(&cx, &root, &stage, &recovery, steps, OnDrift::KeepAside).expect("commits");
         let (mut kept, mut folders) = (Vec::new(), vec![recovery.folder().to_owned()]);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Frame};
 use crate::error::Result;
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::Application;
 use crate::stamp::Stamp;
@@ -70,7 +71,7 @@ pub trait Surroundings {
 }
 
 /// Orders the applications of a plan as steps. Each file or link gets the number of its application as staging number.
-pub fn steps(applications: &[Application], surroundings: &dyn Surroundings) -> Result<Vec<Step>> {
+pub fn steps(applications: &Packed<Application>, surroundings: &dyn Surroundings) -> Result<Packed<Step>> {
     let step = |application: &Application, action: Action| Step {
         path: application.path.clone(),
         action,
@@ -79,9 +80,9 @@ pub fn steps(applications: &[Application], surroundings: &dyn Surroundings) -> R
         stamp: surroundings.stamp(&application.path),
         keep: application.keep,
     };
-    let (mut open, mut way, mut make, mut place, mut remove, mut modes) =
-        (vec![], vec![], vec![], vec![], vec![], vec![]);
-    let mut giving_way: Option<&RelPath> = None;
+    let mut open: Vec<(RelPath, Mode)> = Vec::new();
+    let [mut way, mut make, mut place, mut remove, mut modes] = std::array::from_fn(|_| Packed::new());
+    let mut giving_way: Option<RelPath> = None;
     let mut last_parent: Option<RelPath> = None;
     for (number, application) in applications.iter().enumerate() {
         let parent = application.path.parent();
@@ -93,48 +94,51 @@ pub fn steps(applications: &[Application], surroundings: &dyn Surroundings) -> R
             }
             last_parent = parent;
         }
-        let beneath = giving_way.is_some_and(|directory| application.path.is_beneath(directory));
+        let application = &application;
+        let beneath = giving_way.as_ref().is_some_and(|directory| application.path.is_beneath(directory));
         match (&application.have, &application.want) {
             (None, None) => {}
             // It goes with the one above, whatever else is in it.
-            (Some(Entry::Directory { .. }), None) if beneath => way.push(step(application, Action::GiveWay)),
-            (Some(Entry::Directory { .. }), None) => remove.push(step(application, Action::RemoveDirectory)),
-            (Some(_), None) if beneath => way.push(step(application, Action::Remove)),
-            (Some(_), None) => remove.push(step(application, Action::Remove)),
+            (Some(Entry::Directory { .. }), None) if beneath => way.push(&step(application, Action::GiveWay)),
+            (Some(Entry::Directory { .. }), None) => remove.push(&step(application, Action::RemoveDirectory)),
+            (Some(_), None) if beneath => way.push(&step(application, Action::Remove)),
+            (Some(_), None) => remove.push(&step(application, Action::Remove)),
             (Some(Entry::Directory { .. }), Some(Entry::Directory { mode })) => {
-                modes.push(step(application, Action::SetMode(*mode)));
+                modes.push(&step(application, Action::SetMode(*mode)));
             }
             (_, Some(Entry::Directory { mode })) => {
-                make.push(step(application, Action::MakeDirectory));
+                make.push(&step(application, Action::MakeDirectory));
                 if mode.bits() & 0o700 != 0o700 {
-                    modes.push(Step { stamp: None, ..step(application, Action::SetMode(*mode)) });
+                    modes.push(&Step { stamp: None, ..step(application, Action::SetMode(*mode)) });
                 }
             }
             (Some(have), Some(want)) if have.differs_in_mode_only(want) && !application.keep => {
                 if let Some(mode) = want.mode() {
-                    modes.push(step(application, Action::SetMode(mode)));
+                    modes.push(&step(application, Action::SetMode(mode)));
                 }
             }
             (have, Some(_)) => {
                 if have.as_ref().is_some_and(Entry::is_directory) {
-                    giving_way = Some(&application.path);
-                    way.push(step(application, Action::GiveWay));
+                    giving_way = Some(application.path.clone());
+                    way.push(&step(application, Action::GiveWay));
                     // By the time the file comes nothing is there any more.
-                    place.push(Step { have: None, stamp: None, ..step(application, Action::Place(number as u64)) });
+                    place.push(&Step { have: None, stamp: None, ..step(application, Action::Place(number as u64)) });
                 } else {
-                    place.push(step(application, Action::Place(number as u64)));
+                    place.push(&step(application, Action::Place(number as u64)));
                 }
             }
         }
     }
-    way.reverse();
-    remove.reverse();
-    modes.reverse();
     open.sort_by(|left, right| left.0.cmp(&right.0));
     open.dedup_by(|left, right| left.0 == right.0);
     let (opening, closing): (Vec<_>, Vec<_>) = open.iter().map(|(path, mode)| around(path, *mode)).unzip();
-    let closing = closing.into_iter().rev();
-    Ok([opening, way, make, place, remove, modes].into_iter().flatten().chain(closing).collect())
+    let mut steps: Packed<Step> = opening.into_iter().chain(way.iter_backwards()).collect();
+    steps.append(make);
+    steps.append(place);
+    steps.extend(remove.iter_backwards());
+    steps.extend(modes.iter_backwards());
+    steps.extend(closing.into_iter().rev());
+    Ok(steps)
 }
 
 /// Opens a directory for a while: the bits it must have, and those it has.
@@ -178,7 +182,7 @@ mod tests {
     }
 
     fn listed(applications: &[(&str, Option<Entry>, Option<Entry>)]) -> Vec<String> {
-        let applications: Vec<_> = applications
+        let applications: Packed<_> = applications
             .iter()
             .map(|(path, have, want)| Application {
                 path: RelPath::try_from(*path).expect("path"),

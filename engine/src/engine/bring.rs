@@ -1,5 +1,7 @@
 //! Planning an update: what the revision asks of this disk, and whether that looks like an accident.
 
+use itertools::Itertools;
+
 use super::carry::Scene;
 use super::disk::{Disk, Remember};
 use super::tracked::Tracked;
@@ -7,6 +9,7 @@ use super::update::{Manner, Progressed, Target};
 use super::{Node, Remark};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Application, Guard, Plan, Policy, Trees, Unsettled};
 use crate::revdb::Position;
@@ -24,7 +27,7 @@ impl Node {
         manner: &Manner,
     ) -> Result<Progressed> {
         let first = self.bring_to(cx, position, before, target, manner)?;
-        let patterns = |application: &Application| application.path.as_bytes() == IGNORE_FILE.as_bytes();
+        let patterns = |change: Change| change.path.as_bytes() == IGNORE_FILE.as_bytes();
         if manner.dry_run || !first.blocked || !first.applied.iter().any(patterns) {
             return Ok(first);
         }
@@ -62,8 +65,7 @@ impl Node {
         }
         if manner.dry_run && position.agreement == empty_root() && !self.places.dir.exists() {
             // Nothing is there, so everything would come.
-            let come = |change: Change| Application { path: change.path, have: None, want: change.after, keep: false };
-            done.applied = agreement.diff(&wanted).map(|change| change.map(come)).collect::<Result<_>>()?;
+            done.applied = agreement.diff(&wanted).collect::<Result<_>>()?;
             return Ok(done);
         }
         let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
@@ -99,7 +101,7 @@ impl Node {
         }
         done.conflicts = std::mem::take(&mut plan.conflicts);
         if manner.dry_run {
-            done.applied = plan.apply;
+            done.applied = plan.apply.into_iter().map(Change::from).collect();
             return Ok(done);
         }
         let scene = Scene { cx, before, target, manner, disk: &disk, trees };
@@ -116,7 +118,7 @@ impl Node {
         agreed_entries: u64,
     ) -> Result<()> {
         if !manner.full {
-            self.check_place(position, disk, disk.differing(trees)?.is_empty())?;
+            self.check_place(position, disk, disk.differing(trees).next().transpose()?.is_none())?;
         }
         if disk.scan.empty && agreed_entries > 0 && !manner.allow_mass_delete && !manner.full {
             return Err(Error::new(
@@ -134,7 +136,7 @@ impl Node {
 }
 
 /// Refuses a tree with an entry whose parent is not a directory: no honest publisher makes one.
-fn check_parents(applications: &[Application], wanted: &Tree<'_>) -> Result<()> {
+fn check_parents(applications: &Packed<Application>, wanted: &Tree<'_>) -> Result<()> {
     let mut last: Option<RelPath> = None;
     for application in applications.iter().filter(|application| application.want.is_some()) {
         let Some(parent) = application.path.parent() else { continue };
@@ -151,14 +153,22 @@ fn check_parents(applications: &[Application], wanted: &Tree<'_>) -> Result<()> 
 
 /// `--prune`: what neither the agreement nor the hub knows goes, too, and is kept aside.
 fn add_untracked(plan: &mut Plan, trees: Trees<'_>) -> Result<()> {
+    let mut untracked: Packed<Application> = Packed::new();
     for change in trees.agreement.diff(&trees.local) {
         let change = change?;
         if change.before.is_none() && trees.wanted.get(&change.path)?.is_none() {
             let keep = change.after.as_ref().is_some_and(|entry| !entry.is_directory());
-            plan.apply.push(Application { path: change.path, have: change.after, want: None, keep });
+            untracked.push(&Application { path: change.path, have: change.after, want: None, keep });
         }
     }
-    plan.apply.sort_by(|left, right| left.path.cmp(&right.path));
-    plan.apply.dedup_by(|left, right| left.path == right.path);
+    let planned = std::mem::take(&mut plan.apply).into_iter();
+    let merged = planned.merge_by(untracked, |left, right| left.path <= right.path);
+    plan.apply = merged.dedup_by(|left, right| left.path == right.path).collect();
     Ok(())
+}
+
+impl From<Application> for Change {
+    fn from(application: Application) -> Self {
+        Self { path: application.path, before: application.have, after: application.want }
+    }
 }

@@ -1,10 +1,11 @@
 //! Carrying a plan out: stage, journal, commit, settle, measure, report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
 use super::disk::Disk;
+use super::stage::Staging;
 use super::update::{Manner, Progressed, Target, conflict_count};
 use super::{Node, Remark};
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
@@ -13,12 +14,13 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::random_bytes;
+use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{Application, Plan, Policy, Trees};
+use crate::plan::{self, Agreed, Application, Plan, Policy, Trees};
 use crate::revdb::{Applied, JournalHead, Position, Settlement, Work};
 use crate::stamp::Stamp;
 use crate::transport::Outcome;
-use crate::tree::{self, Entry, Mode, Overlay, PageSink, Tree};
+use crate::tree::{self, Change, Entry, Mode, Overlay, Tree};
 
 /// What an update looks at while it works; it does not change.
 pub(super) struct Scene<'a> {
@@ -61,9 +63,10 @@ impl Node {
             self.stage_and_commit(scene, position, &applications, done)?
         };
         let (applied, occupied) = sort_out(applications, &deeds.committed, done);
-        let moved = merge(&applied, plan.agree);
+        // A pruned path was never part of the agreement.
+        let moved = plan::merge(applied.iter().map(|change| (change.path, change.after)), plan.agree);
         let mut pages = Overlay::new(&*self.db);
-        position.agreement = tree::edit(scene.trees.agreement, moved.into_iter().map(Ok), &mut pages)?;
+        position.agreement = tree::edit(scene.trees.agreement, moved.map(Ok), &mut pages)?;
         // On a manager they stay in the agreement: otherwise its next publish would bring them back for everybody.
         if scene.manner.policy != Policy::ThreeWay && !occupied.is_empty() {
             position.agreement = release(&mut pages, position.agreement, occupied)?;
@@ -114,7 +117,7 @@ impl Node {
         &self,
         scene: &Scene<'_>,
         position: &Position,
-        applications: &[Application],
+        applications: &Packed<Application>,
         done: &mut Progressed,
     ) -> Result<Deeds> {
         let (cx, disk, target) = (scene.cx, scene.disk, scene.target);
@@ -123,7 +126,8 @@ impl Node {
         let recovery = Recovery::new(cx, self.places.recovery(), &run);
         let stamp_of = |application: &Application| disk.scan.stamp_of(&application.path);
         let area_shown = area.shown().to_owned();
-        let staged = match self.stage(cx, &area, &disk.root, target.revision, applications, &stamp_of) {
+        let staging = Staging { cx, stage: &area, root: &disk.root, at: target.revision };
+        let staged = match self.stage(&staging, applications, &stamp_of) {
             Ok(staged) => staged,
             Err(error) => {
                 // Nothing live has changed yet, so nothing of this run is of use. What cannot be removed now, the
@@ -147,11 +151,11 @@ impl Node {
         };
         cx.check()?;
         cx.step("update.journal");
-        self.db.write_journal(&head, steps.iter().map(apply::Step::encode))?;
+        self.db.write_journal(&head, steps.iter().map(|step| step.encode()))?;
         let on_drift = if scene.manner.policy == Policy::ThreeWay { OnDrift::Leave } else { OnDrift::KeepAside };
         let committed = apply::commit(cx, &disk.root, &area, &recovery, &steps, on_drift)?;
         cx.step("update.flush-directories");
-        apply::flush_directories(&disk.root, steps.iter().map(|step| &step.path))?;
+        apply::flush_directories(&disk.root, steps.iter().map(|step| step.path))?;
         Ok(Deeds { committed, recipes: staged.recipes, stage: Some((area, recovery)) })
     }
 
@@ -172,21 +176,27 @@ impl Node {
     }
 
     /// The root of the tracked paths as they are on the disk now: the scan's, with all touched paths read again.
-    fn measure(&self, position: &Position, disk: &Disk, trees: &Trees<'_>, applied: &[Application]) -> Result<Digest> {
+    fn measure(&self, position: &Position, disk: &Disk, trees: &Trees<'_>, applied: &Packed<Change>) -> Result<Digest> {
         let pages = disk.pages(&*self.db);
         let agreement = Tree::new(&pages, position.agreement);
         let local = Tree::new(&pages, trees.local.root());
-        let differing = disk.differing(&Trees { agreement, local, wanted: agreement })?;
-        let mut found: BTreeMap<RelPath, Option<Entry>> =
-            differing.into_iter().map(|change| (change.path, change.after)).collect();
-        for application in applied {
-            let now = read_again(disk, &application.path);
-            if now == application.want {
-                found.remove(&application.path);
-            } else if application.want.is_some() {
-                found.insert(application.path.clone(), now);
+        let mut touched = applied.iter().filter(|change| change.after.is_some()).peekable();
+        let mut found: Packed<Agreed> = Packed::new();
+        let other_than_wanted = |change: Change| {
+            let now = read_again(disk, &change.path);
+            (now != change.after).then_some((change.path, now))
+        };
+        for seen in disk.differing(&Trees { agreement, local, wanted: agreement }) {
+            let seen = seen?;
+            while let Some(change) = touched.next_if(|change| change.path < seen.path) {
+                found.extend(other_than_wanted(change));
+            }
+            match touched.next_if(|change| change.path == seen.path) {
+                Some(change) => found.extend(other_than_wanted(change)),
+                None => found.push(&(seen.path, seen.after)),
             }
         }
+        found.extend(touched.filter_map(other_than_wanted));
         let mut scratch = tree::MemoryPages::default();
         tree::edit(agreement, found.into_iter().map(Ok), &mut scratch)
     }
@@ -231,11 +241,11 @@ impl Surroundings for Scanned<'_> {
 /// Tells what was applied from what was left. Gives also the directories that the hub has removed and that something
 /// keeps here which nobody tracks.
 fn sort_out(
-    applications: Vec<Application>,
+    applications: Packed<Application>,
     committed: &Committed,
     done: &mut Progressed,
-) -> (Vec<Application>, Vec<RelPath>) {
-    let (mut applied, mut occupied) = (Vec::with_capacity(applications.len()), Vec::new());
+) -> (Packed<Change>, Vec<RelPath>) {
+    let (mut applied, mut occupied) = (Packed::new(), Vec::new());
     for application in applications {
         if committed.occupied.contains(&application.path) {
             done.warnings.push(format!(
@@ -246,7 +256,7 @@ fn sort_out(
         } else if let Some(reason) = committed.left.get(&application.path) {
             done.problems.push(Remark { path: Some(application.path), reason: reason.clone() });
         } else {
-            applied.push(application);
+            applied.push(&Change::from(application));
         }
     }
     (applied, occupied)
@@ -267,24 +277,13 @@ fn release(pages: &mut Overlay<'_>, agreement: Digest, directories: Vec<RelPath>
     let mut fresh = tree::MemoryPages::default();
     let changes = released.into_iter().map(|path| Ok((path, None)));
     let root = tree::edit(Tree::new(pages, agreement), changes, &mut fresh)?;
-    for (id, bytes) in fresh.iter() {
-        pages.put(*id, bytes.to_vec())?;
-    }
+    pages.absorb(fresh)?;
     Ok(root)
 }
 
-/// What moves the agreement, in path order. A pruned path was never part of it.
-fn merge(applied: &[Application], agree: Vec<(RelPath, Option<Entry>)>) -> Vec<(RelPath, Option<Entry>)> {
-    let applied = applied.iter().map(|application| (application.path.clone(), application.want.clone()));
-    let mut moved: Vec<_> = applied.chain(agree).collect();
-    moved.sort_by(|left, right| left.0.cmp(&right.0));
-    moved
-}
-
 /// Contents that were replaced or removed.
-fn forgotten(applied: &[Application]) -> Vec<Digest> {
-    let contents = applied.iter().filter_map(|application| application.have.as_ref()?.content());
-    contents.map(|(hash, _)| hash).collect()
+fn forgotten(applied: &Packed<Change>) -> Vec<Digest> {
+    applied.iter().filter_map(|change| change.before?.content()).map(|(hash, _)| hash).collect()
 }
 
 /// What is at `path` now, its content read; none where nothing can be read.

@@ -55,21 +55,17 @@ impl Disk {
     }
 
     /// Tracked paths that are not as agreed. An ignored path is nobody's business: it counts as it was agreed.
-    pub(super) fn differing(&self, trees: &Trees<'_>) -> Result<Vec<Change>> {
-        let mut differing = Vec::new();
-        for change in trees.agreement.diff(&trees.local) {
-            let change = change?;
-            let tracked = change.before.as_ref();
-            if tracked.is_some_and(|before| !self.ignore.matches(&change.path, before.is_directory())) {
-                differing.push(change);
-            }
-        }
-        Ok(differing)
+    pub(super) fn differing<'a>(&'a self, trees: &Trees<'a>) -> impl Iterator<Item = Result<Change>> + 'a {
+        trees.agreement.diff(&trees.local).filter(|change| match change {
+            Ok(Change { path, before: Some(before), .. }) => !self.ignore.matches(path, before.is_directory()),
+            Ok(_) => false,
+            Err(_) => true,
+        })
     }
 
     /// The root over the tracked paths as they are on the disk.
     pub(super) fn measured(&self, trees: &Trees<'_>) -> Result<Digest> {
-        let found = self.differing(trees)?.into_iter().map(|change| Ok((change.path, change.after)));
+        let found = self.differing(trees).map(|change| change.map(|change| (change.path, change.after)));
         tree::edit(trees.agreement, found, &mut MemoryPages::default())
     }
 

@@ -1,6 +1,10 @@
 //! Bringing the pages of a revision's tree here.
+//!
+//! The cache holds a page only together with all pages beneath it, so a known page ends the search. Pages are fetched
+//! level by level, from the root down. Leaves, all but one page in a hundred, are whole trees by themselves and go to
+//! the cache as they arrive; those above them wait in memory until all that is beneath them is there.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::Node;
 use crate::content::{ObjectId, Recipe};
@@ -8,86 +12,93 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
+use crate::revdb::CacheSink;
 use crate::transport::{Deliver, Want};
-use crate::tree::{MemoryPages, Overlay, PageSink, Step, Tree};
+use crate::tree::{self, PageSink, Pages, empty_root};
+
+/// How many pages are asked for at a time.
+const BATCH: usize = 4096;
 
 impl Node {
     /// Makes sure that the tree `root` of revision `at` can be read here; gives the bytes fetched.
-    ///
-    /// The cache holds a page only together with all pages beneath it, so a known page ends the search. Pages are
-    /// fetched level by level, and cached, lowest first, when the whole tree is here.
     pub(super) fn ensure_tree(&self, cx: &Context, at: Revision, root: Digest) -> Result<u64> {
         let mut fetched = 0;
-        let mut arrived = Arrived::default();
-        loop {
+        let mut arriving = Arriving::new(self.db.cache_sink());
+        arriving.below.push(root);
+        while !arriving.below.is_empty() {
             cx.check()?;
-            let overlay = Overlay::with(arrived.pages.clone(), &*self.db);
             let mut missing: Vec<Digest> = Vec::new();
-            Tree::new(&overlay, root).walk_pages(|id, step| match step {
-                Step::Found if self.db.has_cached_page(id)? => Ok(false),
-                Step::Found if arrived.pages.contains(id) => Ok(true),
-                Step::Found => {
-                    missing.push(*id);
-                    Ok(false)
+            for id in std::mem::take(&mut arriving.below) {
+                if id == empty_root() || self.db.has_cached_page(&id)? || !arriving.asked.insert(id) {
+                    continue;
                 }
-                Step::Read { .. } => Ok(true),
-            })?;
-            if missing.is_empty() {
-                break;
+                match self.db.agreed_page(&id)? {
+                    Some(bytes) => arriving.page(id, bytes.to_vec())?,
+                    None => missing.push(id),
+                }
             }
-            self.take_known(&mut missing, &mut arrived)?;
-            if !missing.is_empty() {
-                let before = arrived.order.len();
-                fetched += self.transport.fetch(cx, at, Want::Pages(&missing), &mut arrived)?.bytes;
-                if arrived.order.len() == before {
+            for batch in missing.chunks(BATCH) {
+                arriving.missing = batch.iter().copied().collect();
+                fetched += self.transport.fetch(cx, at, Want::Pages(batch), &mut arriving)?.bytes;
+                if !arriving.missing.is_empty() {
                     return Err(Error::damaged(self.transport.endpoint(), "pages of the revision are not in the hub"));
                 }
             }
         }
-        let mut bytes = HashMap::new();
-        for (id, page) in arrived.pages.iter() {
-            bytes.insert(*id, page.to_vec());
-        }
-        let lowest_first = arrived.order.iter().rev().filter_map(|id| bytes.remove(id).map(|bytes| (*id, bytes)));
         cx.step("state.cache-pages");
-        self.db.cache_pages(lowest_first.collect::<Vec<_>>())?;
+        arriving.finish()?;
         Ok(fetched)
     }
 
-    /// Takes pages that the agreement has.
-    fn take_known(&self, missing: &mut Vec<Digest>, arrived: &mut Arrived) -> Result<()> {
-        let mut unknown = Vec::new();
-        for id in missing.drain(..) {
-            match self.db.agreed_page(&id)? {
-                Some(bytes) => arrived.take(id, bytes.to_vec())?,
-                None => unknown.push(id),
+    /// Remembers those of `new_pages` (each above those beneath it) that the cache does not have.
+    pub(super) fn cache_tree(&self, pages: &dyn Pages, new_pages: &[Digest]) -> Result<()> {
+        let mut sink = self.db.cache_sink();
+        for id in new_pages.iter().rev() {
+            if !self.db.has_cached_page(id)? {
+                sink.put(*id, pages.page(id)?.to_vec())?;
             }
         }
-        *missing = unknown;
-        Ok(())
+        sink.finish()
     }
 }
 
 /// Pages as they arrive.
-#[derive(Default)]
-struct Arrived {
-    pages: MemoryPages,
-    order: Vec<Digest>,
+struct Arriving<'a> {
+    cache: CacheSink<'a>,
+    /// Those above the leaves, in the order in which they came.
+    upper: Vec<(Digest, Vec<u8>)>,
+    /// What the pages that came have right beneath them.
+    below: Vec<Digest>,
+    /// Everything that was looked for, so that a tree that names a page twice is not walked twice.
+    asked: HashSet<Digest>,
+    /// What was asked for and has not come yet.
+    missing: HashSet<Digest>,
 }
 
-impl Arrived {
-    fn take(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
-        if !self.pages.contains(&id) {
-            self.order.push(id);
-            self.pages.put(id, bytes)?;
+impl<'a> Arriving<'a> {
+    fn new(cache: CacheSink<'a>) -> Self {
+        let (upper, below) = (Vec::new(), Vec::new());
+        Self { cache, upper, below, asked: HashSet::new(), missing: HashSet::new() }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        for (id, bytes) in std::mem::take(&mut self.upper).into_iter().rev() {
+            self.cache.put(id, bytes)?;
         }
-        Ok(())
+        self.cache.finish()
     }
 }
 
-impl Deliver for Arrived {
+impl Deliver for Arriving<'_> {
     fn page(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
-        self.take(id, bytes)
+        self.missing.remove(&id);
+        let (level, children) = tree::children(&id, &bytes)?;
+        if level == 0 {
+            return self.cache.put(id, bytes);
+        }
+        self.below.extend(children);
+        self.upper.push((id, bytes));
+        Ok(())
     }
 
     fn recipe(&mut self, _: Digest, _: Recipe) -> Result<()> {

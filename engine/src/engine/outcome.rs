@@ -6,9 +6,10 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::name::{DeploymentName, HubId, NodeId, Revision};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::transport::NodeReport;
-use crate::tree::Change;
+use crate::tree::{Change, Entry};
 
 /// A path and what is to be said of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +31,31 @@ pub struct Conflict {
     pub theirs: &'static str,
     /// The hub's revision in which it was found.
     pub revision: u64,
+}
+
+/// How many changes of which kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) added: u64,
+    pub(super) modified: u64,
+    pub(super) removed: u64,
+    /// Bytes of the files that were added or modified.
+    pub(super) bytes: u64,
+}
+
+impl Counts {
+    pub(super) fn of(changes: &Packed<Change>) -> Self {
+        let mut counts = Self::default();
+        for change in changes.iter() {
+            match (&change.before, &change.after) {
+                (None, _) => counts.added += 1,
+                (_, None) => counts.removed += 1,
+                _ => counts.modified += 1,
+            }
+            counts.bytes += change.after.as_ref().map_or(0, Entry::size);
+        }
+        counts
+    }
 }
 
 /// What `publish` and `rollback` did.
@@ -63,7 +89,7 @@ pub struct PublishOutcome {
     pub duration_ms: u64,
     /// What was done, path by path.
     #[serde(skip)]
-    pub changes: Vec<Change>,
+    pub changes: Packed<Change>,
     /// What went wrong beside the main job: a report that could not be written, sockets that were skipped.
     #[serde(skip)]
     pub warnings: Vec<String>,
@@ -102,7 +128,7 @@ pub struct UpdateOutcome {
     pub pinned: Option<u64>,
     /// What was done, path by path.
     #[serde(skip)]
-    pub changes: Vec<Change>,
+    pub changes: Packed<Change>,
     /// What went wrong beside the main job.
     #[serde(skip)]
     pub warnings: Vec<String>,
@@ -198,7 +224,7 @@ pub struct LogEntry {
 #[derive(Debug)]
 pub struct DiffOutcome {
     /// The differences, in path order.
-    pub changes: Vec<Change>,
+    pub changes: Packed<Change>,
 }
 
 /// What `init` made or found.

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Disk, Remember};
 use super::hub::Head;
+use super::outcome::Counts;
 use super::update::{conflict_count, conflicts};
 use super::{Node, PublishOptions, PublishOutcome, Remark, Role};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::{Revision, random_bytes};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Guard, Plan, Policy, Trees, Unsettled};
 use crate::record::{Acceptance, Draft};
@@ -102,10 +104,10 @@ impl Node {
         let hidden = |path: &RelPath, directory: bool| {
             disk.ignore.matches(path, directory) && !forget.iter().any(|gone| gone == path || path.is_beneath(gone))
         };
-        let plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden))?;
+        let mut plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden))?;
         self.check_place(&position, &disk, plan.publish.is_empty())?;
         let accepts = self.guard(&trees, &plan, options)?;
-        let outcome = PublishOutcome::of(&plan, &hub.head, held, &disk, attempt.begun);
+        let outcome = PublishOutcome::of(&mut plan, &hub.head, held, &disk, attempt.begun);
         if options.dry_run {
             return Ok(Ok(outcome));
         }
@@ -113,8 +115,8 @@ impl Node {
         position.held = outcome.held.iter().map(Remark::as_pair).collect();
         cx.step("state.role");
         self.set_identity(|identity| identity.writes = Some(true))?;
-        if plan.publish.is_empty() {
-            return self.settle_unchanged(cx, position, &before, &hub.head, &trees, &plan, outcome).map(Ok);
+        if !outcome.changed {
+            return self.settle_unchanged(cx, position, &before, &hub.head, &trees, plan, outcome).map(Ok);
         }
         // Only now: whether the hub can be published to is found out by writing to it.
         let facts = hub.facts.map_or_else(|| self.open_hub(cx, mode), Ok)?;
@@ -122,7 +124,7 @@ impl Node {
             return Err(Error::new(ErrorKind::Unsupported, why).op("publish").at(self.transport.endpoint()));
         }
         let parent = hub.head.as_ref().map(|head| head.revision);
-        self.propose(cx, attempt, position, parent, &disk, &trees, &plan, accepts, outcome)
+        self.propose(cx, attempt, position, parent, &disk, &trees, plan, accepts, outcome)
     }
 
     /// Nothing new here: the agreement takes in what both sides have alike.
@@ -134,11 +136,11 @@ impl Node {
         before: &Position,
         head: &Option<Head>,
         trees: &Trees<'_>,
-        plan: &Plan,
+        plan: Plan,
         mut outcome: PublishOutcome,
     ) -> Result<PublishOutcome> {
         let mut pages = Overlay::new(&*self.db);
-        position.agreement = tree::edit(trees.agreement, plan.agree.iter().cloned().map(Ok), &mut pages)?;
+        position.agreement = tree::edit(trees.agreement, plan.agree.into_iter().map(Ok), &mut pages)?;
         if let Some(head) = head {
             position.seen = Some((head.revision, head.root));
             if position.agreement == head.root {
@@ -164,19 +166,20 @@ impl Node {
         parent: Option<Revision>,
         disk: &Disk,
         trees: &Trees<'_>,
-        plan: &Plan,
+        plan: Plan,
         accepts: Vec<Acceptance>,
         mut outcome: PublishOutcome,
     ) -> Result<Result<PublishOutcome, Again>> {
         let mut pages = Overlay::new(&*self.db);
-        let published = plan.publish.iter().map(|change| Ok((change.path.clone(), change.after.clone())));
+        let published = outcome.changes.iter().map(|change| Ok((change.path, change.after)));
         let root = tree::edit(trees.wanted, published, &mut pages)?;
-        let new_pages = pages_between(&pages, trees.wanted.root(), root)?;
+        let new_pages = Tree::new(&pages, trees.wanted.root()).new_pages(&Tree::new(&pages, root))?;
         let proposal = Proposal {
             parent,
             draft: self.draft(cx, root, &attempt.options.message, accepts)?,
-            changes: &plan.publish,
-            pages: &new_pages,
+            changes: &outcome.changes,
+            new_pages: &new_pages,
+            pages: &pages,
             content: &disk.root,
         };
         cx.step("publish.write-down");
@@ -194,13 +197,11 @@ impl Node {
         };
         attempt.sent += sent;
         let revision = record.revision();
-        // Lowest pages first: the cache holds a page only with all beneath it.
         cx.step("state.cache-pages");
-        self.db.cache_pages(new_pages.into_iter().rev())?;
-        let mut moved: Vec<_> = plan.publish.iter().map(|change| (change.path.clone(), change.after.clone())).collect();
-        moved.extend(plan.agree.iter().cloned());
-        moved.sort_by(|left, right| left.0.cmp(&right.0));
-        position.agreement = tree::edit(trees.agreement, moved.into_iter().map(Ok), &mut pages)?;
+        self.cache_tree(&pages, &new_pages)?;
+        let published = outcome.changes.iter().map(|change| (change.path, change.after));
+        let moved = plan::merge(published, plan.agree);
+        position.agreement = tree::edit(trees.agreement, moved.map(Ok), &mut pages)?;
         position.seen = Some((revision, root));
         if position.agreement == root {
             position.applied = position.seen;
@@ -217,14 +218,14 @@ impl Node {
             from: parent.map(|parent| parent.number),
             to: Some(revision.number),
             root: position.agreement,
-            entries: plan.publish.len() as u64,
+            entries: outcome.changes.len() as u64,
             bytes: attempt.sent,
             millis: outcome.duration_ms,
             outcome: if outcome.conflicts.is_empty() { "applied" } else { "partial" }.to_owned(),
             detail: None,
         };
         let forgotten: Vec<Digest> =
-            plan.publish.iter().filter_map(|change| change.before.as_ref()?.content()).map(|(hash, _)| hash).collect();
+            outcome.changes.iter().filter_map(|change| change.before?.content()).map(|(hash, _)| hash).collect();
         cx.step("publish.settle");
         self.settle(&position, &pages, Some(&row), &recipes, &forgotten)?;
         self.report_published(cx, &position, &mut outcome)?;
@@ -252,7 +253,7 @@ impl Node {
     pub(super) fn settle(
         &self,
         position: &Position,
-        pages: &dyn Pages,
+        pages: &Overlay<'_>,
         history: Option<&Applied>,
         recipes: &[(Digest, crate::content::Recipe)],
         forgotten: &[Digest],
@@ -278,10 +279,11 @@ impl Node {
     /// Halts on suspicion; gives what the record must say that the publisher confirmed.
     fn guard(&self, trees: &Trees<'_>, plan: &Plan, options: &PublishOptions) -> Result<Vec<Acceptance>> {
         let agreed = trees.agreement.totals()?;
-        let here = after(agreed, &plan.publish);
+        let counts = Counts::of(&plan.publish);
+        let here = after(agreed, &counts);
         let checked = plan::check_removal(Guard::Source, agreed, here).and_then(|()| {
             let parent = trees.wanted.totals()?;
-            plan::check_removal(Guard::Source, parent, after(parent, &plan.publish))
+            plan::check_removal(Guard::Source, parent, after(parent, &counts))
         });
         match checked {
             Ok(()) => Ok(Vec::new()),
@@ -328,17 +330,9 @@ impl Node {
     }
 }
 
-/// The pages of the tree `new` that `old` does not have, each above those beneath it.
-pub(super) fn pages_between(pages: &dyn Pages, old: Digest, new: Digest) -> Result<Vec<(Digest, Vec<u8>)>> {
-    let ids = Tree::new(pages, old).new_pages(&Tree::new(pages, new))?;
-    ids.into_iter().map(|id| pages.page(&id).map(|bytes| (id, bytes.to_vec()))).collect()
-}
-
 /// What a tree has after `changes`, as far as a guard must know.
-fn after(totals: Totals, changes: &[Change]) -> Totals {
-    let added = changes.iter().filter(|change| change.before.is_none()).count() as u64;
-    let removed = changes.iter().filter(|change| change.after.is_none()).count() as u64;
-    Totals { entries: (totals.entries + added).saturating_sub(removed), ..totals }
+fn after(totals: Totals, counts: &Counts) -> Totals {
+    Totals { entries: (totals.entries + counts.added).saturating_sub(counts.removed), ..totals }
 }
 
 impl Remark {
@@ -348,7 +342,8 @@ impl Remark {
 }
 
 impl PublishOutcome {
-    fn of(plan: &Plan, head: &Option<Head>, held: Vec<Remark>, disk: &Disk, begun: Instant) -> Self {
+    /// What `plan` comes to; its list of what is to be published moves here.
+    fn of(plan: &mut Plan, head: &Option<Head>, held: Vec<Remark>, disk: &Disk, begun: Instant) -> Self {
         let revision = head.as_ref().map(|head| head.revision.number);
         Self {
             root: head.as_ref().map_or(empty_root(), |head| head.root),
@@ -356,28 +351,28 @@ impl PublishOutcome {
             conflicts: conflicts(&plan.conflicts, revision.unwrap_or(0)),
             problems: disk.problems(),
             warnings: disk.skipped(),
-            ..Self::counting(&plan.publish, revision, begun)
+            ..Self::counting(std::mem::take(&mut plan.publish), revision, begun)
         }
     }
 
     /// An outcome that counts `changes`.
-    pub(super) fn counting(changes: &[Change], revision: Option<u64>, begun: Instant) -> Self {
-        let count = |which: fn(&Change) -> bool| changes.iter().filter(|change| which(change)).count() as u64;
+    pub(super) fn counting(changes: Packed<Change>, revision: Option<u64>, begun: Instant) -> Self {
+        let Counts { added, modified, removed, bytes } = Counts::of(&changes);
         Self {
             revision,
             root: empty_root(),
             parent: None,
             changed: !changes.is_empty(),
-            added: count(|change| change.before.is_none()),
-            modified: count(|change| change.before.is_some() && change.after.is_some()),
-            removed: count(|change| change.after.is_none()),
+            added,
+            modified,
+            removed,
             held: Vec::new(),
             conflicts: Vec::new(),
             problems: Vec::new(),
-            bytes_changed: changes.iter().filter_map(|change| change.after.as_ref()).map(Entry::size).sum(),
+            bytes_changed: bytes,
             bytes_sent: 0,
             duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            changes: changes.to_vec(),
+            changes,
             warnings: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
 use rustix::fs::FileType;
 
 use super::Node;
@@ -9,10 +10,12 @@ use crate::apply::{self, OnDrift, Recovery, Stage, Step};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hash::Digest;
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Place};
 use crate::revdb::{Applied, Position, Settlement, Work};
-use crate::tree::{self, Entry, Overlay, Tree};
+use crate::tree::{self, Entry, MemoryPages, Overlay, Tree};
 
 impl Node {
     /// Finishes an interrupted update, if there is one, and gives the paths of which something was kept aside. Needs
@@ -22,7 +25,7 @@ impl Node {
             Stage::sweep(&self.places)?;
             return Ok(None);
         };
-        let steps: Vec<Step> = journal.steps.iter().map(|bytes| Step::decode(bytes)).collect::<Result<_>>()?;
+        let steps: Packed<Step> = journal.steps.into_iter().map(|bytes| Step::decode(&bytes)).collect::<Result<_>>()?;
         let position = self.db.position()?;
         let root = self.open_dir(&position)?;
         self.check_still_there(&root, &position)?;
@@ -31,25 +34,18 @@ impl Node {
         tracing::info!(run = journal.head.run, steps = steps.len(), "finishing an interrupted update");
         let mut kept = apply::sort_leftovers(cx, &root, &stage, &recovery, &steps)?;
         let done = apply::commit(cx, &root, &stage, &recovery, &steps, OnDrift::KeepAside)?;
-        apply::flush_directories(&root, steps.iter().map(|step| &step.path))?;
-        // What a path is in the end is what its last step says.
-        let mut ended: BTreeMap<&RelPath, Option<&Entry>> = BTreeMap::new();
-        for step in &steps {
-            ended.insert(&step.path, step.want.as_ref());
-        }
-        let changes = ended
-            .into_iter()
-            .filter(|(path, _)| !done.left.contains_key(*path) && !done.occupied.contains(*path))
-            .map(|(path, want)| Ok((path.clone(), want.cloned())));
+        apply::flush_directories(&root, steps.iter().map(|step| step.path))?;
         let mut pages = Overlay::new(&*self.db);
-        let agreement = tree::edit(Tree::new(&*self.db, position.agreement), changes, &mut pages)?;
+        let taken =
+            steps.iter().filter(|step| !done.left.contains_key(&step.path) && !done.occupied.contains(&step.path));
+        let agreement = after(position.agreement, taken, &mut pages)?;
         let from = position.applied.map(|(revision, _)| revision.number);
         let mut position = position;
         position.agreement = agreement;
         position.applied = Some(journal.head.target);
         position.whole = journal.head.whole && done.left.is_empty();
         // What was replaced before the crash is known from the journal alone.
-        let stamps = steps.iter().filter_map(|step| Some((step.path.clone(), step.stamp?.mtime_seconds())));
+        let stamps = steps.iter().filter_map(|step| Some((step.path, step.stamp?.mtime_seconds())));
         let mut replaced: BTreeMap<RelPath, i64> = stamps.collect();
         replaced.extend(done.replaced_times.iter().map(|(path, second)| (path.clone(), *second)));
         let row = Applied {
@@ -113,6 +109,20 @@ impl Node {
         }
         Ok(times)
     }
+}
+
+/// The agreement after `steps`: what a path is in the end is what its last step says. Some thousands at a time, as they
+/// are not in path order.
+fn after(agreement: Digest, steps: impl Iterator<Item = Step>, pages: &mut Overlay<'_>) -> Result<Digest> {
+    const BATCH: usize = 1 << 16;
+    let mut agreement = agreement;
+    for batch in &steps.chunks(BATCH) {
+        let ended: BTreeMap<RelPath, Option<Entry>> = batch.map(|step| (step.path, step.want)).collect();
+        let mut fresh = MemoryPages::default();
+        agreement = tree::edit(Tree::new(pages, agreement), ended.into_iter().map(Ok), &mut fresh)?;
+        pages.absorb(fresh)?;
+    }
+    Ok(agreement)
 }
 
 impl Node {

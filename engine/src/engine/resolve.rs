@@ -61,7 +61,7 @@ impl Node {
             .into_iter()
             .map(|clash| (clash.path, if side == Side::Mine { clash.theirs } else { clash.mine }))
             .collect();
-        let mut overlay = Overlay::new(&pages);
+        let mut overlay = Overlay::new(&*self.db);
         position.agreement = tree::edit(trees.agreement, moved.into_iter().map(Ok), &mut overlay)?;
         cx.step("resolve.settle");
         self.settle(&position, &overlay, None, &[], &[])

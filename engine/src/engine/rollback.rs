@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::publish::pages_between;
 use super::update::{Manner, Target};
 use super::{Node, PublishOutcome, Role};
 use crate::content::LocalContent;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Guard};
 use crate::record::Acceptance;
@@ -56,24 +56,25 @@ impl Node {
         self.ensure_tree(cx, head.revision, head.root)?;
         self.ensure_tree(cx, old.revision(), root)?;
         let (now, then) = (Tree::new(&*self.db, head.root), Tree::new(&*self.db, root));
-        let changes: Vec<Change> = now.diff(&then).collect::<Result<_>>()?;
-        let mut outcome = PublishOutcome::counting(&changes, Some(head.revision.number), begun);
+        let changes: Packed<Change> = now.diff(&then).collect::<Result<_>>()?;
+        let mut outcome = PublishOutcome::counting(changes, Some(head.revision.number), begun);
         outcome.root = root;
         let mut target = Target { revision: head.revision, root: head.root };
-        if !changes.is_empty() {
+        if outcome.changed {
             // Naming a revision is a confirmation: the workers must not refuse what the operator asked for.
             let accepts = match plan::check_removal(Guard::Source, now.totals()?, then.totals()?) {
                 Ok(()) => Vec::new(),
                 Err(_) => vec![Acceptance::MassDelete],
             };
-            let pages = pages_between(&*self.db, head.root, root)?;
+            let new_pages = now.new_pages(&then)?;
             let message =
                 if message.is_empty() { format!("rollback to revision {number}") } else { message.to_owned() };
             let proposal = Proposal {
                 parent: Some(head.revision),
                 draft: self.draft(cx, root, &message, accepts)?,
-                changes: &changes,
-                pages: &pages,
+                changes: &outcome.changes,
+                new_pages: &new_pages,
+                pages: &*self.db,
                 content: &InTheHub,
             };
             cx.step("rollback.propose");

@@ -7,13 +7,15 @@ use rustix::fs::{self, AtFlags, Mode as FsMode, Timespec, Timestamps};
 use super::Node;
 use crate::apply::{Stage, choose_mtime};
 use crate::beneath::Root;
-use crate::content::assemble::{Assembly, LocalFile, Staging, WantedFile};
+use crate::content::assemble::{self, Assembly, LocalFile, WantedFile};
 use crate::content::chunker::Chunking;
 use crate::content::{ObjectId, Recipe};
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
+use crate::packed::Packed;
+use crate::path::RelPath;
 use crate::plan::Application;
 use crate::stamp::Stamp;
 use crate::transport::{Deliver, Want, WantedContent};
@@ -34,97 +36,117 @@ const BATCH_BYTES: u64 = 4 << 30;
 /// No file of this size or less is cut: the least that the chunker makes of one.
 const CERTAINLY_ONE_PIECE: u64 = 4 << 10;
 
+/// Files that are rebuilt in one go, each with the number of its application.
+#[derive(Default)]
+struct Batch {
+    files: Vec<(usize, Application)>,
+    bytes: u64,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES
+    }
+
+    /// The path of the file with this number.
+    fn path(&self, number: usize) -> Option<&RelPath> {
+        let at = self.files.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(&self.files[at].1.path)
+    }
+}
+
+/// What the batches of one update have in common.
+pub(super) struct Staging<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) stage: &'a Stage,
+    pub(super) root: &'a Root,
+    /// The revision that the content is fetched as of.
+    pub(super) at: Revision,
+}
+
 impl Node {
     /// Stages every file and link that `applications` bring, verified, with mode and modification time set.
     ///
     /// The staging number of a file is the number of its application.
     pub(super) fn stage(
         &self,
-        cx: &Context,
-        stage: &Stage,
-        root: &Root,
-        at: Revision,
-        applications: &[Application],
+        staging: &Staging<'_>,
+        applications: &Packed<Application>,
         stamp_of: &dyn Fn(&Application) -> Option<Stamp>,
     ) -> Result<Staged> {
+        let cx = staging.cx;
         let mut staged = Staged::default();
-        let leaving: Vec<&Application> = applications
-            .iter()
-            .filter(|application| application.want.is_none() && application.have.as_ref().is_some_and(Entry::is_file))
-            .collect();
-        let mut batch: Vec<usize> = Vec::new();
-        let mut bytes = 0;
-        let mut done = 0;
-        let total = applications.iter().filter(|one| brings_content(one)).map(wanted_size).sum();
+        let (mut leaving, mut total) = (Vec::new(), 0);
+        for application in applications.iter() {
+            if brings_content(&application) {
+                total += wanted_size(&application);
+            } else if application.want.is_none() && application.have.as_ref().is_some_and(Entry::is_file) {
+                leaving.push(application);
+            }
+        }
+        let (mut batch, mut done) = (Batch::default(), 0);
         for (number, application) in applications.iter().enumerate() {
             match &application.want {
                 Some(Entry::Symlink { target }) => {
                     cx.step("stage.link");
-                    stage.link(number as u64, target.as_bytes())?;
+                    staging.stage.link(number as u64, target.as_bytes())?;
                 }
-                Some(Entry::File { .. }) if brings_content(application) => {
-                    batch.push(number);
-                    bytes += wanted_size(application);
+                Some(Entry::File { .. }) if brings_content(&application) => {
+                    batch.bytes += wanted_size(&application);
+                    batch.files.push((number, application));
                 }
                 _ => continue,
             }
-            if batch.len() >= BATCH_FILES || bytes >= BATCH_BYTES {
-                self.stage_batch(cx, stage, root, at, applications, &batch, &leaving, &mut staged)?;
-                done += bytes;
+            if batch.is_full() {
+                let full = std::mem::take(&mut batch);
+                self.stage_batch(staging, &full, &leaving, &mut staged)?;
+                done += full.bytes;
                 cx.progress(Phase::Stage, done, Some(total));
-                (batch, bytes) = (Vec::new(), 0);
             }
         }
-        if !batch.is_empty() {
-            self.stage_batch(cx, stage, root, at, applications, &batch, &leaving, &mut staged)?;
+        if !batch.files.is_empty() {
+            self.stage_batch(staging, &batch, &leaving, &mut staged)?;
         }
-        self.date(cx, stage, applications, stamp_of)?;
+        self.date(cx, staging.stage, applications, stamp_of)?;
         cx.progress(Phase::Stage, total, Some(total));
         Ok(staged)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one batch; a struct would only name them again")]
     fn stage_batch(
         &self,
-        cx: &Context,
-        stage: &Stage,
-        root: &Root,
-        at: Revision,
-        applications: &[Application],
-        batch: &[usize],
-        leaving: &[&Application],
+        staging: &Staging<'_>,
+        batch: &Batch,
+        leaving: &[Application],
         staged: &mut Staged,
     ) -> Result<()> {
-        let wanted: Vec<WantedFile> = batch
-            .iter()
-            .filter_map(|&tag| {
-                let (hash, size) = applications[tag].want.as_ref()?.content()?;
-                Some(WantedFile { tag, hash, size })
-            })
-            .collect();
+        let (cx, root) = (staging.cx, staging.root);
+        let wanted = batch.files.iter().filter_map(|(tag, application)| {
+            let (hash, size) = application.want.as_ref()?.content()?;
+            Some(WantedFile { tag: *tag, hash, size })
+        });
+        let wanted = wanted.collect();
         let mut sources = Vec::new();
-        for application in batch.iter().map(|&tag| &applications[tag]).chain(leaving.iter().copied()) {
+        for application in batch.files.iter().map(|(_, application)| application).chain(leaving) {
             if let Some((hash, size)) = application.have.as_ref().and_then(Entry::content) {
                 let recipe = self.recipe_of(cx, root, application, hash, size)?;
                 sources.push(LocalFile { path: application.path.clone(), hash, size, recipe });
             }
         }
-        let staging = Slots(cx, stage);
+        let slots = Slots(cx, staging.stage);
         cx.step("stage.begin");
-        let assembly = Assembly::begin(cx, wanted, &staging, root, sources)?;
+        let assembly = Assembly::begin(cx, wanted, &slots, root, sources)?;
         let mut arriving = Arriving { cx, assembly };
         let unresolved: Vec<WantedContent> =
             arriving.assembly.unresolved().into_iter().map(|(hash, size)| WantedContent { hash, size }).collect();
         if !unresolved.is_empty() {
             cx.step("stage.fetch");
-            staged.fetched += self.transport.fetch(cx, at, Want::Contents(&unresolved), &mut arriving)?.bytes;
+            staged.fetched += self.transport.fetch(cx, staging.at, Want::Contents(&unresolved), &mut arriving)?.bytes;
         }
         cx.step("stage.finish");
         let finished = arriving.assembly.finish(cx)?;
         if let Some(failure) = finished.failed.into_iter().next() {
-            let path = failure.tags.first().map(|&tag| applications[tag].path.clone());
             let error = failure.error;
-            return Err(match path {
+            return Err(match failure.tags.first().and_then(|&tag| batch.path(tag)) {
                 Some(path) => Error::new(error.kind(), error.to_string()).op("rebuild").at(path),
                 None => error,
             });
@@ -162,20 +184,20 @@ impl Node {
         &self,
         cx: &Context,
         stage: &Stage,
-        applications: &[Application],
+        applications: &Packed<Application>,
         stamp_of: &dyn Fn(&Application) -> Option<Stamp>,
     ) -> Result<()> {
         let now = cx.now();
         let remembers = self.db.remembers_times()?;
         for (number, application) in applications.iter().enumerate() {
             let Some(Entry::File { mode, .. }) = &application.want else { continue };
-            if !brings_content(application) {
+            if !brings_content(&application) {
                 continue;
             }
             // Also of a path that is new here: it may have been removed a moment ago.
             let mut lately = if remembers { self.db.lately(&application.path)? } else { Vec::new() };
             if application.have.is_some() {
-                lately.extend(stamp_of(application).map(|stamp| stamp.mtime_seconds()));
+                lately.extend(stamp_of(&application).map(|stamp| stamp.mtime_seconds()));
             }
             let seconds = choose_mtime(now.as_second(), &lately);
             let time = Timespec { tv_sec: seconds, tv_nsec: now.subsec_nanosecond().max(0).into() };
@@ -206,7 +228,7 @@ fn wanted_size(application: &Application) -> u64 {
 /// The staging area as the assembly sees it.
 struct Slots<'a>(&'a Context, &'a Stage);
 
-impl Staging for Slots<'_> {
+impl assemble::Staging for Slots<'_> {
     fn create(&self, tag: usize, _size: u64) -> Result<File> {
         self.0.step("stage.create");
         self.1.create(tag as u64)

@@ -123,7 +123,8 @@ impl Node {
             outcome.conflicts = conflicts(&plan.conflicts, seen.map_or(0, |(revision, _)| revision.number));
             outcome.drift = plan.publish.into_iter().map(|change| change.path).collect();
         } else {
-            outcome.drift = disk.differing(&trees)?.into_iter().map(|change| change.path).collect();
+            outcome.drift =
+                disk.differing(&trees).map(|change| change.map(|change| change.path)).collect::<Result<_>>()?;
         }
         Ok(())
     }

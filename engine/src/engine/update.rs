@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use super::hub::Head;
+use super::outcome::Counts;
 use super::{Conflict, Node, Remark, UpdateOptions, UpdateOutcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
+use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{Application, Clash, Policy};
+use crate::plan::{Clash, Policy};
 use crate::transport::{Look, OpenMode};
 use crate::tree::{Change, Entry, empty_root};
 
@@ -32,7 +34,7 @@ pub(super) struct Manner {
 /// What an update has found and done so far.
 #[derive(Default)]
 pub(super) struct Progressed {
-    pub(super) applied: Vec<Application>,
+    pub(super) applied: Packed<Change>,
     pub(super) conflicts: Vec<Clash>,
     pub(super) problems: Vec<Remark>,
     /// Whether something newer in the hub could not come because the path was not measured here.
@@ -119,18 +121,9 @@ impl Node {
 
 impl Progressed {
     pub(super) fn into_outcome(self, begun: Instant, revision: u64) -> UpdateOutcome {
-        let (mut added, mut modified, mut removed) = (0, 0, 0);
-        let mut changes = Vec::with_capacity(self.applied.len());
-        for application in self.applied {
-            match (&application.have, &application.want) {
-                (None, _) => added += 1,
-                (_, None) => removed += 1,
-                _ => modified += 1,
-            }
-            changes.push(Change { path: application.path, before: application.have, after: application.want });
-        }
+        let Counts { added, modified, removed, .. } = Counts::of(&self.applied);
         UpdateOutcome {
-            changed: !changes.is_empty(),
+            changed: !self.applied.is_empty(),
             added,
             modified,
             removed,
@@ -138,7 +131,7 @@ impl Progressed {
             problems: self.problems,
             bytes_fetched: self.fetched,
             kept_aside: self.kept,
-            changes,
+            changes: self.applied,
             warnings: self.warnings,
             ..UpdateOutcome::nothing(begun)
         }
@@ -162,7 +155,7 @@ impl UpdateOutcome {
             kept_aside: Vec::new(),
             recovered: false,
             pinned: None,
-            changes: Vec::new(),
+            changes: Packed::new(),
             warnings: Vec::new(),
         }
     }

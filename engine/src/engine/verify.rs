@@ -87,7 +87,7 @@ impl Node {
 
 fn differing(trees: &Trees<'_>, disk: &Disk) -> Result<Vec<Remark>> {
     let remark = |change: Change| Remark { reason: how(&change).to_owned(), path: Some(change.path) };
-    Ok(disk.differing(trees)?.into_iter().map(remark).collect())
+    disk.differing(trees).map(|change| change.map(remark)).collect()
 }
 
 fn how(change: &Change) -> &'static str {

@@ -5,12 +5,16 @@
 //! would give an entry without a parent. Then both paths clash. No further closure is needed: whatever else is beneath
 //! the path is removed or left on one side alone (`engine/doc/decisions/three-trees.md` has the argument).
 
+use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::tree::Change;
+use crate::tree::{Change, Entry};
 
 /// The clashing paths, ascending, each once.
-pub(super) fn clashing(mine: &[Change], theirs: &[Change]) -> Vec<RelPath> {
+pub(super) fn clashing(mine: &Packed<Change>, theirs: &Packed<Change>) -> Vec<RelPath> {
     let mut paths = Vec::new();
+    if mine.is_empty() || theirs.is_empty() {
+        return paths;
+    }
     both(mine, theirs, &mut paths);
     beneath(mine, theirs, &mut paths);
     beneath(theirs, mine, &mut paths);
@@ -20,33 +24,32 @@ pub(super) fn clashing(mine: &[Change], theirs: &[Change]) -> Vec<RelPath> {
 }
 
 /// Paths that both sides changed, differently.
-fn both(mine: &[Change], theirs: &[Change], paths: &mut Vec<RelPath>) {
+fn both(mine: &Packed<Change>, theirs: &Packed<Change>, paths: &mut Vec<RelPath>) {
     let mut rest = theirs.iter().peekable();
-    for change in mine {
+    for change in mine.iter() {
         while rest.next_if(|other| other.path < change.path).is_some() {}
         if let Some(other) = rest.next_if(|other| other.path == change.path)
             && other.after != change.after
         {
-            paths.push(change.path.clone());
+            paths.push(change.path);
         }
     }
 }
 
 /// Paths where `upper` ends without a directory and `lower` leaves something beneath.
-fn beneath(upper: &[Change], lower: &[Change], paths: &mut Vec<RelPath>) {
-    if lower.is_empty() {
-        return;
-    }
-    for change in upper {
-        if change.after.as_ref().is_some_and(crate::tree::Entry::is_directory) {
-            continue;
+fn beneath(upper: &Packed<Change>, lower: &Packed<Change>, paths: &mut Vec<RelPath>) {
+    let mut ends = upper.iter().filter(|change| !change.after.as_ref().is_some_and(Entry::is_directory)).peekable();
+    // Those passed that the present path may lie beneath, each beneath the one before it.
+    let mut above: Vec<RelPath> = Vec::new();
+    for change in lower.iter() {
+        while let Some(end) = ends.next_if(|end| end.path < change.path) {
+            above.retain(|path| end.path.is_beneath(path));
+            above.push(end.path);
         }
-        let start = lower.partition_point(|other| other.path <= change.path);
-        let before = paths.len();
-        let inside = lower[start..].iter().take_while(|other| other.path.is_beneath(&change.path));
-        paths.extend(inside.filter(|other| other.after.is_some()).map(|other| other.path.clone()));
-        if paths.len() > before {
-            paths.push(change.path.clone());
+        above.retain(|path| change.path.is_beneath(path));
+        if change.after.is_some() && !above.is_empty() {
+            paths.extend(above.iter().cloned());
+            paths.push(change.path);
         }
     }
 }

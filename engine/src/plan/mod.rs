@@ -27,7 +27,11 @@ mod unsettled;
 use std::cmp::Ordering;
 use std::iter::Peekable;
 
+use itertools::Itertools;
+use serde::{Deserialize, Serialize};
+
 use crate::error::Result;
+use crate::packed::{self, Packed};
 use crate::path::RelPath;
 use crate::tree::{Change, Entry, Tree};
 
@@ -58,7 +62,7 @@ pub struct Trees<'a> {
 }
 
 /// A path that is to be changed on this disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {
     /// The path.
     pub path: RelPath,
@@ -87,51 +91,53 @@ pub struct Clash {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// To be published: from what the agreement has to what is here.
-    pub publish: Vec<Change>,
+    pub publish: Packed<Change>,
     /// To be changed on this disk.
-    pub apply: Vec<Application>,
+    pub apply: Packed<Application>,
     /// The agreement moves without any work: alike on both sides, or ignored here and gone from the hub.
-    pub agree: Vec<(RelPath, Option<Entry>)>,
+    pub agree: Packed<Agreed>,
     /// Left alone on both sides.
     pub conflicts: Vec<Clash>,
     /// Changed in the hub, but unreadable, ignored or unsettled here: left alone.
     pub blocked: Vec<RelPath>,
 }
 
+/// A path, and what both sides have there now.
+pub type Agreed = (RelPath, Option<Entry>);
+
 /// Plans. `unsettled` tells which paths were not measured.
 pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Result<Plan> {
     let mut plan = Plan::default();
-    let mut mine: Vec<Change> = Vec::new();
-    let mut theirs: Vec<Change> = Vec::new();
+    let mut mine: Packed<Change> = Packed::new();
     // What is beneath a removed directory is gone, whether or not anybody could have looked at it.
-    let mut gone: Vec<RelPath> = Vec::new();
+    let mut gone = Gone::default();
     for change in trees.agreement.diff(&trees.local) {
         let change = change?;
-        let beneath_gone = gone.last().is_some_and(|gone| change.path.is_beneath(gone));
+        let beneath_gone = gone.covers(&change.path);
         if !beneath_gone && unsettled.covers(&change) {
             continue;
         }
-        if !beneath_gone && !change.after.as_ref().is_some_and(Entry::is_directory) {
-            gone.push(change.path.clone());
-        }
-        mine.push(change);
+        gone.pass(&change);
+        mine.push(&change);
     }
-    let mut gone = gone.into_iter().peekable();
-    let mut last: Option<RelPath> = None;
+    let mut theirs: Packed<Change> = Packed::new();
+    let mut released: Packed<Agreed> = Packed::new();
+    let mut gone = Gone::default();
+    let mut passing = mine.iter().peekable();
     for change in trees.agreement.diff(&trees.wanted) {
         let change = change?;
-        while let Some(next) = gone.next_if(|next| *next < change.path) {
-            last = Some(next);
+        while let Some(passed) = passing.next_if(|passed| passed.path < change.path) {
+            gone.pass(&passed);
         }
-        let measured = last.as_ref().is_some_and(|gone| change.path.is_beneath(gone));
         match unsettled.meets(&change.path) {
-            _ if measured => theirs.push(change),
-            Met::Nothing => theirs.push(change),
+            _ if gone.covers(&change.path) => theirs.push(&change),
+            Met::Nothing => theirs.push(&change),
             // It left the deployment; what is here under its name is nobody's business any more.
-            Met::Hidden if change.after.is_none() => plan.agree.push((change.path, None)),
+            Met::Hidden if change.after.is_none() => released.push(&(change.path, None)),
             Met::Hidden | Met::Listed => plan.blocked.push(change.path),
         }
     }
+    drop(passing);
     let clashes = match policy {
         Policy::ThreeWay => closure::clashing(&mine, &theirs),
         Policy::HubWins | Policy::Adopt => Vec::new(),
@@ -142,28 +148,56 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
         let clashed = clashes.next_if(|clash| clash == path).is_some();
         plan.settle(side, policy, clashed);
     }
-    plan.agree.sort_by(|left, right| left.0.cmp(&right.0));
+    if !released.is_empty() {
+        plan.agree = merge(plan.agree, released).collect();
+    }
     Ok(plan)
+}
+
+/// Two ascending lists of what is agreed as one.
+pub fn merge(
+    left: impl IntoIterator<Item = Agreed>,
+    right: impl IntoIterator<Item = Agreed>,
+) -> impl Iterator<Item = Agreed> {
+    left.into_iter().merge_by(right, |left, right| left.0 <= right.0)
+}
+
+/// The last path passed that ended without being a directory, unless it lies beneath one before it.
+#[derive(Default)]
+struct Gone(Option<RelPath>);
+
+impl Gone {
+    /// Whether `path` lies beneath it.
+    fn covers(&self, path: &RelPath) -> bool {
+        self.0.as_ref().is_some_and(|gone| path.is_beneath(gone))
+    }
+
+    /// Passes a local change, in path order.
+    fn pass(&mut self, change: &Change) {
+        if !change.after.as_ref().is_some_and(Entry::is_directory) && !self.covers(&change.path) {
+            self.0 = Some(change.path.clone());
+        }
+    }
 }
 
 impl Plan {
     fn settle(&mut self, sides: Sides, policy: Policy, clashed: bool) {
         match (policy, sides) {
-            (_, Sides::Both(mine, theirs)) if mine.after == theirs.after => self.agree.push((mine.path, mine.after)),
+            (_, Sides::Both(mine, theirs)) if mine.after == theirs.after => self.agree.push(&(mine.path, mine.after)),
             (Policy::ThreeWay, sides) if clashed => self.conflicts.push(sides.into_clash()),
-            (Policy::ThreeWay, Sides::Mine(change)) => self.publish.push(change),
+            (Policy::ThreeWay, Sides::Mine(change)) => self.publish.push(&change),
             (Policy::ThreeWay, Sides::Both(mine, theirs)) => {
                 self.conflicts.push(Sides::Both(mine, theirs).into_clash());
             }
             (_, Sides::Theirs(change)) => {
-                self.apply.push(Application {
+                self.apply.push(&Application {
                     path: change.path,
                     have: change.before,
                     want: change.after,
                     keep: false,
                 });
             }
-            (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(Application {
+            (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(&Application {
                 keep: holds_content(mine.after.as_ref(), theirs.after.as_ref()),
                 path: mine.path,
                 have: mine.after,
@@ -173,7 +207,7 @@ impl Plan {
                 // Only what the agreement knows is drift; anything else is the server's or, on a manager, not yet
                 // published.
                 if change.before.is_some() {
-                    self.apply.push(Application {
+                    self.apply.push(&Application {
                         keep: holds_content(change.after.as_ref(), change.before.as_ref()),
                         path: change.path,
                         have: change.after,
@@ -223,12 +257,12 @@ impl Sides {
 
 /// Two ascending lists of changes as one.
 struct Merged {
-    mine: Peekable<std::vec::IntoIter<Change>>,
-    theirs: Peekable<std::vec::IntoIter<Change>>,
+    mine: Peekable<packed::IntoIter<Change>>,
+    theirs: Peekable<packed::IntoIter<Change>>,
 }
 
 impl Merged {
-    fn new(mine: Vec<Change>, theirs: Vec<Change>) -> Self {
+    fn new(mine: Packed<Change>, theirs: Packed<Change>) -> Self {
         Self { mine: mine.into_iter().peekable(), theirs: theirs.into_iter().peekable() }
     }
 }

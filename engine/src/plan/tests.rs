@@ -76,12 +76,12 @@ proptest! {
     fn what_is_published_and_what_is_applied_is_well_formed(a in any_model(), l in any_model(), w in any_model()) {
         let plan = planned(&a, &l, &w, Policy::ThreeWay, vec![]);
         let mut merged = w.clone();
-        for change in &plan.publish {
+        for change in plan.publish.iter() {
             put(&mut merged, &change.path, change.after.as_ref());
         }
         prop_assert!(is_well_formed(&merged), "hub: {merged:?} by {plan:?}");
         let mut disk = l.clone();
-        for application in &plan.apply {
+        for application in plan.apply.iter() {
             put(&mut disk, &application.path, application.want.as_ref());
         }
         prop_assert!(is_well_formed(&disk), "disk: {disk:?} by {plan:?}");
@@ -90,13 +90,13 @@ proptest! {
     #[test]
     fn every_difference_is_in_exactly_one_list(a in any_model(), l in any_model(), w in any_model()) {
         let plan = planned(&a, &l, &w, Policy::ThreeWay, vec![]);
-        let listed: Vec<&RelPath> = plan.publish.iter().map(|one| &one.path)
-            .chain(plan.apply.iter().map(|one| &one.path))
-            .chain(plan.agree.iter().map(|one| &one.0))
-            .chain(plan.conflicts.iter().map(|one| &one.path))
+        let listed: Vec<RelPath> = plan.publish.iter().map(|one| one.path)
+            .chain(plan.apply.iter().map(|one| one.path))
+            .chain(plan.agree.iter().map(|one| one.0))
+            .chain(plan.conflicts.iter().map(|one| one.path.clone()))
             .collect();
-        let all: BTreeSet<&RelPath> = a.keys().chain(l.keys()).chain(w.keys())
-            .filter(|path| a.get(*path) != l.get(*path) || a.get(*path) != w.get(*path)).collect();
+        let all: BTreeSet<RelPath> = a.keys().chain(l.keys()).chain(w.keys())
+            .filter(|path| a.get(*path) != l.get(*path) || a.get(*path) != w.get(*path)).cloned().collect();
         prop_assert_eq!(listed.len(), all.len());
         prop_assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
     }
@@ -127,7 +127,7 @@ proptest! {
         let plan = planned(&a, &l, &w, Policy::HubWins, vec![]);
         prop_assert!(plan.publish.is_empty() && plan.conflicts.is_empty());
         let mut disk = l.clone();
-        for application in &plan.apply {
+        for application in plan.apply.iter() {
             prop_assert_eq!(application.have.as_ref(), l.get(&application.path));
             let unknown = l.get(&application.path).filter(|have| Some(*have) != a.get(&application.path));
             let mode_only = |have: &&Entry| application.want.as_ref().is_some_and(|want| have.differs_in_mode_only(want));
@@ -189,7 +189,7 @@ fn an_ignored_path_that_left_the_hub_leaves_the_agreement_and_stays_here() {
     let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
     for policy in [Policy::ThreeWay, Policy::HubWins] {
         let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden)).expect("plans");
-        assert_eq!(plan.agree, [(path("a"), None)]);
+        assert_eq!(plan.agree.iter().collect::<Vec<_>>(), [(path("a"), None)]);
         assert_eq!(plan.blocked, [path("b")]);
         assert_eq!(plan.apply.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["c"]);
         assert!(plan.publish.is_empty() && plan.conflicts.is_empty());

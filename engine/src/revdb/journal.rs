@@ -9,6 +9,7 @@ use super::RevDb;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
+use crate::packed::Packed;
 
 /// What an interrupted update was about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Journal {
     /// What it was about.
     pub head: JournalHead,
     /// The steps, in order, as they were written.
-    pub steps: Vec<Vec<u8>>,
+    pub steps: Packed<Vec<u8>>,
 }
 
 impl RevDb {

@@ -35,6 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use cache::Block;
 pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
+pub(crate) use pages::CacheSink;
 pub use position::{Identity, Position, Proposed};
 pub use settle::Settlement;
 

@@ -17,21 +17,26 @@ impl Pages for RevDb {
         if let Some(bytes) = read(self, &self.state(), id)? {
             return Ok(bytes);
         }
-        match read(self, &self.cache(), id)? {
-            Some(bytes) => Ok(bytes),
-            None => Err(Error::new(ErrorKind::NotFound, format!("the page {} is not known here", id.short()))
-                .at(self.shown.display())),
-        }
+        self.cached_page(id)
+    }
+
+    fn has(&self, id: &Digest) -> Result<bool> {
+        Ok(has(self, &self.state(), id)? || has(self, &self.cache(), id)?)
     }
 }
 
 impl RevDb {
+    /// The page, if the cache has it; otherwise [`ErrorKind::NotFound`].
+    pub(super) fn cached_page(&self, id: &Digest) -> Result<Arc<[u8]>> {
+        read(self, &self.cache(), id)?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("the page {} is not known here", id.short()))
+                .at(self.shown.display())
+        })
+    }
+
     /// Whether the cache has the page, and with it everything beneath it.
     pub fn has_cached_page(&self, id: &Digest) -> Result<bool> {
-        self.cache()
-            .prepare_cached("SELECT 1 FROM page WHERE id = ?1")
-            .and_then(|mut statement| statement.exists([&id.as_bytes()[..]]))
-            .map_err(self.failed("read the cache"))
+        has(self, &self.cache(), id)
     }
 
     /// The page, if the agreement has it.
@@ -82,6 +87,13 @@ impl PageSink for CacheSink<'_> {
         self.waiting.push((id, bytes));
         if self.bytes > BATCH { self.flush() } else { Ok(()) }
     }
+}
+
+fn has(db: &RevDb, connection: &Connection, id: &Digest) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM page WHERE id = ?1")
+        .and_then(|mut statement| statement.exists([&id.as_bytes()[..]]))
+        .map_err(db.failed("look for a page in the database"))
 }
 
 pub(super) fn read(db: &RevDb, connection: &Connection, id: &Digest) -> Result<Option<Arc<[u8]>>> {

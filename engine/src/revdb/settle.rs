@@ -8,14 +8,14 @@ use crate::content::Recipe;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::path::RelPath;
-use crate::tree::{Pages, Tree};
+use crate::tree::{Overlay, Tree};
 
 /// Everything that changes when an agreement was reached.
 pub struct Settlement<'a> {
     /// The new position; its agreement is the new root.
     pub position: &'a Position,
-    /// Where the new agreement's pages can be read, as far as this database does not have them.
-    pub pages: &'a dyn Pages,
+    /// The new agreement's pages: fresh ones over those of this database.
+    pub pages: &'a Overlay<'a>,
     /// The row of the history, if something is worth one.
     pub history: Option<&'a Applied>,
     /// Recipes learned.
@@ -33,17 +33,18 @@ impl RevDb {
     pub fn settle(&self, settlement: &Settlement<'_>) -> Result<()> {
         let old = Tree::new(self, self.position()?.agreement);
         let new = Tree::new(settlement.pages, settlement.position.agreement);
-        let arriving: Vec<(Digest, Arc<[u8]>)> = old
-            .new_pages(&new)?
-            .into_iter()
-            .map(|id| settlement.pages.page(&id).map(|bytes| (id, bytes)))
-            .collect::<Result<_>>()?;
+        let arriving = old.new_pages(&new)?;
         let leaving = new.new_pages(&old)?;
         let failed = self.failed("write the agreement to the database");
         let mut connection = self.state();
         let transaction = connection.transaction().map_err(&failed)?;
-        for (id, bytes) in &arriving {
-            pages::write(self, &transaction, id, bytes)?;
+        for id in &arriving {
+            // The old agreement does not have it, so what is not fresh is in the cache.
+            let bytes = match settlement.pages.fresh().get(id) {
+                Some(bytes) => Arc::clone(bytes),
+                None => self.cached_page(id)?,
+            };
+            pages::write(self, &transaction, id, &bytes)?;
         }
         for id in &leaving {
             pages::remove(self, &transaction, id)?;

@@ -5,7 +5,7 @@ use crate::hash::Digest;
 use crate::name::Revision;
 use crate::path::RelPath;
 use crate::transport::Ledger;
-use crate::tree::{self, Entry, MemoryPages, Mode, Pages, Tree};
+use crate::tree::{self, Entry, MemoryPages, Mode, Overlay, Pages, Tree};
 
 fn open() -> (tempfile::TempDir, RevDb) {
     let dir = tempfile::tempdir().expect("tempdir");
@@ -45,9 +45,11 @@ fn tree_of(count: u32, salt: u8, pages: &mut MemoryPages) -> Digest {
 
 fn settle(db: &RevDb, pages: &MemoryPages, agreement: Digest) {
     let position = Position { agreement, ..db.position().expect("position") };
+    let mut overlay = Overlay::new(db);
+    overlay.absorb(pages.clone()).expect("absorbs");
     db.settle(&Settlement {
         position: &position,
-        pages,
+        pages: &overlay,
         history: None,
         recipes: &[],
         forgotten: &[],
@@ -91,7 +93,7 @@ fn the_journal_is_there_until_the_settlement() {
     drop(db);
     let db = RevDb::open(dir.path()).expect("opens again");
     let journal = db.journal().expect("reads").expect("is there");
-    assert_eq!((journal.head, journal.steps.as_slice()), (head, &steps[..]));
+    assert_eq!((journal.head, journal.steps.iter().collect::<Vec<_>>()), (head, steps.to_vec()));
     settle(&db, &MemoryPages::default(), tree::empty_root());
     assert!(db.journal().expect("reads").is_none());
 }
@@ -124,7 +126,7 @@ fn records_tails_recipes_and_times_are_remembered() {
     let times = BTreeMap::from([(path.clone(), (0..20).collect::<Vec<i64>>())]);
     db.settle(&Settlement {
         position: &position,
-        pages: &MemoryPages::default(),
+        pages: &Overlay::new(&db),
         history: None,
         recipes: &[],
         forgotten: &[],
@@ -208,7 +210,7 @@ fn the_history_reads_back_newest_first() {
     for row in &rows {
         db.settle(&Settlement {
             position: &db.position().expect("position"),
-            pages: &MemoryPages::default(),
+            pages: &Overlay::new(&db),
             history: Some(row),
             recipes: &[],
             forgotten: &[],

@@ -26,9 +26,10 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::name::{HubId, Revision};
+use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::record::{Draft, Envelope};
-use crate::tree::Change;
+use crate::tree::{Change, Pages};
 
 pub use ledger::{Ledger, MemoryLedger};
 pub use report::{MAX_REPORT, NodeReport, Outcome, REPORT_SCHEMA};
@@ -144,9 +145,11 @@ pub struct Proposal<'a> {
     /// What the record is to say.
     pub draft: Draft,
     /// The difference between the parent's tree and the new one, in path order.
-    pub changes: &'a [Change],
-    /// The pages of the new tree that the parent's tree does not have.
-    pub pages: &'a [(Digest, Vec<u8>)],
+    pub changes: &'a Packed<Change>,
+    /// The pages of the new tree that the parent's tree does not have, each above those beneath it.
+    pub new_pages: &'a [Digest],
+    /// Where these pages are read.
+    pub pages: &'a dyn Pages,
     /// The local files.
     pub content: &'a dyn LocalContent,
 }

@@ -11,6 +11,8 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::cursor::{Ahead, Cursor};
 use super::entry::Entry;
 use super::read::Tree;
@@ -19,7 +21,7 @@ use crate::hash::Digest;
 use crate::path::RelPath;
 
 /// A path at which two trees differ. At least one side is there, and the sides are not equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The path.
     pub path: RelPath,

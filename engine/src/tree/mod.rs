@@ -33,7 +33,7 @@ pub use builder::build;
 pub use diff::{Change, Diff};
 pub use edit::edit;
 pub use entry::{Entry, LinkTarget, MAX_TARGET, Mode};
-pub use page::{Totals, empty_root};
+pub use page::{Totals, children, empty_root};
 pub use pages::{MemoryPages, Overlay, PageSink, Pages};
 pub use read::{Entries, Step, Tree};
 

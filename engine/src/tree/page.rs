@@ -240,6 +240,17 @@ pub(super) fn read(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<
     Ok((page.map_err(|flaw| Error::damaged(place(), flaw))?, bytes))
 }
 
+/// The pages right beneath the page `id`, whose bytes these are, and its level. Nothing but the page itself is checked:
+/// whoever reads the tree compares it with what its parent says.
+pub fn children(id: &Digest, bytes: &[u8]) -> Result<(u8, Vec<Digest>)> {
+    let raw = codec::decode(Frame::Page, bytes).map_err(|error| error.at(format!("page {id}")))?;
+    let page = verify(raw).map_err(|flaw| Error::damaged(format!("page {id}"), flaw))?;
+    Ok(match page.items {
+        Items::Entries(_) => (page.level, Vec::new()),
+        Items::Children(children) => (page.level, children.into_iter().map(|child| child.id).collect()),
+    })
+}
+
 /// Reads a child of a page.
 pub(super) fn read_child(
     pages: &dyn Pages,

@@ -10,6 +10,15 @@ use crate::hash::Digest;
 pub trait Pages: Sync {
     /// The bytes of the page `id`. Errors: [`ErrorKind::NotFound`] where there is none.
     fn page(&self, id: &Digest) -> Result<Arc<[u8]>>;
+
+    /// Whether the page `id` is there.
+    fn has(&self, id: &Digest) -> Result<bool> {
+        match self.page(id) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A place that new pages are written to.
@@ -36,6 +45,11 @@ impl MemoryPages {
     /// Whether the page `id` is here.
     pub fn contains(&self, id: &Digest) -> bool {
         self.0.contains_key(id)
+    }
+
+    /// The bytes of the page `id`, if it is here.
+    pub fn get(&self, id: &Digest) -> Option<&Arc<[u8]>> {
+        self.0.get(id)
     }
 
     /// All pages, in no order.
@@ -68,7 +82,7 @@ impl PageSink for MemoryPages {
     }
 }
 
-/// Fresh pages in memory over a base: reads look at the fresh ones first, writes go there.
+/// Fresh pages in memory over a base: reads look at the fresh ones first, writes go there unless the base has the page.
 pub struct Overlay<'a> {
     fresh: MemoryPages,
     base: &'a dyn Pages,
@@ -90,6 +104,16 @@ impl<'a> Overlay<'a> {
         &self.fresh
     }
 
+    /// Takes pages that the base does not have.
+    pub fn absorb(&mut self, pages: MemoryPages) -> Result<()> {
+        for (id, bytes) in pages.0 {
+            if !self.base.has(&id)? {
+                self.fresh.0.insert(id, bytes);
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the fresh pages away.
     pub fn into_fresh(self) -> MemoryPages {
         self.fresh
@@ -107,6 +131,6 @@ impl Pages for Overlay<'_> {
 
 impl PageSink for Overlay<'_> {
     fn put(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
-        self.fresh.put(id, bytes)
+        if self.base.has(&id)? { Ok(()) } else { self.fresh.put(id, bytes) }
     }
 }

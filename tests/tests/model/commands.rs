@@ -81,7 +81,7 @@ impl World {
             self.members[who].pinned = pinned;
         }
         let counts = brought.counts();
-        agree("applied", said.changes.iter().map(|change| &change.path), &brought.applied());
+        agree("applied", said.changes.iter().map(|change| change.path), &brought.applied());
         assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
         assert_eq!(said.changed, counts != Counts::default());
         assert_eq!((said.to, said.root), (Some(target as u64), self.hub[target - 1].root));

@@ -1,5 +1,6 @@
 //! Nodes over one hub, each command run twice: by the engine on the disk, and by the model in memory.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -224,7 +225,7 @@ impl World {
             return false;
         }
         let said = said.unwrap_or_else(|error| panic!("publish: {error}"));
-        agree("published", said.changes.iter().map(|change| &change.path), &plan.publish.keys().cloned().collect());
+        agree("published", said.changes.iter().map(|change| change.path), &plan.publish.keys().cloned().collect());
         assert_eq!((said.added, said.modified, said.removed), (counts.added, counts.modified, counts.removed));
         assert_eq!(said.changed, !plan.publish.is_empty());
         agree("conflicts", said.conflicts.iter().map(|conflict| &conflict.path), &plan.conflicts.into_keys().collect());
@@ -338,8 +339,8 @@ impl Observer for Rival {
 }
 
 /// Holds paths that the engine named against those that the model expects.
-pub(crate) fn agree<'a>(what: &str, said: impl Iterator<Item = &'a RelPath>, expected: &BTreeSet<Name>) {
-    let said: BTreeSet<Name> = said.map(|path| path.as_bytes().to_vec()).collect();
+pub(crate) fn agree(what: &str, said: impl Iterator<Item = impl Borrow<RelPath>>, expected: &BTreeSet<Name>) {
+    let said: BTreeSet<Name> = said.map(|path| path.borrow().as_bytes().to_vec()).collect();
     let shown = |names: &BTreeSet<Name>, others: &BTreeSet<Name>| -> Vec<String> {
         names.difference(others).map(|name| String::from_utf8_lossy(name).into_owned()).collect()
     };

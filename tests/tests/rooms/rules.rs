@@ -3,13 +3,14 @@
 use crate::lexer::{Source, Token};
 
 /// The engine's rooms, ground floor first. Each may use those before it and none after it.
-pub(crate) const ROOMS: [&str; 19] = [
+pub(crate) const ROOMS: [&str; 20] = [
     "error",
     "hash",
     "path",
     "name",
     "context",
     "codec",
+    "packed",
     "stamp",
     "beneath",
     "durable",

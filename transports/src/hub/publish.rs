@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use depsync_engine::content::ObjectId;
-use depsync_engine::content::cut::{Cutting, Job, NewFile, pack_new};
+use depsync_engine::content::cut::{Cutting, Job, pack_new};
 use depsync_engine::content::pack::{Pack, PackRef, PackWriter, unpack_verified};
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -58,14 +58,13 @@ pub(super) fn publish(
     if !is_head(hub, memory, proposal.parent)? {
         return Ok(Published::Raced);
     }
-    let files = new_files(proposal);
     let mut condemned = match memory.condemned.take() {
         Some(believed) => believed,
         None => renew(hub, memory)?,
     };
     let mut sent = 0;
     for _ in 0..TRIES {
-        let attempt = upload(hub, memory, format, proposal, &files, &condemned, &mut sent)?;
+        let attempt = upload(hub, memory, format, proposal, &condemned, &mut sent)?;
         let (cutting, packs) = match attempt {
             Ok(whole) => whole,
             Err(moved) => {
@@ -150,17 +149,6 @@ fn is_head(hub: &Reading<'_>, memory: &mut Memory, parent: Option<Revision>) -> 
     }
 }
 
-/// The added and modified files. The same content need not be told apart here: the cutter does.
-fn new_files<'a>(proposal: &'a Proposal<'_>) -> Vec<NewFile<'a>> {
-    let content = |entry: &depsync_engine::tree::Entry| entry.content();
-    let new = proposal.changes.iter().filter_map(|change| {
-        let (hash, size) = change.after.as_ref().and_then(content)?;
-        let same = change.before.as_ref().and_then(content) == Some((hash, size));
-        (!same).then_some(NewFile { path: &change.path, hash, size })
-    });
-    new.collect()
-}
-
 type Uploaded = std::result::Result<(Cutting, Vec<PackRef>), Vec<RelPath>>;
 
 /// Cuts and uploads what the hub lacks: the cutting and the packs that the record must list, or the files that moved.
@@ -169,7 +157,6 @@ fn upload(
     memory: &mut Memory,
     format: &Format,
     proposal: &Proposal<'_>,
-    files: &[NewFile<'_>],
     condemned: &Condemned,
     sent: &mut u64,
 ) -> Result<Uploaded> {
@@ -181,7 +168,14 @@ fn upload(
         used_mine.set(used_mine.get() || held);
         held || known.holds(id)
     };
-    let job = Job { files, pages: proposal.pages, local: proposal.content, holds: &holds, chunking: format.chunking };
+    let job = Job {
+        changes: proposal.changes,
+        new_pages: proposal.new_pages,
+        pages: proposal.pages,
+        local: proposal.content,
+        holds: &holds,
+        chunking: format.chunking,
+    };
     let mut packs = Vec::new();
     let mut cutting = pack_new(hub.cx, &job, &mut |pack| {
         let pack = if condemned.packs().contains(&pack.reference.name) { renamed(&pack)? } else { pack };

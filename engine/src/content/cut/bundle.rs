@@ -6,13 +6,15 @@ use rayon::prelude::*;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::hash::Digest;
 
 use super::super::object::ObjectId;
 use super::super::pack::{Encoded, Pack, PackRef, PackWriter};
+use super::Job;
 
-/// How many bytes are compressed at a time.
-const BATCH: usize = 8 << 20;
+/// How many pages are compressed at a time: a few mebibytes.
+const PAGES: usize = 1024;
+/// How much of an object's name is remembered: two objects that share it are beyond what anybody can compute.
+const NAME: usize = 20;
 
 /// The pack being filled, and what went into those before it.
 pub(super) struct Bundle<'a> {
@@ -20,8 +22,15 @@ pub(super) struct Bundle<'a> {
     holds: &'a dyn Fn(&ObjectId) -> bool,
     sink: &'a mut dyn FnMut(Pack) -> Result<()>,
     writer: PackWriter,
-    packed: HashSet<ObjectId>,
+    packed: HashSet<[u8; NAME]>,
     totals: Totals,
+}
+
+/// The kind of an object and the beginning of its hash.
+fn short(id: &ObjectId) -> [u8; NAME] {
+    let mut name = [id.kind.byte(); NAME];
+    name[1..].copy_from_slice(&id.hash.as_bytes()[..NAME - 1]);
+    name
 }
 
 /// What the packs came to.
@@ -43,7 +52,7 @@ impl<'a> Bundle<'a> {
 
     /// Whether neither the hub nor a pack of this job has `id`.
     pub(super) fn lacks(&self, id: &ObjectId) -> bool {
-        !self.packed.contains(id) && !(self.holds)(id)
+        !self.packed.contains(&short(id)) && !(self.holds)(id)
     }
 
     /// Adds the objects that are lacking, in this order.
@@ -51,7 +60,7 @@ impl<'a> Bundle<'a> {
         let mut lacking = Vec::with_capacity(objects.len());
         for &(id, raw) in objects {
             if self.lacks(&id) {
-                self.packed.insert(id);
+                self.packed.insert(short(&id));
                 lacking.push((id, raw));
             }
         }
@@ -67,20 +76,14 @@ impl<'a> Bundle<'a> {
     }
 
     /// Adds the new pages of the Merkle index.
-    pub(super) fn add_pages(&mut self, pages: &[(Digest, Vec<u8>)]) -> Result<()> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for (hash, page) in pages {
-            batch.push((ObjectId::page(*hash), page.as_slice()));
-            bytes += page.len();
-            if bytes >= BATCH {
-                self.cx.check()?;
-                self.add(&batch)?;
-                batch.clear();
-                bytes = 0;
-            }
+    pub(super) fn add_pages(&mut self, job: &Job<'_>) -> Result<()> {
+        for ids in job.new_pages.chunks(PAGES) {
+            self.cx.check()?;
+            let pages: Vec<_> = ids.iter().map(|id| job.pages.page(id)).collect::<Result<_>>()?;
+            let batch: Vec<_> = ids.iter().zip(&pages).map(|(id, bytes)| (ObjectId::page(*id), &bytes[..])).collect();
+            self.add(&batch)?;
         }
-        self.add(&batch)
+        Ok(())
     }
 
     /// Ends the last pack.

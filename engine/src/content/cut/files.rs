@@ -1,5 +1,6 @@
 //! Reading and cutting the files of a job, each distinct content once.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use rayon::prelude::*;
@@ -7,12 +8,14 @@ use rayon::prelude::*;
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
+use crate::path::RelPath;
+use crate::tree::{Change, Entry};
 
 use super::super::chunker::{Chunking, Cut, Pieces};
 use super::super::local::LocalContent;
 use super::super::object::ObjectId;
 use super::bundle::Bundle;
-use super::{Cutting, Job, NewFile};
+use super::{Cutting, Job};
 
 /// Files up to this many bytes are read whole, the others are streamed.
 const SMALL: u64 = 1 << 20;
@@ -21,10 +24,27 @@ const BATCH_BYTES: u64 = 8 << 20;
 /// How many small files are read at a time.
 const BATCH_FILES: usize = 4096;
 
-/// Cuts all files of the job into `bundle`.
+/// A file to publish, as the scan measured it.
+struct NewFile {
+    path: RelPath,
+    hash: Digest,
+    size: u64,
+}
+
+impl NewFile {
+    /// The new content that a change brings, if it brings any.
+    fn of(change: Change) -> Option<Self> {
+        let (hash, size) = change.after.as_ref().and_then(Entry::content)?;
+        let same = change.before.as_ref().and_then(Entry::content) == Some((hash, size));
+        (!same).then_some(Self { path: change.path, hash, size })
+    }
+}
+
+/// Cuts all new files of the job into `bundle`.
 pub(super) fn cut_files(cx: &Context, job: &Job<'_>, bundle: &mut Bundle<'_>) -> Result<Cutting> {
-    let total = job.files.iter().map(|file| file.size).fold(0, u64::saturating_add);
-    let run = Run { cx, job, bundle, twins: Twins::of(job.files)?, outcome: Cutting::default(), done: 0, total };
+    let sizes = job.changes.iter().filter_map(NewFile::of).map(|file| file.size);
+    let total = sizes.fold(0, u64::saturating_add);
+    let run = Run { cx, job, bundle, outcome: Cutting::default(), done: 0, total };
     run.all()
 }
 
@@ -32,7 +52,6 @@ struct Run<'a, 'b> {
     cx: &'a Context,
     job: &'a Job<'a>,
     bundle: &'a mut Bundle<'b>,
-    twins: Twins,
     outcome: Cutting,
     done: u64,
     total: u64,
@@ -46,7 +65,7 @@ enum Ending {
 }
 
 impl Ending {
-    fn of(file: &NewFile<'_>, cut: Cut) -> Self {
+    fn of(file: &NewFile, cut: Cut) -> Self {
         if cut.hash == file.hash && cut.recipe.size() == file.size { Self::Whole(cut) } else { Self::Changed }
     }
 
@@ -61,46 +80,45 @@ impl Ending {
 
 impl Run<'_, '_> {
     fn all(mut self) -> Result<Cutting> {
-        let empty = Digest::of(b"");
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for (index, file) in self.job.files.iter().enumerate() {
-            let held = file.hash == empty || self.twins.is_repeated(index) || self.hub_has(file);
-            if held {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for file in self.job.changes.iter().filter_map(NewFile::of) {
+            if self.hub_has(&file) {
                 self.advance(file.size);
-                continue;
-            }
-            if file.size > SMALL {
+            } else if file.size > SMALL {
                 self.small(std::mem::take(&mut batch))?;
                 bytes = 0;
-                self.large(index)?;
-                continue;
-            }
-            batch.push(index);
-            bytes += file.size;
-            if bytes >= BATCH_BYTES || batch.len() == BATCH_FILES {
-                self.small(std::mem::take(&mut batch))?;
-                bytes = 0;
+                self.large(file)?;
+            } else {
+                bytes += file.size;
+                batch.push(file);
+                if bytes >= BATCH_BYTES || batch.len() == BATCH_FILES {
+                    self.small(std::mem::take(&mut batch))?;
+                    bytes = 0;
+                }
             }
         }
         self.small(batch)?;
         Ok(self.outcome)
     }
 
-    /// Whether the hub has the content. It has the pieces of every recipe that it has.
-    fn hub_has(&self, file: &NewFile<'_>) -> bool {
-        !self.bundle.lacks(&ObjectId::piece(file.hash)) || !self.bundle.lacks(&ObjectId::recipe(file.hash))
+    /// Whether the hub has the content, this job's packs included. It has the pieces of every recipe that it has.
+    fn hub_has(&self, file: &NewFile) -> bool {
+        let (piece, recipe) = (ObjectId::piece(file.hash), ObjectId::recipe(file.hash));
+        file.size == 0 || !self.bundle.lacks(&piece) || !self.bundle.lacks(&recipe)
     }
 
-    /// Reads, cuts and adds a batch of small files. Those that fail give way to others with the same content.
-    fn small(&mut self, mut batch: Vec<usize>) -> Result<()> {
-        while !batch.is_empty() {
+    /// Reads, cuts and adds a batch of small files. Of those with the same content one is read; should it have changed,
+    /// the next.
+    fn small(&mut self, mut files: Vec<NewFile>) -> Result<()> {
+        while !files.is_empty() {
             self.cx.check()?;
+            let mut taken = HashSet::with_capacity(files.len());
+            let (batch, twins): (Vec<NewFile>, Vec<NewFile>) =
+                files.into_iter().partition(|file| taken.insert(file.hash));
             let (cx, job) = (self.cx, self.job);
             let (local, chunking) = (job.local, job.chunking);
-            let files: Vec<&NewFile<'_>> = batch.iter().map(|&index| &job.files[index]).collect();
             let read: Vec<(Ending, Vec<u8>)> =
-                files.par_iter().map(|file| read_small(cx, local, &chunking, file)).collect::<Result<_>>()?;
+                batch.par_iter().map(|file| read_small(cx, local, &chunking, file)).collect::<Result<_>>()?;
             let recipes: Vec<Option<Vec<u8>>> =
                 read.iter().map(|(ending, _)| ending.recipe()).collect::<Result<_>>()?;
             let mut objects = Vec::new();
@@ -113,30 +131,28 @@ impl Run<'_, '_> {
                 objects.extend(recipe.iter().map(|raw| (ObjectId::recipe(cut.hash), raw.as_slice())));
             }
             self.bundle.add(&objects)?;
-            let mut again = Vec::new();
-            for (index, (ending, _)) in batch.into_iter().zip(read) {
-                again.extend(self.conclude(index, ending));
+            for (file, (ending, _)) in batch.into_iter().zip(read) {
+                self.conclude(file, ending);
             }
-            batch = again;
+            let (there, lacking): (Vec<_>, Vec<_>) = twins.into_iter().partition(|file| self.hub_has(file));
+            there.iter().for_each(|file| self.advance(file.size));
+            files = lacking;
         }
         Ok(())
     }
 
-    /// Streams one large file, or the next with the same content.
-    fn large(&mut self, index: usize) -> Result<()> {
-        let mut next = Some(index);
-        while let Some(index) = next {
-            let ending = self.stream(&self.job.files[index])?;
-            if let Some(recipe) = ending.recipe()? {
-                self.bundle.add(&[(ObjectId::recipe(self.job.files[index].hash), &recipe)])?;
-            }
-            next = self.conclude(index, ending);
+    /// Streams one large file.
+    fn large(&mut self, file: NewFile) -> Result<()> {
+        let ending = self.stream(&file)?;
+        if let Some(recipe) = ending.recipe()? {
+            self.bundle.add(&[(ObjectId::recipe(file.hash), &recipe)])?;
         }
+        self.conclude(file, ending);
         Ok(())
     }
 
-    fn stream(&mut self, file: &NewFile<'_>) -> Result<Ending> {
-        let opened = match self.job.local.open(file.path) {
+    fn stream(&mut self, file: &NewFile) -> Result<Ending> {
+        let opened = match self.job.local.open(&file.path) {
             Ok(opened) => opened,
             Err(error) => return Ok(Ending::Unreadable(error)),
         };
@@ -158,7 +174,7 @@ impl Run<'_, '_> {
                 Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::DeadlineExceeded) => {
                     return Err(error);
                 }
-                Err(error) => return Ok(Ending::Unreadable(error.at(file.path))),
+                Err(error) => return Ok(Ending::Unreadable(error.at(&file.path))),
             }
             if held >= BATCH_BYTES {
                 self.add_owned(&mut batch)?;
@@ -177,22 +193,15 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Books how a file ended; after a failure, names the next file with the same content.
-    fn conclude(&mut self, index: usize, ending: Ending) -> Option<usize> {
-        let file = &self.job.files[index];
-        // One that is read in place of an earlier one was counted when it was passed over.
-        self.advance(if self.twins.is_repeated(index) { 0 } else { file.size });
+    /// Books how a file ended.
+    fn conclude(&mut self, file: NewFile, ending: Ending) {
+        self.advance(file.size);
         match ending {
-            Ending::Whole(cut) => {
-                if cut.recipe.is_needed() {
-                    self.outcome.recipes.push((cut.hash, cut.recipe));
-                }
-                return None;
-            }
-            Ending::Changed => self.outcome.changed_meanwhile.push(file.path.clone()),
-            Ending::Unreadable(error) => self.outcome.unreadable.push((file.path.clone(), error)),
+            Ending::Whole(cut) if cut.recipe.is_needed() => self.outcome.recipes.push((cut.hash, cut.recipe)),
+            Ending::Whole(_) => {}
+            Ending::Changed => self.outcome.changed_meanwhile.push(file.path),
+            Ending::Unreadable(error) => self.outcome.unreadable.push((file.path, error)),
         }
-        self.twins.next(index)
     }
 
     fn advance(&mut self, bytes: u64) {
@@ -206,13 +215,13 @@ fn read_small(
     cx: &Context,
     local: &dyn LocalContent,
     chunking: &Chunking,
-    file: &NewFile<'_>,
+    file: &NewFile,
 ) -> Result<(Ending, Vec<u8>)> {
     cx.check()?;
     let mut bytes = Vec::with_capacity(usize::try_from(file.size).expect("because it is at most 1 MiB") + 1);
-    let read = local.open(file.path).and_then(|opened| {
+    let read = local.open(&file.path).and_then(|opened| {
         // One byte more than wanted shows that it grew.
-        opened.take(file.size + 1).read_to_end(&mut bytes).map_err(|source| Error::io("read", file.path, source))
+        opened.take(file.size + 1).read_to_end(&mut bytes).map_err(|source| Error::io("read", &file.path, source))
     });
     let ending = match read {
         Err(error) => Ending::Unreadable(error),
@@ -220,45 +229,4 @@ fn read_small(
         Ok(_) => Ending::of(file, chunking.cut_slice(&bytes)?),
     };
     Ok((ending, bytes))
-}
-
-/// Which files have the same content: for each the next one, and whether there is an earlier one. Four bytes a file.
-struct Twins(Vec<Twin>);
-
-#[derive(Clone, Copy)]
-struct Twin(u32);
-
-const REPEATED: u32 = 1 << 31;
-const NOBODY: u32 = REPEATED - 1;
-
-impl Twins {
-    fn of(files: &[NewFile<'_>]) -> Result<Self> {
-        let count = u32::try_from(files.len())
-            .ok()
-            .filter(|&count| count < NOBODY)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there are too many files to publish at once"))?;
-        let mut order: Vec<u32> = (0..count).collect();
-        let key = |index: u32| (files[index as usize].hash, files[index as usize].size);
-        order.par_sort_unstable_by_key(|&index| (key(index), index));
-        let mut twins = vec![Twin(NOBODY); files.len()];
-        for pair in order.windows(2) {
-            if key(pair[0]) == key(pair[1]) {
-                let first = &mut twins[pair[0] as usize];
-                first.0 = (first.0 & REPEATED) | pair[1];
-                twins[pair[1] as usize].0 |= REPEATED;
-            }
-        }
-        Ok(Self(twins))
-    }
-
-    /// Whether an earlier file has the same content.
-    fn is_repeated(&self, index: usize) -> bool {
-        self.0[index].0 & REPEATED != 0
-    }
-
-    /// The next file with the same content.
-    fn next(&self, index: usize) -> Option<usize> {
-        let next = self.0[index].0 & NOBODY;
-        (next != NOBODY).then_some(next as usize)
-    }
 }

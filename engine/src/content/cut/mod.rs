@@ -9,7 +9,8 @@
 //! - each distinct content is read once, and not at all when the hub has it;
 //! - a file that does not hash to what the scan measured changed meanwhile: it is reported, and no recipe is made of it.
 //!   Pieces of it that were streamed into a pack are waste, never wrong: each has its own name;
-//! - at most about 8 MiB of content, its compressed form and one pack are in memory.
+//! - at most about 8 MiB of content, its compressed form and one pack are in memory, beside some 40 bytes for each object
+//!   packed.
 
 mod bundle;
 mod files;
@@ -19,7 +20,9 @@ mod tests;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::hash::Digest;
+use crate::packed::Packed;
 use crate::path::RelPath;
+use crate::tree::{Change, Pages};
 
 use super::chunker::Chunking;
 use super::local::LocalContent;
@@ -27,23 +30,14 @@ use super::object::ObjectId;
 use super::pack::{Pack, PackRef};
 use super::recipe::Recipe;
 
-/// One file to publish, as the scan measured it.
-#[derive(Clone, Copy, Debug)]
-pub struct NewFile<'a> {
-    /// Where it is.
-    pub path: &'a RelPath,
-    /// The hash of its content.
-    pub hash: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
 /// What to publish.
 pub struct Job<'a> {
-    /// The added and modified files, in path order.
-    pub files: &'a [NewFile<'a>],
-    /// The new pages: digest and bytes.
-    pub pages: &'a [(Digest, Vec<u8>)],
+    /// What is new, in path order. Only files whose content has changed are of interest here.
+    pub changes: &'a Packed<Change>,
+    /// The new pages of the Merkle index.
+    pub new_pages: &'a [Digest],
+    /// Where these pages are read.
+    pub pages: &'a dyn Pages,
     /// Where the files are read.
     pub local: &'a dyn LocalContent,
     /// What the hub has already. Asked from one thread only.
@@ -76,7 +70,7 @@ pub fn pack_new(cx: &Context, job: &Job<'_>, sink: &mut dyn FnMut(Pack) -> Resul
     cx.check()?;
     let mut bundle = bundle::Bundle::new(cx, job.holds, sink);
     let mut outcome = files::cut_files(cx, job, &mut bundle)?;
-    bundle.add_pages(job.pages)?;
+    bundle.add_pages(job)?;
     let totals = bundle.finish()?;
     outcome.packs = totals.packs;
     outcome.raw_bytes = totals.raw_bytes;

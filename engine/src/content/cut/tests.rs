@@ -13,6 +13,7 @@ use crate::content::testing::{noise, prose};
 use crate::content::{ObjectKind, Recipe};
 use crate::error::ErrorKind;
 use crate::hash::Domain;
+use crate::tree::{Entry, MemoryPages, Mode, PageSink};
 
 /// Files in memory that can change or vanish between the scan and the reading, and that count how often they are read.
 #[derive(Default)]
@@ -27,11 +28,12 @@ impl Memory {
         Self { files, opened: Mutex::default() }
     }
 
-    fn scan(&self) -> Vec<NewFile<'_>> {
-        self.files
-            .iter()
-            .map(|(path, bytes)| NewFile { path, hash: Digest::of(bytes), size: bytes.len() as u64 })
-            .collect()
+    fn scan(&self) -> Packed<Change> {
+        let added = self.files.iter().map(|(path, bytes)| {
+            let file = Entry::File { mode: Mode::new(0o644), hash: Digest::of(bytes), size: bytes.len() as u64 };
+            Change { path: path.clone(), before: None, after: Some(file) }
+        });
+        added.collect()
     }
 
     fn opened(&self) -> Vec<String> {
@@ -60,16 +62,26 @@ fn fine() -> Chunking {
     Chunking::new(params, params, u64::MAX)
 }
 
+fn hash_of(change: &Change) -> Digest {
+    change.after.as_ref().and_then(Entry::content).expect("a file").0
+}
+
 /// Runs a job and gives its packs.
 fn publish(
-    files: &[NewFile<'_>],
-    pages: &[(Digest, Vec<u8>)],
+    changes: &Packed<Change>,
+    new_pages: &[(Digest, Vec<u8>)],
     local: &Memory,
     holds: &dyn Fn(&ObjectId) -> bool,
     chunking: Chunking,
 ) -> (Cutting, Vec<Pack>) {
     let mut packs = Vec::new();
-    let job = Job { files, pages, local, holds, chunking };
+    let mut pages = MemoryPages::default();
+    let mut ids = Vec::new();
+    for (id, bytes) in new_pages {
+        pages.put(*id, bytes.clone()).expect("puts");
+        ids.push(*id);
+    }
+    let job = Job { changes, new_pages: &ids, pages: &pages, local, holds, chunking };
     let cutting = pack_new(&Context::new(), &job, &mut |pack| {
         packs.push(pack);
         Ok(())
@@ -122,7 +134,7 @@ fn a_small_publish_is_one_pack_that_holds_everything_once() {
     assert_eq!(local.opened(), ["a/one", "b/several-pieces", "c/streamed"]);
     let objects = objects(&packs);
     for file in local.scan() {
-        assert_eq!(rebuild(&objects, file.hash).as_ref(), local.files.get(file.path), "{}", file.path);
+        assert_eq!(rebuild(&objects, hash_of(&file)).as_ref(), local.files.get(&file.path), "{}", file.path);
     }
     assert!(objects.contains_key(&ObjectId::page(pages[0].0)));
     // Pages stand after all content, in one run.
@@ -183,7 +195,8 @@ fn large_publishes_are_split_into_bounded_packs_and_the_same_on_any_number_of_th
     assert!(packs.len() >= 3);
     assert!(packs.iter().all(|pack| pack.reference.length <= PACK_TARGET + 4096));
     let objects = objects(&packs);
-    assert!(local.scan().iter().all(|file| rebuild(&objects, file.hash).as_ref() == local.files.get(file.path)));
+    let rebuilt = |file: Change| rebuild(&objects, hash_of(&file)).as_ref() == local.files.get(&file.path);
+    assert!(local.scan().iter().all(rebuilt));
     let again = run(4);
     assert!(packs.iter().map(|pack| &pack.bytes).eq(again.iter().map(|pack| &pack.bytes)));
 }
@@ -222,7 +235,7 @@ fn files_that_changed_or_vanished_are_reported_and_never_published_torn() {
     let objects = objects(&packs);
     for file in scanned.scan() {
         let expected = (file.path.to_string() == "e-fine").then(|| noise(5, 5000));
-        assert_eq!(rebuild(&objects, file.hash), expected, "{}", file.path);
+        assert_eq!(rebuild(&objects, hash_of(&file)), expected, "{}", file.path);
     }
 }
 
@@ -241,7 +254,8 @@ fn another_file_with_the_same_content_steps_in_for_one_that_changed() {
 fn an_error_of_the_sink_and_a_cancelled_context_end_the_job() {
     let local = Memory::of(&[("a", noise(1, 3000)), ("b", noise(2, 30_000_000))]);
     let files = local.scan();
-    let job = Job { files: &files, pages: &[], local: &local, holds: &|_| false, chunking: Chunking::V1 };
+    let (changes, pages) = (&files, &MemoryPages::default());
+    let job = Job { changes, new_pages: &[], pages, local: &local, holds: &|_| false, chunking: Chunking::V1 };
     let failed = pack_new(&Context::new(), &job, &mut |_| Err(Error::new(ErrorKind::Unreachable, "the hub is away")));
     assert_eq!(failed.expect_err("sink").kind(), ErrorKind::Unreachable);
     let cx = Context::new();
@@ -271,15 +285,15 @@ proptest! {
         let borrowed: Vec<(&str, Vec<u8>)> = named.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
         let local = Memory::of(&borrowed);
         let files = local.scan();
-        let (_, first) = publish(&files[..held.min(files.len())], &[], &local, &|_| false, fine());
+        let (_, first) = publish(&files.iter().take(held).collect(), &[], &local, &|_| false, fine());
         let mut hub = objects(&first);
         let (cutting, second) = publish(&files, &[], &local, &|id| hub.contains_key(id), fine());
         prop_assert!(cutting.changed_meanwhile.is_empty() && cutting.unreadable.is_empty());
         let sent = objects(&second);
         prop_assert!(sent.keys().all(|id| !hub.contains_key(id)), "nothing is sent twice");
         hub.extend(sent);
-        for file in &files {
-            prop_assert_eq!(rebuild(&hub, file.hash), local.files.get(file.path).cloned());
+        for file in files {
+            prop_assert_eq!(rebuild(&hub, hash_of(&file)), local.files.get(&file.path).cloned());
         }
     }
 }
