@@ -1,7 +1,7 @@
 //! Taking the steps of a journal, path by path, in order. Taking them again after a crash changes nothing twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{self, AtFlags, FileType, Mode as FsMode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -108,7 +108,7 @@ impl Work<'_> {
         let parent = match self.parents.of(&step.path) {
             // What is to go went with its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && step.want.is_none() => return Ok(Taken::Done),
-            parent => duplicate(parent?)?,
+            parent => parent?,
         };
         let at = parent.as_fd();
         match &step.action {
@@ -124,7 +124,7 @@ impl Work<'_> {
     fn place(&mut self, at: BorrowedFd<'_>, slot: u64, step: &Step) -> Result<Taken> {
         let name = step.path.name();
         let staged = self.stage.name(slot);
-        let found = look(at, name, step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
+        let (found, live) = look(at, name, step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
         if found == Found::New {
             self.clear_slot(slot, step)?;
             return Ok(Taken::Done);
@@ -135,7 +135,6 @@ impl Work<'_> {
         if stamp_at(self.stage.directory(), staged.as_bytes()).map_err(failed(step))?.is_none() {
             return Ok(Taken::Left(LOST));
         }
-        let live = stamp_at(at, name).map_err(failed(step))?;
         match live {
             Some(live) if live.file_type() == FileType::Directory => {
                 // Whatever was known in it is gone by now, so what is left is nobody's but this node's.
@@ -263,7 +262,7 @@ impl Work<'_> {
     fn remove(&mut self, at: BorrowedFd<'_>, number: usize, step: &Step) -> Result<Taken> {
         let name = step.path.name();
         let gone = self.stage.removed_name(number);
-        let found = look(at, name, step.have.as_ref(), None, step.stamp.as_ref())?;
+        let (found, live) = look(at, name, step.have.as_ref(), None, step.stamp.as_ref())?;
         // What a crash left between the rename and the look is dropped or kept now.
         if stamp_at(self.stage.directory(), gone.as_bytes()).map_err(failed(step))?.is_some() {
             self.drop_or_keep(&gone, step, false)?;
@@ -274,7 +273,7 @@ impl Work<'_> {
         if self.forbids(found) {
             return Ok(Taken::Left(CHANGED));
         }
-        let Some(live) = stamp_at(at, name).map_err(failed(step))? else { return Ok(Taken::Done) };
+        let Some(live) = live else { return Ok(Taken::Done) };
         if live.file_type() == FileType::Directory {
             // A directory in place of a tracked file: what was tracked is gone, the directory is not ours.
             return Ok(Taken::Done);
@@ -336,7 +335,7 @@ impl Work<'_> {
 
     fn set_mode(&mut self, at: BorrowedFd<'_>, mode: Mode, step: &Step) -> Result<Taken> {
         if !step.want.as_ref().is_some_and(crate::tree::Entry::is_directory) {
-            let found = look(at, step.path.name(), step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
+            let (found, _) = look(at, step.path.name(), step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
             match found {
                 Found::New => return Ok(Taken::Done),
                 // Other content, or none: not a matter of permissions any more. The next plan sees it.
@@ -372,10 +371,6 @@ impl Work<'_> {
 /// Whether two looks saw one file that nobody wrote to in between. The change time moves with the rename itself.
 fn same_file(left: &Stamp, right: &Stamp) -> bool {
     (left.inode, left.size, left.mtime) == (right.inode, right.size, right.mtime)
-}
-
-fn duplicate(handle: &OwnedFd) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(handle, 0).map_err(|errno| Error::io("open", "a directory handle", errno))
 }
 
 fn failed(step: &Step) -> impl Fn(Errno) -> Error + '_ {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::{self, FileType, Mode as FsMode, OFlags};
 
@@ -26,32 +27,33 @@ pub enum Found {
     Other,
 }
 
-/// Looks at `name` in the directory `at`.
+/// Looks at `name` in the directory `at`: what was found, and its stamp if there is anything.
 pub fn look(
     at: impl AsFd,
     name: &[u8],
     have: Option<&Entry>,
     want: Option<&Entry>,
     expected: Option<&Stamp>,
-) -> Result<Found> {
+) -> Result<(Found, Option<Stamp>)> {
     let at = at.as_fd();
     let stamp = stamp_at(at, name).map_err(|errno| Error::io("look at", String::from_utf8_lossy(name), errno))?;
     let Some(stamp) = stamp else {
-        return Ok(match (have, want) {
+        let found = match (have, want) {
             (None, _) => Found::Old,
             (Some(_), None) => Found::New,
             (Some(_), Some(_)) => Found::Gone,
-        });
+        };
+        return Ok((found, None));
     };
     if expected == Some(&stamp) && have.is_some() {
-        return Ok(Found::Old);
+        return Ok((Found::Old, Some(stamp)));
     }
-    let now = entry_at(at, name, &stamp)?;
-    Ok(match now {
+    let found = match entry_at(at, name, &stamp)? {
         now if now.is_some() && now.as_ref() == want => Found::New,
         now if now.is_some() && now.as_ref() == have => Found::Old,
         _ => Found::Other,
-    })
+    };
+    Ok((found, Some(stamp)))
 }
 
 /// The entry that `name` is, its content read; none for a socket, fifo or device.
@@ -67,16 +69,19 @@ pub fn entry_at(at: impl AsFd, name: &[u8], stamp: &Stamp) -> Result<Option<Entr
         FileType::RegularFile => {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
             let file = fs::openat(at, name, flags, FsMode::empty()).map_err(|errno| failed(errno.into()))?;
-            let (hash, size) = hash_file(&mut File::from(file)).map_err(failed)?;
+            let (hash, size) = hash_file(&mut File::from(file), stamp.size).map_err(failed)?;
             Some(Entry::File { mode, size, hash })
         }
         _ => None,
     })
 }
 
-fn hash_file(file: &mut File) -> std::io::Result<(crate::hash::Digest, u64)> {
+/// Hashes what can be read; `expected` bytes, most likely.
+fn hash_file(file: &mut File, expected: u64) -> std::io::Result<(crate::hash::Digest, u64)> {
+    const MOST: usize = 1 << 18;
     let mut hasher = Hasher::plain();
-    let mut buffer = vec![0; 1 << 18];
+    // One byte more shows that it grew.
+    let mut buffer = vec![0; usize::try_from(expected).unwrap_or(MOST).saturating_add(1).min(MOST)];
     let mut size = 0;
     loop {
         match file.read(&mut buffer)? {
@@ -90,27 +95,27 @@ fn hash_file(file: &mut File) -> std::io::Result<(crate::hash::Digest, u64)> {
 }
 
 /// Keeps the directory handle of the last path: steps come in path order, so most share their parent.
-pub(super) struct Parents<'a> {
+pub(crate) struct Parents<'a> {
     root: &'a crate::beneath::Root,
-    last: Option<(Option<RelPath>, OwnedFd)>,
+    last: Option<(Option<RelPath>, Arc<OwnedFd>)>,
 }
 
 impl<'a> Parents<'a> {
-    pub(super) fn new(root: &'a crate::beneath::Root) -> Self {
+    pub(crate) fn new(root: &'a crate::beneath::Root) -> Self {
         Self { root, last: None }
     }
 
     /// The handle of the directory that holds `path`.
-    pub(super) fn of(&mut self, path: &RelPath) -> Result<&OwnedFd> {
+    pub(crate) fn of(&mut self, path: &RelPath) -> Result<Arc<OwnedFd>> {
         let parent = path.parent();
-        if self.last.as_ref().is_none_or(|(last, _)| *last != parent) {
-            let handle = self.root.directory(parent.as_ref())?;
-            return Ok(&self.last.insert((parent, handle)).1);
+        if let Some((last, handle)) = &self.last
+            && *last == parent
+        {
+            return Ok(Arc::clone(handle));
         }
-        match &self.last {
-            Some((_, handle)) => Ok(handle),
-            None => Err(Error::new(crate::error::ErrorKind::Internal, "no directory handle")),
-        }
+        let handle = Arc::new(self.root.directory(parent.as_ref())?);
+        self.last = Some((parent, Arc::clone(&handle)));
+        Ok(handle)
     }
 
     /// Forgets the handle: the directory may have been replaced.

@@ -86,6 +86,18 @@ impl ObjectId {
     }
 }
 
+/// Kind and hash of an object, cut to 20 bytes: for long lists of what is there. Nobody can compute two objects of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortId([u8; 20]);
+
+impl From<&ObjectId> for ShortId {
+    fn from(id: &ObjectId) -> Self {
+        let mut short = [id.kind.byte(); 20];
+        short[1..].copy_from_slice(&id.hash.as_bytes()[..19]);
+        Self(short)
+    }
+}
+
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind.name(), self.hash)

@@ -9,6 +9,7 @@ use super::stage::Staging;
 use super::update::{Manner, Progressed, Target, conflict_count};
 use super::{Node, Remark};
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
+use crate::beneath::stamp_at;
 use crate::content::Recipe;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -182,8 +183,9 @@ impl Node {
         let local = Tree::new(&pages, trees.local.root());
         let mut touched = applied.iter().filter(|change| change.after.is_some()).peekable();
         let mut found: Packed<Agreed> = Packed::new();
-        let other_than_wanted = |change: Change| {
-            let now = read_again(disk, &change.path);
+        let mut parents = apply::Parents::new(&disk.root);
+        let mut other_than_wanted = |change: Change| {
+            let now = read_again(&mut parents, &change.path);
             (now != change.after).then_some((change.path, now))
         };
         for seen in disk.differing(&Trees { agreement, local, wanted: agreement }) {
@@ -287,8 +289,8 @@ fn forgotten(applied: &Packed<Change>) -> Vec<Digest> {
 }
 
 /// What is at `path` now, its content read; none where nothing can be read.
-fn read_again(disk: &Disk, path: &RelPath) -> Option<Entry> {
-    let stamp = disk.root.stamp(path).ok().flatten()?;
-    let parent = disk.root.parent(path).ok()?;
-    apply::entry_at(parent, path.name(), &stamp).ok().flatten()
+fn read_again(parents: &mut apply::Parents<'_>, path: &RelPath) -> Option<Entry> {
+    let parent = parents.of(path).ok()?;
+    let stamp = stamp_at(&*parent, path.name()).ok().flatten()?;
+    apply::entry_at(&*parent, path.name(), &stamp).ok().flatten()
 }

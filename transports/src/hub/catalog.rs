@@ -6,7 +6,6 @@
 //! What is missing is reported; what was removed under our feet shows as a pack that is not there, whereupon `INDEX`
 //! is read again, once.
 
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -23,8 +22,8 @@ use super::reading::Reading;
 
 /// A pack up to this many bytes is read whole, in one go, instead of its index first.
 pub(super) const SMALL_PACK: u64 = 1 << 20;
-/// How many packs a publish reads to learn what is in them.
-const UNREAD: usize = 64;
+/// How many objects the indexes that are kept in memory may list: about 25 MB. The ledger has them all.
+const SLOTS: usize = 1 << 18;
 /// The most bytes of whole packs that are kept.
 const CACHE: usize = 24 << 20;
 
@@ -46,12 +45,39 @@ pub(super) struct Found {
 /// What is known of the hub's packs.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    shelves: HashMap<Digest, Arc<Shelf>>,
+    shelves: Shelves,
+    /// The pack that answered last: the files of an update are asked for in the order in which they were packed.
+    nearest: Option<Digest>,
     index: Option<Arc<HubIndex>>,
     asked: bool,
     /// Packs that were not there when they were read.
     gone: HashSet<Digest>,
     cache: PackCache,
+}
+
+/// The indexes of packs that were looked at last.
+#[derive(Debug, Default)]
+struct Shelves {
+    by_name: HashMap<Digest, Arc<Shelf>>,
+    order: VecDeque<Digest>,
+    slots: usize,
+}
+
+impl Shelves {
+    fn put(&mut self, shelf: &Arc<Shelf>) {
+        let name = shelf.reference.name;
+        if self.by_name.insert(name, Arc::clone(shelf)).is_some() {
+            return;
+        }
+        self.order.push_back(name);
+        self.slots += shelf.index.len();
+        while self.slots > SLOTS
+            && self.order.len() > 1
+            && let Some(oldest) = self.order.pop_front().and_then(|name| self.by_name.remove(&name))
+        {
+            self.slots -= oldest.index.len();
+        }
+    }
 }
 
 /// Whole packs, the latest last.
@@ -90,8 +116,8 @@ struct Search {
 }
 
 impl Search {
-    /// Takes what `shelf` holds; as much work as the smaller of the two sides.
-    fn look_in(&mut self, shelf: &Arc<Shelf>) {
+    /// Takes what `shelf` holds, and tells whether that was anything; as much work as the smaller of the two sides.
+    fn look_in(&mut self, shelf: &Arc<Shelf>) -> bool {
         let before = self.found.len();
         let mut take = |id: ObjectId, slot: &Slot| {
             self.found.push(Found { id, shelf: Arc::clone(shelf), slot: slot.clone() });
@@ -116,6 +142,7 @@ impl Search {
                 self.wanted.remove(&ObjectId::piece(found.id.hash));
             }
         }
+        self.found.len() > before
     }
 }
 
@@ -144,7 +171,9 @@ impl Catalog {
                 continue;
             }
             let record = chain.record(hub, number, expected)?;
-            for pack in &record.payload().packs {
+            let packs = &record.payload().packs;
+            let nearest = packs.iter().position(|pack| Some(pack.name) == self.nearest).unwrap_or(0);
+            for pack in packs[nearest..].iter().chain(&packs[..nearest]) {
                 if search.wanted.is_empty() {
                     break;
                 }
@@ -152,7 +181,8 @@ impl Catalog {
                     continue;
                 }
                 match self.shelf(hub, pack) {
-                    Ok(shelf) => search.look_in(&shelf),
+                    Ok(shelf) if search.look_in(&shelf) => self.nearest = Some(pack.name),
+                    Ok(_) => {}
                     // gc removes only what nobody needs; if this was needed, it will be missing in the end.
                     Err(error) if error.kind() == ErrorKind::NotFound && covered => drop(self.gone.insert(pack.name)),
                     Err(error) => return Err(error),
@@ -204,7 +234,7 @@ impl Catalog {
     pub(super) fn keep(&mut self, hub: &Reading<'_>, shelf: &Arc<Shelf>, tail: &[u8]) -> Result<()> {
         hub.ledger.remember_pack_tail(&shelf.reference.name, tail)?;
         self.gone.remove(&shelf.reference.name);
-        self.shelves.insert(shelf.reference.name, Arc::clone(shelf));
+        self.shelves.put(shelf);
         Ok(())
     }
 
@@ -220,8 +250,8 @@ impl Catalog {
     }
 
     /// The index of a pack, if it is known without asking the hub.
-    fn remembered(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Option<Arc<Shelf>>> {
-        if let Some(shelf) = self.shelves.get(&reference.name) {
+    pub(super) fn remembered(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Option<Arc<Shelf>>> {
+        if let Some(shelf) = self.shelves.by_name.get(&reference.name) {
             return Ok(Some(Arc::clone(shelf)));
         }
         let tail = hub.ledger.pack_tail(&reference.name)?;
@@ -232,7 +262,7 @@ impl Catalog {
 
     fn put_up(&mut self, reference: &PackRef, index: PackIndex) -> Arc<Shelf> {
         let shelf = Arc::new(Shelf { reference: *reference, index });
-        self.shelves.insert(reference.name, Arc::clone(&shelf));
+        self.shelves.put(&shelf);
         shelf
     }
 
@@ -270,77 +300,5 @@ impl Catalog {
         let bytes = Arc::new(bytes);
         self.cache.put(reference.name, &bytes);
         Ok(bytes)
-    }
-
-    /// Everything that a publisher on top of `parent` may rely on: what gc's index lists, and the packs of the
-    /// records after it, except the condemned ones.
-    ///
-    /// What is not known here costs a read for each revision that this node skipped, and is only sent again if it is
-    /// not known; so of those only the newest [`UNREAD`] are read. The next publish reads on.
-    pub(super) fn known(
-        &mut self,
-        hub: &Reading<'_>,
-        chain: &mut Chain,
-        parent: Option<Revision>,
-        condemned: &HashSet<Digest>,
-    ) -> Result<Known> {
-        let through = self.index.as_ref().map_or(0, |index| index.through(hub.deployment));
-        let mut known = Known {
-            shelves: Vec::new(),
-            nearest: Cell::new(0),
-            index: self.index.clone(),
-            condemned: condemned.clone(),
-        };
-        let (mut at, mut unread) = (parent, UNREAD);
-        while let Some(revision) = at.filter(|revision| revision.number > through) {
-            hub.cx.check()?;
-            let record = chain.record(hub, revision.number, Some(revision.record))?;
-            for pack in record.payload().packs.iter().filter(|pack| !condemned.contains(&pack.name)) {
-                let shelf = match self.remembered(hub, pack)? {
-                    Some(shelf) => Ok(shelf),
-                    None if unread == 0 => continue,
-                    None => {
-                        unread -= 1;
-                        self.shelf(hub, pack)
-                    }
-                };
-                match shelf {
-                    Ok(shelf) => known.shelves.push(shelf),
-                    // It cannot be relied on, then.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            at = record.payload().parent.map(|parent| Revision { number: revision.number - 1, record: parent });
-        }
-        Ok(known)
-    }
-}
-
-/// What a publisher may rely on.
-pub(super) struct Known {
-    shelves: Vec<Arc<Shelf>>,
-    /// Which pack answered last: the pieces of a large file stand in a few packs, one after the other, and asking all
-    /// packs of a hub for each of a quarter of a million pieces took most of the time of such a publish.
-    nearest: Cell<usize>,
-    index: Option<Arc<HubIndex>>,
-    condemned: HashSet<Digest>,
-}
-
-impl Known {
-    /// Whether the hub holds `id`.
-    pub(super) fn holds(&self, id: &ObjectId) -> bool {
-        let indexed = self.index.as_ref().and_then(|index| index.find(id));
-        indexed.is_some_and(|pack| !self.condemned.contains(&pack.name)) || self.holds_here(id)
-    }
-
-    fn holds_here(&self, id: &ObjectId) -> bool {
-        let on = |shelf: &Arc<Shelf>| shelf.index.find(id).is_some();
-        if self.shelves.get(self.nearest.get()).is_some_and(on) {
-            return true;
-        }
-        let found = self.shelves.iter().position(on);
-        self.nearest.set(found.unwrap_or(self.nearest.get()));
-        found.is_some()
     }
 }

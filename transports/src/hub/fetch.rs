@@ -1,10 +1,11 @@
 //! Bringing objects: plan the reads, verify everything, hand it over.
 //!
-//! Objects of one pack are read together. A small pack, or one of which most is wanted, is read whole, verified by its
-//! name and kept for the next call: the update after a publish of one file reads the head, one record and one pack.
-//! Of other packs neighbouring objects are read in one go. A pack that gc removed in the meantime sends us to `INDEX`
+//! Objects of one pack are read together. A small pack is read whole, verified by its name and kept for the next call:
+//! the update after a publish of one file reads the head, one record and one pack. Of other packs neighbouring objects
+//! are read in one go, and each verified by its own name. A pack that gc removed in the meantime sends us to `INDEX`
 //! once more; what was delivered already is not read again.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ const GAP: u64 = 32 << 10;
 /// The most bytes read in one go, if no single object is longer.
 const RUN: u64 = 8 << 20;
 
-type Take<'a> = &'a mut dyn FnMut(ObjectId, Vec<u8>) -> Result<()>;
+type Take<'a> = &'a mut dyn FnMut(ObjectId, Cow<'_, [u8]>) -> Result<()>;
 
 /// Brings what `want` names.
 pub(super) fn fetch(
@@ -38,7 +39,7 @@ pub(super) fn fetch(
     match want {
         Want::Pages(ids) => {
             let wanted = ids.iter().copied().map(ObjectId::page).collect();
-            let missing = bring(hub, memory, at, wanted, false, &mut |id, raw| to.page(id.hash, raw))?;
+            let missing = bring(hub, memory, at, wanted, false, &mut |id, raw| to.page(id.hash, raw.into_owned()))?;
             all_there(hub, at, &missing)
         }
         Want::Contents(contents) => {
@@ -151,7 +152,7 @@ pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>
     for group in found.chunk_by(|left, right| left.shelf.reference.name == right.shelf.reference.name) {
         hub.cx.check()?;
         let shelf = Arc::clone(&group[0].shelf);
-        let read = match whole(hub, memory, &shelf, group) {
+        let read = match whole(hub, memory, &shelf) {
             Ok(Some(bytes)) => from_whole(hub.cx, group, &bytes, take),
             Ok(None) => in_runs(hub, &shelf, group, take),
             Err(error) => Err(error),
@@ -166,15 +167,12 @@ pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>
     Ok(())
 }
 
-fn whole(hub: &Reading<'_>, memory: &mut Memory, shelf: &Shelf, group: &[Found]) -> Result<Option<Arc<Vec<u8>>>> {
+fn whole(hub: &Reading<'_>, memory: &mut Memory, shelf: &Shelf) -> Result<Option<Arc<Vec<u8>>>> {
     let reference = &shelf.reference;
     if let Some(kept) = memory.catalog.kept(&reference.name) {
         return Ok(Some(kept));
     }
-    let wanted: u64 = group.iter().map(|found| u64::from(found.slot.stored_length)).sum();
-    // Three quarters of it: the rest is mostly the index. A pack beyond all that is written is never read whole.
-    let most = wanted.saturating_mul(4) >= reference.length.saturating_mul(3) && reference.length <= 8 * RUN;
-    if reference.length <= SMALL_PACK || most { memory.catalog.whole(hub, reference).map(Some) } else { Ok(None) }
+    if reference.length <= SMALL_PACK { memory.catalog.whole(hub, reference).map(Some) } else { Ok(None) }
 }
 
 fn from_whole(cx: &Context, group: &[Found], bytes: &[u8], take: Take<'_>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The transport of every hub that is a directory: mounted, behind ssh, later an object store.
 //!
 //! [`HubTransport`] implements the engine's seam once, over the small trait [`Storage`]. One file per subject:
-//! [`layout`] the names, `format` and `identity` who the hub is, `chain` the records, `head` the hints, `catalog` and
+//! [`layout`] the names, `format` and `identity` who the hub is, `chain` the records, `head` the hints, `catalog`, `known` and
 //! `index` which pack holds what, `fetch`, `publish`, `report`, and `gc` with `condemned` and `walk`.
 //!
 //! What has been learnt of the hub is kept between calls (`Memory`), and taken out while a call works: a second call
@@ -16,6 +16,7 @@ mod gc;
 mod head;
 mod identity;
 mod index;
+mod known;
 pub mod layout;
 mod publish;
 mod reading;
@@ -25,6 +26,7 @@ mod walk;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use depsync_engine::content::pack::PackRef;
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::{DeploymentName, Revision};
@@ -35,11 +37,12 @@ use depsync_engine::transport::{
 };
 
 use crate::storage::Storage;
-use catalog::{Catalog, Shelf};
+use catalog::Catalog;
 use chain::Chain;
 use condemned::Condemned;
 pub use format::Format;
 pub use gc::{Collected, Retention};
+use known::Listing;
 use reading::Reading;
 
 /// One deployment of one hub, over a storage.
@@ -59,7 +62,7 @@ struct Memory {
     /// What gc said when we last looked; none before the first look.
     condemned: Option<Condemned>,
     /// Packs that this process uploaded and that no record lists yet: the publish was raced or broken off.
-    mine: Vec<Arc<Shelf>>,
+    mine: Vec<(PackRef, Arc<Listing>)>,
 }
 
 impl<S: Storage> HubTransport<S> {

@@ -39,6 +39,7 @@ use super::catalog::Shelf;
 use super::condemned::Condemned;
 use super::format::Format;
 use super::head::{self, Hint};
+use super::known::{Known, Listing};
 use super::layout;
 use super::reading::Reading;
 use crate::storage::{Placed, Staged};
@@ -160,11 +161,12 @@ fn upload(
     condemned: &Condemned,
     sent: &mut u64,
 ) -> Result<Uploaded> {
-    let known = memory.catalog.known(hub, &mut memory.chain, proposal.parent, condemned.packs())?;
-    let mine: Vec<Arc<Shelf>> = memory.mine.clone();
+    let Memory { catalog, chain, .. } = memory;
+    let known = Known::survey(hub, catalog, chain, proposal.parent, condemned.packs())?;
+    let mine: Vec<(PackRef, Arc<Listing>)> = memory.mine.clone();
     let used_mine = Cell::new(false);
     let holds = |id: &ObjectId| {
-        let held = mine.iter().any(|shelf| shelf.index.find(id).is_some());
+        let held = mine.iter().any(|(_, names)| names.hold(id));
         used_mine.set(used_mine.get() || held);
         held || known.holds(id)
     };
@@ -184,9 +186,10 @@ fn upload(
         *sent += pack.bytes.len() as u64;
         packs.push(pack.reference);
         let start = usize::try_from(pack.reference.tail()?.start).expect("because the pack is in memory");
+        let names = Listing::of(&pack.index);
         let shelf = Arc::new(Shelf { reference: pack.reference, index: pack.index });
         memory.catalog.keep(hub, &shelf, &pack.bytes[start..])?;
-        memory.mine.push(shelf);
+        memory.mine.push((pack.reference, Arc::new(names)));
         Ok(())
     })?;
     let mut moved = std::mem::take(&mut cutting.changed_meanwhile);
@@ -202,7 +205,7 @@ fn upload(
     }
     // A recipe in one of them may rely on pieces in another: all or none.
     if used_mine.get() {
-        packs.splice(0..0, mine.iter().map(|shelf| shelf.reference));
+        packs.splice(0..0, mine.iter().map(|(reference, _)| *reference));
     }
     Ok(Ok((cutting, packs)))
 }

@@ -7,14 +7,12 @@ use rayon::prelude::*;
 use crate::context::Context;
 use crate::error::Result;
 
-use super::super::object::ObjectId;
+use super::super::object::{ObjectId, ShortId};
 use super::super::pack::{Encoded, Pack, PackRef, PackWriter};
 use super::Job;
 
 /// How many pages are compressed at a time: a few mebibytes.
 const PAGES: usize = 1024;
-/// How much of an object's name is remembered: two objects that share it are beyond what anybody can compute.
-const NAME: usize = 20;
 
 /// The pack being filled, and what went into those before it.
 pub(super) struct Bundle<'a> {
@@ -22,15 +20,8 @@ pub(super) struct Bundle<'a> {
     holds: &'a dyn Fn(&ObjectId) -> bool,
     sink: &'a mut dyn FnMut(Pack) -> Result<()>,
     writer: PackWriter,
-    packed: HashSet<[u8; NAME]>,
+    packed: HashSet<ShortId>,
     totals: Totals,
-}
-
-/// The kind of an object and the beginning of its hash.
-fn short(id: &ObjectId) -> [u8; NAME] {
-    let mut name = [id.kind.byte(); NAME];
-    name[1..].copy_from_slice(&id.hash.as_bytes()[..NAME - 1]);
-    name
 }
 
 /// What the packs came to.
@@ -52,7 +43,7 @@ impl<'a> Bundle<'a> {
 
     /// Whether neither the hub nor a pack of this job has `id`.
     pub(super) fn lacks(&self, id: &ObjectId) -> bool {
-        !self.packed.contains(&short(id)) && !(self.holds)(id)
+        !self.packed.contains(&ShortId::from(id)) && !(self.holds)(id)
     }
 
     /// Adds the objects that are lacking, in this order.
@@ -60,7 +51,7 @@ impl<'a> Bundle<'a> {
         let mut lacking = Vec::with_capacity(objects.len());
         for &(id, raw) in objects {
             if self.lacks(&id) {
-                self.packed.insert(short(&id));
+                self.packed.insert(ShortId::from(&id));
                 lacking.push((id, raw));
             }
         }

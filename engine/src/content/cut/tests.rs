@@ -99,7 +99,7 @@ fn objects(packs: &[Pack]) -> BTreeMap<ObjectId, Vec<u8>> {
         for slot in check_pack(&pack.bytes, &pack.reference).expect("whole").iter() {
             let stored = &pack.bytes[slot.range().start as usize..slot.range().end as usize];
             let (id, raw) = unpack_verified(slot, stored).expect("whole");
-            assert!(all.insert(id, raw).is_none(), "{id} twice");
+            assert!(all.insert(id, raw.into_owned()).is_none(), "{id} twice");
         }
     }
     all

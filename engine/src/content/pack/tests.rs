@@ -86,7 +86,7 @@ fn golden_pack_with_zstd_is_read() {
     let index = check_pack(&bytes, &reference).expect("whole");
     let slot = index.find(&ObjectId::page(Domain::Page.digest(&[b'p'; 200]))).expect("there");
     let stored = &bytes[slot.range().start as usize..slot.range().end as usize];
-    assert_eq!((slot.codec, unpack(slot, stored).expect("unpacks")), (1, vec![b'p'; 200]));
+    assert_eq!((slot.codec, unpack(slot, stored).expect("unpacks").into_owned()), (1, vec![b'p'; 200]));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn unknown_kinds_and_codecs_are_kept_but_cannot_be_fetched() {
         let error = unpack(unknown, &stored).expect_err("unknown");
         assert_eq!((error.kind(), error.advice().is_some()), (ErrorKind::Unsupported, true));
     }
-    assert_eq!(unpack_verified(&plain, b"plain").expect("known").1, b"plain");
+    assert_eq!(*unpack_verified(&plain, b"plain").expect("known").1, *b"plain");
 }
 
 #[test]
@@ -317,7 +317,7 @@ proptest! {
         for (id, raw) in &objects {
             let slot = index.find(id).expect("there");
             let stored = &pack.bytes[slot.range().start as usize..slot.range().end as usize];
-            prop_assert_eq!(&unpack_verified(slot, stored).expect("whole"), &(*id, raw.clone()));
+            prop_assert_eq!(unpack_verified(slot, stored).expect("whole"), (*id, raw.into()));
         }
         prop_assert!(index.find(&ObjectId::piece(Digest::of(b"not there"))).is_none());
     }
