@@ -60,7 +60,7 @@ pub(super) const STATE: [&str; 1] = ["
 "];
 
 /// `cache.db`.
-pub(super) const CACHE: [&str; 2] = [
+pub(super) const CACHE: [&str; 3] = [
     "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
@@ -87,6 +87,11 @@ pub(super) const CACHE: [&str; 2] = [
         hash  BLOB NOT NULL CHECK (length(hash) = 32),
         bytes BLOB NOT NULL
     ) STRICT;
+",
+    // The records of the stat cache are written in another way now: what is there is forgotten, and every file read.
+    "
+    DELETE FROM stat_block;
+    DELETE FROM fact WHERE name = 'observed';
 ",
 ];
 

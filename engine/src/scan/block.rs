@@ -5,19 +5,23 @@
 //!
 //! | field | encoding |
 //! |---|---|
-//! | flags | one byte: 1 = the hash may be believed, 2 = a read size follows |
-//! | name | one byte of length, the bytes |
-//! | mode, size | variable-length integers |
-//! | mtime | eight bytes, little endian; ctime: its distance from mtime, zigzag, variable-length |
-//! | inode, device | variable-length integers |
-//! | a file | the size that was read, where it is not the stamp's; 32 bytes of BLAKE3 |
-//! | a symbolic link | length, target |
+//! | name's length | one byte |
+//! | shape | two bytes: bit 0 = the hash may be believed, 1 = a read size follows; then three bits each, bytes less one of size, change time, inode and device; two bits that are 0 |
+//! | name | the bytes |
+//! | mode | two bytes |
+//! | mtime | eight bytes |
+//! | size; ctime, as its distance from mtime, zigzag; inode; device | as many bytes as the shape says |
+//! | a file | the size that was read, eight bytes, where it is not the stamp's; 32 bytes of BLAKE3 |
+//! | a symbolic link | length in two bytes, target |
+//!
+//! Numbers are little endian. All widths of a record stand in one place, so that no number waits for the one before it.
 //!
 //! Laws:
 //! - a record says all of itself, so that it can be copied from block to block as bytes;
 //! - where a directory is cut into blocks depends on the names alone ([`starts_block`]): a change of one entry
 //!   rewrites one block;
-//! - a block is checked once, when it is loaded ([`check`]); what passed is read without further questions.
+//! - a block is checked once, when it is loaded ([`check`]); what passed is read without further questions;
+//! - a record has one spelling: equal records have equal bytes.
 
 use std::cmp::Ordering;
 
@@ -63,8 +67,11 @@ pub(super) fn starts_block(name: &[u8]) -> bool {
     hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55 == 0
 }
 
-const TRUSTED: u8 = 1;
-const OTHER_SIZE: u8 = 2;
+const TRUSTED: u16 = 1;
+const OTHER_SIZE: u16 = 2;
+/// Where the widths begin in the shape: size, change time, inode, device.
+const WIDTHS: [u32; 4] = [2, 5, 8, 11];
+const KNOWN: u16 = (1 << 14) - 1;
 const CHECKSUM: usize = 8;
 
 /// One record, read in place.
@@ -92,6 +99,13 @@ impl Record<'_> {
         matches!(self.content, Content::Directory)
     }
 
+    /// Whether what has this stamp now is what the record says. A directory's record vouches for nothing: what is
+    /// beneath must be looked at.
+    #[inline]
+    pub(super) fn vouches_for(&self, stamp: &Stamp) -> bool {
+        self.stamp == *stamp && self.trusted && !self.is_directory()
+    }
+
     /// The entry that the record stands for.
     pub(super) fn entry(&self) -> Entry {
         let mode = Mode::new(self.stamp.mode);
@@ -108,68 +122,77 @@ impl Record<'_> {
 /// Appends the record of `entry`. The stamp's type must be the entry's.
 pub(super) fn write(out: &mut Vec<u8>, name: &[u8], stamp: &Stamp, trusted: bool, entry: &Entry) {
     let read = entry.content().map(|(_, size)| size).filter(|&size| size != stamp.size);
-    let length = u8::try_from(name.len()).expect("because a name has at most 255 bytes");
-    out.push(if trusted { TRUSTED } else { 0 } | if read.is_some() { OTHER_SIZE } else { 0 });
-    out.push(length);
-    out.extend_from_slice(name);
-    write_integer(out, u64::from(stamp.mode));
-    write_integer(out, stamp.size);
-    out.extend_from_slice(&stamp.mtime.to_le_bytes());
     let distance = stamp.ctime.wrapping_sub(stamp.mtime);
-    write_integer(out, (distance.wrapping_shl(1) ^ (distance >> 63)).cast_unsigned());
-    write_integer(out, stamp.inode);
-    write_integer(out, stamp.device);
+    let zigzag = (distance.wrapping_shl(1) ^ (distance >> 63)).cast_unsigned();
+    let integers = [stamp.size, zigzag, stamp.inode, stamp.device];
+    let mut shape = if trusted { TRUSTED } else { 0 } | if read.is_some() { OTHER_SIZE } else { 0 };
+    for (integer, shift) in integers.into_iter().zip(WIDTHS) {
+        shape |= (width_of(integer) as u16 - 1) << shift;
+    }
+    out.push(u8::try_from(name.len()).expect("because a name has at most 255 bytes"));
+    out.extend_from_slice(&shape.to_le_bytes());
+    out.extend_from_slice(name);
+    out.extend_from_slice(&u16::try_from(stamp.mode).expect("because a mode has 16 bits").to_le_bytes());
+    out.extend_from_slice(&stamp.mtime.to_le_bytes());
+    for integer in integers {
+        out.extend_from_slice(&integer.to_le_bytes()[..width_of(integer)]);
+    }
     match entry {
         Entry::File { hash, .. } => {
             if let Some(size) = read {
-                write_integer(out, size);
+                out.extend_from_slice(&size.to_le_bytes());
             }
             out.extend_from_slice(hash.as_bytes());
         }
         Entry::Directory { .. } => {}
         Entry::Symlink { target } => {
-            write_integer(out, target.as_bytes().len() as u64);
+            let length = u16::try_from(target.as_bytes().len()).expect("because a target has at most 4095 bytes");
+            out.extend_from_slice(&length.to_le_bytes());
             out.extend_from_slice(target.as_bytes());
         }
     }
 }
 
-/// Seven bits a byte, lowest first.
-fn write_integer(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+/// The bytes that `integer` needs, at least one.
+fn width_of(integer: u64) -> usize {
+    8 - (integer | 1).leading_zeros() as usize / 8
 }
 
 /// Reads the record that begins at `start`; `None` at the end, or where the bytes are not a record.
+#[inline]
 pub(super) fn read(body: &[u8], start: usize) -> Option<Record<'_>> {
     let mut rest = body.get(start..)?;
-    let [flags, length] = *take::<2>(&mut rest)?;
+    let [length, low, high] = *take::<3>(&mut rest)?;
+    let shape = u16::from_le_bytes([low, high]);
     let name = take_slice(&mut rest, usize::from(length))?;
-    let mode = u32::try_from(take_integer(&mut rest)?).ok()?;
-    let size = take_integer(&mut rest)?;
+    let mode = u32::from(u16::from_le_bytes(*take::<2>(&mut rest)?));
     let mtime = i64::from_le_bytes(*take::<8>(&mut rest)?);
-    let zigzag = take_integer(&mut rest)?;
+    let [size, zigzag, inode, device] = take_integers(&mut rest, shape)?;
     let distance = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
-    let inode = take_integer(&mut rest)?;
-    let device = take_integer(&mut rest)?;
     let stamp = Stamp { mode, size, mtime, ctime: mtime.wrapping_add(distance), inode, device };
     let content = match stamp.file_type() {
         FileType::RegularFile => {
-            let size = if flags & OTHER_SIZE == 0 { size } else { take_integer(&mut rest)? };
+            let size = if shape & OTHER_SIZE == 0 { size } else { u64::from_le_bytes(*take::<8>(&mut rest)?) };
             Content::File { size, hash: take::<32>(&mut rest)? }
         }
-        FileType::Directory if flags & OTHER_SIZE == 0 => Content::Directory,
-        FileType::Symlink if flags & OTHER_SIZE == 0 => {
-            let length = usize::try_from(take_integer(&mut rest)?).ok()?;
-            Content::Symlink { target: take_slice(&mut rest, length)? }
+        FileType::Directory if shape & OTHER_SIZE == 0 => Content::Directory,
+        FileType::Symlink if shape & OTHER_SIZE == 0 => {
+            let length = u16::from_le_bytes(*take::<2>(&mut rest)?);
+            Content::Symlink { target: take_slice(&mut rest, usize::from(length))? }
         }
         _ => return None,
     };
-    let known = flags & !(TRUSTED | OTHER_SIZE) == 0;
-    known.then_some(Record { name, stamp, trusted: flags & TRUSTED != 0, content, start, end: body.len() - rest.len() })
+    let known = shape & !KNOWN == 0;
+    known.then_some(Record { name, stamp, trusted: shape & TRUSTED != 0, content, start, end: body.len() - rest.len() })
+}
+
+/// The name in the record of a checked body that begins at `start`; empty where there is none.
+#[inline]
+pub(super) fn name_at(body: &[u8], start: usize) -> &[u8] {
+    match body.get(start..) {
+        Some([length, _, _, rest @ ..]) => rest.get(..usize::from(*length)).unwrap_or_default(),
+        _ => &[],
+    }
 }
 
 fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
@@ -184,33 +207,28 @@ fn take_slice<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     Some(head)
 }
 
+/// The integers whose widths stand in `shape`.
 #[inline]
-fn take_integer(rest: &mut &[u8]) -> Option<u64> {
-    // Up to eight bytes at once: find the last one, drop what follows, close the gaps.
-    if let Some(word) = rest.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)) {
-        let last = !word & 0x8080_8080_8080_8080;
-        if last != 0 {
-            let length = last.trailing_zeros() as usize / 8 + 1;
-            let bits = word & (u64::MAX >> (64 - 8 * length)) & 0x7f7f_7f7f_7f7f_7f7f;
-            let bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
-            let bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
-            *rest = &rest[length..];
-            return Some((bits & 0x0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4));
-        }
+fn take_integers(rest: &mut &[u8], shape: u16) -> Option<[u64; 4]> {
+    let widths = WIDTHS.map(|shift| usize::from(shape >> shift & 7) + 1);
+    let length: usize = widths.iter().sum();
+    let mut integers = [0; 4];
+    let mut at = 0;
+    // Eight bytes at once, and what is too much cut off; at the end of a body there may not be so many.
+    let mut padded = [0; 40];
+    let bytes: &[u8] = if let Some(bytes) = rest.first_chunk::<40>() {
+        bytes
+    } else {
+        padded.get_mut(..length)?.copy_from_slice(rest.get(..length)?);
+        &padded
+    };
+    for (integer, width) in integers.iter_mut().zip(widths) {
+        let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?);
+        *integer = word & (u64::MAX >> (64 - 8 * width));
+        at += width;
     }
-    let mut value = 0;
-    for (index, &byte) in rest.iter().enumerate().take(10) {
-        let bits = u64::from(byte & 0x7f);
-        if index == 9 && bits > 1 {
-            return None;
-        }
-        value |= bits << (7 * index);
-        if byte < 0x80 {
-            *rest = &rest[index + 1..];
-            return Some(value);
-        }
-    }
-    None
+    *rest = rest.get(length..)?;
+    Some(integers)
 }
 
 /// All records of a checked body, in order.
@@ -265,8 +283,11 @@ pub(super) fn body(block: &[u8]) -> &[u8] {
     block.get(codec::HEADER + CHECKSUM..).unwrap_or_default()
 }
 
-/// Checks a block from the store, whole. Gives the last name in it, or `None` when it is damaged.
-pub(super) fn check<'a>(key: &BlockKey, block: &'a [u8]) -> Option<&'a [u8]> {
+/// Where the records of a block begin.
+pub(super) type Starts = Box<[u32]>;
+
+/// Checks a block from the store, whole, and tells where its records begin; `None` when it is damaged.
+pub(super) fn check(key: &BlockKey, block: &[u8]) -> Option<Starts> {
     let (sum, body) = codec::payload(Frame::Cache, block).ok()?.split_first_chunk::<CHECKSUM>()?;
     if *sum != checksum(&key.directory, body) {
         return None;
@@ -275,14 +296,12 @@ pub(super) fn check<'a>(key: &BlockKey, block: &'a [u8]) -> Option<&'a [u8]> {
     if directory > 0 && RelPath::new(&*key.directory).is_err() {
         return None;
     }
-    let mut last: Option<&[u8]> = None;
+    let mut starts = Vec::with_capacity(body.len() / 64);
+    let mut last: &[u8] = &[];
     let mut at = 0;
     while at < body.len() {
         let record = read(body, at)?;
-        let ascending = match last {
-            None => *record.name == *key.first,
-            Some(last) => last < record.name,
-        };
+        let ascending = if starts.is_empty() { *record.name == *key.first } else { last < record.name };
         if !ascending || !is_name(record.name) || directory + 1 + record.name.len() > MAX_PATH {
             return None;
         }
@@ -291,10 +310,16 @@ pub(super) fn check<'a>(key: &BlockKey, block: &'a [u8]) -> Option<&'a [u8]> {
         {
             return None;
         }
-        last = Some(record.name);
+        starts.push(u32::try_from(at).ok()?);
+        last = record.name;
         at = record.end;
     }
-    last
+    (!starts.is_empty()).then(|| starts.into())
+}
+
+/// Where the records of a body begin that need not be checked.
+pub(super) fn starts(body: &[u8]) -> Starts {
+    records(body).map_while(|record| u32::try_from(record.start).ok()).collect()
 }
 
 fn is_name(name: &[u8]) -> bool {
@@ -331,14 +356,19 @@ mod tests {
     fn the_format_stands_still() {
         let block = seal(b"dir", &sample()).expect("seals");
         let golden = concat!(
-            "445363610161000000",
-            "ffc48421c2cb72b5",
-            "010161a483020315cd853dfe9c9717024d196437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
-            "000162ed83012815cd853dfe9c9717024d19",
-            "010263ffffc3020115cd853dfe9c9717024d190161",
+            "445363610162000000",
+            "24f4ba23ea9acf48",
+            "01010061a48115cd853dfe9c971703024d196437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+            "01000062ed4115cd853dfe9c971728024d19",
+            "02010063ffffa115cd853dfe9c971701024d19010061",
         );
         assert_eq!(data_encoding::HEXLOWER.encode(&block), golden);
-        assert_eq!(check(&key("dir", "a"), &block), Some(&b"c\xff"[..]));
+        let checked = check(&key("dir", "a"), &block).expect("whole");
+        assert_eq!(checked, starts(body(&block)));
+        assert_eq!(
+            checked.iter().map(|&start| name_at(body(&block), start as usize)).collect::<Vec<_>>(),
+            [&b"a"[..], b"b", b"c\xff"]
+        );
         let cuts: Vec<u32> = (0..4000).filter(|n| starts_block(format!("file-{n}").as_bytes())).collect();
         assert_eq!(cuts, [242, 653, 677, 1900, 2980, 3109, 3445, 3682, 3886, 3999]);
     }
@@ -391,17 +421,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn integers_survive(value: u64, shift in 0u32..64, behind in 0usize..10) {
-            let mut bytes = Vec::new();
-            write_integer(&mut bytes, value >> shift);
-            bytes.resize(bytes.len() + behind, 0xff);
-            let mut rest = &bytes[..];
-            prop_assert_eq!((take_integer(&mut rest), rest.len()), (Some(value >> shift), behind));
-        }
-
-        #[test]
         fn what_is_written_is_read(mut stamp in any_stamp(), trusted: bool, (kind, entry) in any_entry(), same: bool,
-                                   name in proptest::collection::vec(b'a'.., 1..256)) {
+                                   name in proptest::collection::vec(b'a'.., 1..256), shifts: [u8; 4], behind in 0usize..50) {
+            stamp.size >>= shifts[0] % 64;
+            stamp.inode >>= shifts[1] % 64;
+            stamp.device >>= shifts[2] % 64;
+            stamp.ctime = stamp.mtime.wrapping_add(stamp.ctime >> (shifts[3] % 64));
             let permissions = entry.mode().map_or(0o777, Mode::bits);
             stamp.mode = kind | (stamp.mode & !0o777) | permissions;
             if same && entry.is_file() {
@@ -409,9 +434,15 @@ mod tests {
             }
             let mut body = vec![9];
             write(&mut body, &name, &stamp, trusted, &entry);
+            let end = body.len();
+            for cut in 1..end {
+                prop_assert!(read(&body[..cut], 1).is_none(), "cut at {}", cut);
+            }
+            body.resize(end + behind, 0xff);
             let record = read(&body, 1).expect("a record");
             prop_assert_eq!((record.name, record.stamp, record.trusted), (&name[..], stamp, trusted));
-            prop_assert_eq!((record.entry(), record.end), (entry, body.len()));
+            prop_assert_eq!((record.entry(), record.end), (entry, end));
+            prop_assert_eq!(name_at(&body, 1), &name[..]);
         }
 
         #[test]

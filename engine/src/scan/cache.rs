@@ -11,7 +11,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::block::{self, BlockKey, Record};
+use super::block::{self, BlockKey, Record, Starts};
 use crate::path::{self, RelPath};
 use crate::stamp::Stamp;
 use crate::tree::Entry;
@@ -23,9 +23,42 @@ pub type BlockBytes = Arc<Vec<u8>>;
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     /// Sorted by key; the names of a directory's blocks ascend from one block to the next.
-    blocks: Vec<(BlockKey, BlockBytes)>,
+    blocks: Vec<Block>,
     /// What was dropped: the store still holds it.
     damaged: Vec<BlockKey>,
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    key: BlockKey,
+    bytes: BlockBytes,
+    starts: Starts,
+}
+
+impl Block {
+    fn body(&self) -> &[u8] {
+        block::body(&self.bytes)
+    }
+
+    fn record(&self, index: usize) -> Option<Record<'_>> {
+        block::read(self.body(), *self.starts.get(index)? as usize)
+    }
+
+    fn name(&self, index: usize) -> &[u8] {
+        self.starts.get(index).map_or(&[], |&start| block::name_at(self.body(), start as usize))
+    }
+
+    /// How many of its names are below `name`.
+    fn below(&self, name: &[u8]) -> usize {
+        self.starts.partition_point(|&start| block::name_at(self.body(), start as usize) < name)
+    }
+}
+
+/// Where a record is: block, and number in it. Places of one directory ascend as its names do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) block: usize,
+    pub(super) index: usize,
 }
 
 impl Cache {
@@ -41,15 +74,11 @@ impl Cache {
             blocks.sort_by(|(left, _), (right, _)| left.cmp(right));
         }
         let mut cache = Self { blocks: Vec::with_capacity(blocks.len()), damaged: Vec::new() };
-        let mut end: Vec<u8> = Vec::new();
         for (key, bytes) in blocks {
-            let neighbour = cache.blocks.last().is_some_and(|(last, _)| last.directory == key.directory);
+            let neighbour = cache.blocks.last().filter(|last| last.key.directory == key.directory);
+            let ascending = neighbour.is_none_or(|last| *last.name(last.starts.len() - 1) < *key.first);
             match block::check(&key, &bytes) {
-                Some(last) if !neighbour || *end < *key.first => {
-                    end.clear();
-                    end.extend_from_slice(last);
-                    cache.blocks.push((key, Arc::new(bytes)));
-                }
+                Some(starts) if ascending => cache.blocks.push(Block { key, bytes: Arc::new(bytes), starts }),
                 _ => cache.damaged.push(key),
             }
         }
@@ -68,7 +97,7 @@ impl Cache {
 
     /// All blocks, in order.
     pub fn blocks(&self) -> impl Iterator<Item = (&BlockKey, &BlockBytes)> {
-        self.blocks.iter().map(|(key, bytes)| (key, bytes))
+        self.blocks.iter().map(|block| (&block.key, &block.bytes))
     }
 
     /// The stamp under which `path` was last observed. Costs a binary search and the reading of one block.
@@ -84,30 +113,29 @@ impl Cache {
     fn record_of(&self, path: &RelPath) -> Option<Record<'_>> {
         let name = path.name();
         let directory = &path.as_bytes()[..path.as_bytes().len().saturating_sub(name.len() + 1)];
-        let mut cursor = self.cursor(self.directory(directory));
-        cursor.seek(name);
-        cursor.next().map(|located| located.record).filter(|record| record.name == name)
+        let blocks = self.directory(directory);
+        self.record(self.lower_bound(&blocks, name)?).filter(|record| record.name == name)
     }
 
     /// The blocks of `directory` (empty: the root), as a range of indexes.
     pub(super) fn directory(&self, directory: &[u8]) -> Range<usize> {
-        let start = self.lower_bound(directory);
-        let length = self.blocks[start..].iter().take_while(|(key, _)| *key.directory == *directory).count();
+        let start = self.first_of(directory);
+        let length = self.blocks[start..].iter().take_while(|block| *block.key.directory == *directory).count();
         start..start + length
     }
 
     /// The blocks of `directory` and of everything beneath it.
     pub(super) fn subtree(&self, directory: &RelPath) -> Range<usize> {
-        let start = self.lower_bound(directory.as_bytes());
-        let within = |key: &BlockKey| {
-            let rest = key.directory.strip_prefix(directory.as_bytes());
+        let start = self.first_of(directory.as_bytes());
+        let within = |block: &Block| {
+            let rest = block.key.directory.strip_prefix(directory.as_bytes());
             rest.is_some_and(|rest| rest.first().is_none_or(|&byte| byte == b'/'))
         };
-        start..start + self.blocks[start..].partition_point(|(key, _)| within(key))
+        start..start + self.blocks[start..].partition_point(within)
     }
 
-    fn lower_bound(&self, directory: &[u8]) -> usize {
-        self.blocks.partition_point(|(key, _)| path::compare(&key.directory, directory).is_lt())
+    fn first_of(&self, directory: &[u8]) -> usize {
+        self.blocks.partition_point(|block| path::compare(&block.key.directory, directory).is_lt())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -116,47 +144,80 @@ impl Cache {
 
     /// The keys of dropped blocks under which no good one stands.
     pub(super) fn lost(&self) -> impl Iterator<Item = &BlockKey> {
-        self.damaged.iter().filter(|&key| self.blocks.binary_search_by(|(good, _)| good.cmp(key)).is_err())
+        self.damaged.iter().filter(|&key| self.blocks.binary_search_by(|good| good.key.cmp(key)).is_err())
     }
 
     pub(super) fn key(&self, block: usize) -> &BlockKey {
-        &self.blocks[block].0
+        &self.blocks[block].key
     }
 
     /// The one of `blocks`, which belong to one directory, that begins with `first`.
     pub(super) fn find(&self, blocks: Range<usize>, first: &[u8]) -> Option<usize> {
         let keys = &self.blocks[blocks.clone()];
-        let index = keys.binary_search_by(|(key, _)| (*key.first).cmp(first)).ok()?;
+        let index = keys.binary_search_by(|block| (*block.key.first).cmp(first)).ok()?;
         Some(blocks.start + index)
     }
 
     pub(super) fn body(&self, block: usize) -> &[u8] {
-        block::body(&self.blocks[block].1)
+        self.blocks[block].body()
     }
 
-    /// A cursor over the records of `blocks`, which belong to one directory.
-    pub(super) fn cursor(&self, blocks: Range<usize>) -> Cursor<'_> {
-        let mut cursor = Cursor { cache: self, blocks, body: &[], next: None };
-        cursor.enter();
-        cursor
+    /// How many records the block has.
+    pub(super) fn count(&self, block: usize) -> usize {
+        self.blocks[block].starts.len()
+    }
+
+    /// The record there, if there is one.
+    #[inline]
+    pub(super) fn record(&self, spot: Spot) -> Option<Record<'_>> {
+        self.blocks.get(spot.block)?.record(spot.index)
+    }
+
+    /// The bytes of the block's records in `indexes`, as a range of its body.
+    pub(super) fn extent(&self, block: usize, indexes: Range<usize>) -> Range<usize> {
+        let block = &self.blocks[block];
+        let start = |index: usize| block.starts.get(index).map_or(block.body().len(), |&start| start as usize);
+        start(indexes.start)..start(indexes.end)
+    }
+
+    /// The name of the record there; empty where there is none.
+    #[inline]
+    pub(super) fn name(&self, spot: Spot) -> &[u8] {
+        self.blocks.get(spot.block).map_or(&[], |block| block.name(spot.index))
+    }
+
+    /// The first record in `blocks`, which belong to one directory, whose name is not below `name`.
+    pub(super) fn lower_bound(&self, blocks: &Range<usize>, name: &[u8]) -> Option<Spot> {
+        let begun = self.blocks[blocks.clone()].partition_point(|block| *block.key.first <= *name);
+        let Some(last) = begun.checked_sub(1) else {
+            return (!blocks.is_empty()).then_some(Spot { block: blocks.start, index: 0 });
+        };
+        let block = blocks.start + last;
+        let index = self.blocks[block].below(name);
+        if index < self.count(block) {
+            return Some(Spot { block, index });
+        }
+        (block + 1 < blocks.end).then_some(Spot { block: block + 1, index: 0 })
+    }
+
+    /// The records of `blocks`, in order.
+    fn records(&self, blocks: Range<usize>) -> impl Iterator<Item = Record<'_>> {
+        self.blocks[blocks].iter().flat_map(|block| block::records(block.body()))
     }
 
     /// Visits every record beneath `directory`, in the order of paths.
     pub(super) fn visit(&self, directory: &RelPath, mut visit: impl FnMut(&RelPath, &Record<'_>)) {
-        let mut open = vec![(directory.clone(), self.cursor(self.directory(directory.as_bytes())))];
-        while let Some((directory, cursor)) = open.last_mut() {
-            match cursor.next() {
-                None => {
-                    open.pop();
-                }
-                Some(located) => {
-                    let path = directory.join(located.record.name).expect("because the block was checked");
-                    visit(&path, &located.record);
-                    if located.record.is_directory() {
-                        let blocks = self.directory(path.as_bytes());
-                        open.push((path, self.cursor(blocks)));
-                    }
-                }
+        let mut open = vec![(directory.clone(), self.records(self.directory(directory.as_bytes())))];
+        while let Some((directory, records)) = open.last_mut() {
+            let Some(record) = records.next() else {
+                open.pop();
+                continue;
+            };
+            let path = directory.join(record.name).expect("because the block was checked");
+            visit(&path, &record);
+            if record.is_directory() {
+                let blocks = self.directory(path.as_bytes());
+                open.push((path, self.records(blocks)));
             }
         }
     }
@@ -169,12 +230,13 @@ impl Cache {
         let mut blocks = Vec::with_capacity(self.blocks.len() + changes.len());
         let mut old = self.blocks.into_iter().peekable();
         for (key, bytes) in changes {
-            while let Some(block) = old.next_if(|(old, _)| old < key) {
+            while let Some(block) = old.next_if(|old| old.key < *key) {
                 blocks.push(block);
             }
-            old.next_if(|(old, _)| old == key);
+            old.next_if(|old| old.key == *key);
             if let Some(bytes) = bytes {
-                blocks.push((key.clone(), Arc::clone(bytes)));
+                let starts = block::starts(block::body(bytes));
+                blocks.push(Block { key: key.clone(), bytes: Arc::clone(bytes), starts });
             }
         }
         blocks.extend(old);
@@ -187,47 +249,4 @@ impl Cache {
 pub(super) struct Located<'a> {
     pub(super) record: Record<'a>,
     pub(super) block: usize,
-}
-
-/// Steps through the records of one directory.
-pub(super) struct Cursor<'a> {
-    cache: &'a Cache,
-    /// The current block and those after it.
-    blocks: Range<usize>,
-    body: &'a [u8],
-    next: Option<Record<'a>>,
-}
-
-impl<'a> Cursor<'a> {
-    fn enter(&mut self) {
-        self.body = if self.blocks.is_empty() { &[] } else { self.cache.body(self.blocks.start) };
-        self.next = block::read(self.body, 0);
-    }
-
-    /// Moves to the first record whose name is not below `name`.
-    pub(super) fn seek(&mut self, name: &[u8]) {
-        let ahead = &self.cache.blocks[self.blocks.clone()];
-        let skip = ahead.partition_point(|(key, _)| *key.first <= *name).saturating_sub(1);
-        if skip > 0 {
-            self.blocks.start += skip;
-            self.enter();
-        }
-        while self.peek().is_some_and(|record| record.name < name) {
-            self.next();
-        }
-    }
-
-    pub(super) fn peek(&self) -> Option<&Record<'a>> {
-        self.next.as_ref()
-    }
-
-    pub(super) fn next(&mut self) -> Option<Located<'a>> {
-        let current = Located { record: self.next?, block: self.blocks.start };
-        self.next = block::read(self.body, current.record.end);
-        if self.next.is_none() {
-            self.blocks.start += 1;
-            self.enter();
-        }
-        Some(current)
-    }
 }

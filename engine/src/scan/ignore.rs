@@ -96,6 +96,14 @@ impl Ignore {
         }
     }
 
+    /// The same of `name` in `directory`.
+    pub(super) fn hides_in(&self, directory: Option<&RelPath>, name: &[u8], is_directory: bool) -> bool {
+        match directory {
+            None => self.hides(name, is_directory),
+            Some(directory) => self.hides(&[directory.as_bytes(), b"/", name].concat(), is_directory),
+        }
+    }
+
     /// Whether the name alone settles that an entry is ignored, whatever it is and wherever.
     pub(super) fn hides_name(&self, name: &[u8]) -> bool {
         if self.patterns.is_some() { is_own(name) } else { by_default(name) }

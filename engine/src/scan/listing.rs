@@ -1,4 +1,4 @@
-//! The names in one directory, sorted as bytes, each with its stamp.
+//! The names in one directory, sorted as bytes, each with its stamp. What is known to be unchanged is left out.
 //!
 //! An entry is looked at in the moment when the listing shows it: the kernel has just had it in hand, and a second
 //! round in sorted order would find it gone from the processor's caches.
@@ -70,19 +70,22 @@ impl<'a> Named<'a> {
 }
 
 impl Listing {
-    /// Reads the directory from its beginning. The handle must be freshly opened.
+    /// Reads the directory from its beginning. The handle must be freshly opened. What is `known` by name and stamp is
+    /// not kept.
     pub(super) fn fill(
         &mut self,
         cx: &Context,
         directory: BorrowedFd<'_>,
         ignore: &Ignore,
         buffer: &mut Vec<u8>,
+        mut known: impl FnMut(&[u8], &Stamp) -> bool,
     ) -> Result<(), Stop> {
         self.arena.clear();
         self.names.clear();
         self.stamps.clear();
         buffer.clear();
         buffer.reserve(BUFFER);
+        let mut looked: usize = 0;
         let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = match entry {
@@ -93,14 +96,19 @@ impl Listing {
             if name == b"." || name == b".." || ignore.hides_name(name) {
                 continue;
             }
-            if self.stamps.len() % CHECK_EVERY == CHECK_EVERY - 1 {
+            looked += 1;
+            if looked.is_multiple_of(CHECK_EVERY) {
                 cx.check()?;
+            }
+            let found = read::stamp_at(directory, entry.file_name());
+            if found.as_ref().is_ok_and(|stamp| known(name, stamp)) {
+                continue;
             }
             let length = u16::try_from(name.len()).map_err(|_| Stop::Unreadable(Errno::NAMETOOLONG))?;
             let stamp = u32::try_from(self.stamps.len()).map_err(|_| Stop::Unreadable(Errno::OVERFLOW))?;
             self.names.push(Name { key: 0, start: self.arena.len(), stamp, length, kind: entry.file_type() });
             self.arena.extend_from_slice(entry.file_name().to_bytes_with_nul());
-            self.stamps.push(read::stamp_at(directory, entry.file_name()));
+            self.stamps.push(found);
         }
         self.sort();
         Ok(())

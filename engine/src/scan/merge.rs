@@ -1,4 +1,5 @@
-//! Joining one directory's sorted names with its sorted records.
+//! Joining one directory's sorted names with its sorted records. What the listing marked on the roll is not among the
+//! names: it is unchanged.
 //!
 //! A [`Segment`] is what came of a run of names: the pieces that the directory's new records are made of, its own
 //! changes, and the *branches*, where a subtree hangs below. Unchanged records are not copied: neighbours become one
@@ -7,7 +8,6 @@
 //! A directory's own record is settled later, by `assemble`: only when the directory itself has been read is it known
 //! whether its new record may stand.
 
-use std::cmp::Ordering;
 use std::ffi::CStr;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -16,10 +16,11 @@ use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
 
 use super::block::{self, Record};
-use super::cache::{Cursor, Located};
-use super::listing::{Listing, Named};
+use super::cache::Located;
+use super::listing::Named;
 use super::read::{self, Reading};
-use super::walk::{Stop, Survey, Task};
+use super::roll::Roll;
+use super::walk::{Inventory, Stop, Survey, Task};
 use super::{Change, Counts, Problem, SpecialKind};
 use crate::error::{Error, Result};
 use crate::path::RelPath;
@@ -110,29 +111,38 @@ pub(super) struct Merge<'a, 'b> {
 
 impl<'a> Merge<'a, '_> {
     /// Joins the names in `range` of the listing with the records that lie between them.
-    pub(super) fn run(
-        &mut self,
-        listing: &Listing,
-        range: Range<usize>,
-        mut records: Cursor<'a>,
-    ) -> std::result::Result<(), Stop> {
-        if range.start > 0 {
-            records.seek(listing.get(range.start).bytes());
-        }
-        let end = (range.end < listing.len()).then(|| listing.get(range.end).bytes());
+    pub(super) fn run(&mut self, inventory: &Inventory, range: Range<usize>) -> std::result::Result<(), Stop> {
+        let Inventory { listing, roll } = inventory;
+        let cache = self.survey.cache;
+        let border = |index: usize| roll.lower_bound(cache, 0, listing.get(index).bytes());
+        let mut at = if range.start > 0 { border(range.start) } else { 0 };
+        let end = if range.end < listing.len() { border(range.end) } else { roll.len() };
         for index in range {
             let found = listing.get(index);
-            let order = loop {
-                match records.peek().map(|record| record.name.cmp(found.bytes())) {
-                    Some(Ordering::Less) => self.unlisted(records.next())?,
-                    order => break order,
-                }
-            };
-            let old = if order == Some(Ordering::Equal) { records.next() } else { None };
+            let next = roll.lower_bound(cache, at, found.bytes());
+            self.pass(roll, at..next)?;
+            let old = roll.record(cache, next).filter(|old| old.record.name == found.bytes());
             self.entry(&found, old.as_ref())?;
+            at = next + usize::from(old.is_some());
         }
-        while records.peek().is_some_and(|record| end.is_none_or(|end| record.name < end)) {
-            self.unlisted(records.next())?;
+        self.pass(roll, at..end)
+    }
+
+    /// Records that no name of the listing stands for: those with a mark are unchanged.
+    fn pass(&mut self, roll: &Roll, numbers: Range<usize>) -> std::result::Result<(), Stop> {
+        let cache = self.survey.cache;
+        let mut at = numbers.start;
+        while at < numbers.end {
+            let marked = at..roll.marked_until(at, numbers.end);
+            at = marked.end;
+            self.segment.counts.entries += marked.len() as u64;
+            for (block, indexes) in roll.parts(cache, marked) {
+                self.keep_bytes(OldBytes { block, range: cache.extent(block, indexes) });
+            }
+            if at < numbers.end {
+                self.unlisted(roll.record(cache, at))?;
+                at += 1;
+            }
         }
         Ok(())
     }
@@ -154,7 +164,8 @@ impl<'a> Merge<'a, '_> {
     fn entry(&mut self, found: &Named<'_>, old: Option<&Located<'a>>) -> std::result::Result<(), Stop> {
         let by_name = self.survey.ignore.is_by_name_alone();
         if let (Ok(stamp), Some(old), true) = (&found.stamp, old, by_name)
-            && self.is_unchanged(stamp, &old.record)
+            && !self.survey.options.full
+            && old.record.vouches_for(stamp)
         {
             self.segment.counts.entries += 1;
             self.keep_record(old);
@@ -173,7 +184,8 @@ impl<'a> Merge<'a, '_> {
             Err(errno) => return self.unreadable_name(found, old, errno),
         };
         if let Some(old) = old
-            && self.is_unchanged(&stamp, &old.record)
+            && !self.survey.options.full
+            && old.record.vouches_for(&stamp)
         {
             self.keep_record(old);
             return Ok(());
@@ -201,20 +213,12 @@ impl<'a> Merge<'a, '_> {
         Ok(())
     }
 
-    /// Whether the record may be believed. A directory's never is: what is beneath must be looked at.
-    fn is_unchanged(&self, stamp: &Stamp, record: &Record<'_>) -> bool {
-        record.stamp == *stamp && record.trusted && !record.is_directory() && !self.survey.options.full
-    }
-
     fn hides(&self, found: &Named<'_>, old: Option<&Located<'a>>) -> bool {
         let is_directory = match &found.stamp {
             Ok(stamp) => stamp.file_type() == FileType::Directory,
             Err(_) => found.kind == FileType::Directory || old.is_some_and(|old| old.record.is_directory()),
         };
-        match self.path {
-            None => self.survey.ignore.hides(found.bytes(), is_directory),
-            Some(path) => self.survey.ignore.hides(&[path.as_bytes(), b"/", found.bytes()].concat(), is_directory),
-        }
+        self.survey.ignore.hides_in(self.path, found.bytes(), is_directory)
     }
 
     fn file(&mut self, name: &CStr, path: RelPath, stamp: Stamp, old: Option<&Located<'a>>) -> Result<()> {
@@ -315,16 +319,19 @@ impl<'a> Merge<'a, '_> {
 
     /// The record stays as it is, and so does the entry.
     fn keep_record(&mut self, old: &Located<'a>) {
-        let OldBytes { block, range } = old_bytes(old);
-        match self.segment.pieces.last_mut() {
-            Some(Piece::Old(last)) if last.block == block && last.range.end == range.start => {
-                last.range.end = range.end;
-            }
-            _ => self.segment.pieces.push(Piece::Old(OldBytes { block, range })),
-        }
+        self.keep_bytes(old_bytes(old));
         if !self.observed {
             let path = self.path_of(&old.record);
             self.segment.changes.push((path, Some(old.record.entry())));
+        }
+    }
+
+    fn keep_bytes(&mut self, bytes: OldBytes) {
+        match self.segment.pieces.last_mut() {
+            Some(Piece::Old(last)) if last.block == bytes.block && last.range.end == bytes.range.start => {
+                last.range.end = bytes.range.end;
+            }
+            _ => self.segment.pieces.push(Piece::Old(bytes)),
         }
     }
 

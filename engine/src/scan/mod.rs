@@ -15,8 +15,8 @@
 //! - the scan writes nothing, follows no symbolic link, and holds a bounded number of handles however deep it goes;
 //! - the result does not depend on the number of threads.
 //!
-//! How it goes: `walk` hands directories to threads; `listing` reads one; `merge` joins it with the `cache`, whose
-//! `block`s it leaves untouched where it can; `read` hashes; `assemble` puts the pieces in order and decides what a
+//! How it goes: `walk` hands directories to threads; `listing` reads one, and what is unchanged is marked on the `roll`;
+//! `merge` joins the rest with the `cache`, whose `block`s it leaves untouched where it can; `read` hashes; `assemble` puts the pieces in order and decides what a
 //! directory that failed means for the one above. `ignore` says what is left out, `hold` what a publisher keeps back.
 
 mod assemble;
@@ -27,6 +27,7 @@ mod ignore;
 mod listing;
 mod merge;
 mod read;
+mod roll;
 #[cfg(test)]
 mod tests;
 mod walk;

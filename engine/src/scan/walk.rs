@@ -19,6 +19,7 @@ use super::cache::Cache;
 use super::ignore::Ignore;
 use super::listing::Listing;
 use super::merge::{Merge, Segment};
+use super::roll::Roll;
 use crate::beneath::Root;
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -96,7 +97,7 @@ enum Work {
     /// Open and list the directory, beneath its parent where that is still open.
     List(Option<Arc<Handle>>),
     /// Join a part of a large listing.
-    Join { handle: Arc<Handle>, listing: Arc<Listing>, segment: usize, range: Range<usize> },
+    Join { handle: Arc<Handle>, inventory: Arc<Inventory>, segment: usize, range: Range<usize> },
 }
 
 impl Task {
@@ -123,12 +124,19 @@ impl Drop for Handle {
     }
 }
 
+/// What is in a directory: what is known to be unchanged is marked on the roll, all else is in the listing.
+#[derive(Default)]
+pub(super) struct Inventory {
+    pub(super) listing: Listing,
+    pub(super) roll: Roll,
+}
+
 /// What one thread keeps to itself.
 #[derive(Default)]
 struct Worker {
     dirents: Vec<u8>,
     content: Vec<u8>,
-    listing: Listing,
+    inventory: Inventory,
     segments: Vec<(usize, usize, Segment)>,
     failures: Vec<(usize, Failure)>,
 }
@@ -242,8 +250,8 @@ impl Survey<'_> {
         let Task { id, path, observed, work } = task;
         match work {
             Work::List(parent) => self.list(id, path.as_ref(), observed, parent.as_deref(), worker),
-            Work::Join { handle, listing, segment, range } => {
-                self.join(id, path.as_ref(), observed, &handle, &listing, (segment, range), worker)
+            Work::Join { handle, inventory, segment, range } => {
+                self.join(id, path.as_ref(), observed, &handle, &inventory, (segment, range), worker)
             }
         }
     }
@@ -264,7 +272,7 @@ impl Survey<'_> {
                 return Ok(Vec::new());
             }
         };
-        match worker.listing.fill(&self.cx, handle.as_fd(), self.ignore, &mut worker.dirents) {
+        match self.take_stock(path, observed, &handle, worker) {
             Ok(()) => {}
             Err(Stop::Failed(error)) => return Err(error),
             Err(Stop::Unreadable(errno)) => {
@@ -272,20 +280,37 @@ impl Survey<'_> {
                 return Ok(Vec::new());
             }
         }
-        let names = worker.listing.len();
+        let names = worker.inventory.listing.len();
         if names <= 2 * SPLIT {
-            let listing = std::mem::take(&mut worker.listing);
-            let added = self.join(id, path, observed, &handle, &listing, (0, 0..names), worker);
-            worker.listing = listing;
+            let inventory = std::mem::take(&mut worker.inventory);
+            let added = self.join(id, path, observed, &handle, &inventory, (0, 0..names), worker);
+            worker.inventory = inventory;
             return added;
         }
-        let listing = Arc::new(std::mem::take(&mut worker.listing));
+        let inventory = Arc::new(std::mem::take(&mut worker.inventory));
         let tasks = (0..names).step_by(SPLIT).enumerate().rev().map(|(segment, start)| {
             let range = start..names.min(start + SPLIT);
-            let work = Work::Join { handle: Arc::clone(&handle), listing: Arc::clone(&listing), segment, range };
+            let work = Work::Join { handle: Arc::clone(&handle), inventory: Arc::clone(&inventory), segment, range };
             Task { id, path: path.cloned(), observed, work }
         });
         Ok(tasks.collect())
+    }
+
+    /// Lists a directory.
+    fn take_stock(
+        &self,
+        path: Option<&RelPath>,
+        observed: bool,
+        handle: &Handle,
+        worker: &mut Worker,
+    ) -> std::result::Result<(), Stop> {
+        let Inventory { listing, roll } = &mut worker.inventory;
+        roll.begin(self.cache, self.cache.directory(path.map_or(&[], RelPath::as_bytes)));
+        let (by_name, believe) = (self.ignore.is_by_name_alone(), observed && !self.options.full);
+        listing.fill(&self.cx, handle.as_fd(), self.ignore, &mut worker.dirents, |name, stamp| {
+            // What is marked is no directory.
+            believe && roll.mark(self.cache, name, stamp, || !by_name && self.ignore.hides_in(path, name, false))
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "a task taken apart")]
@@ -295,11 +320,10 @@ impl Survey<'_> {
         path: Option<&RelPath>,
         observed: bool,
         handle: &Arc<Handle>,
-        listing: &Listing,
+        inventory: &Inventory,
         (segment, range): (usize, Range<usize>),
         worker: &mut Worker,
     ) -> Result<Vec<Task>> {
-        let records = self.cache.cursor(self.cache.directory(path.map_or(&[], RelPath::as_bytes)));
         let mut merge = Merge {
             survey: self,
             path,
@@ -309,7 +333,7 @@ impl Survey<'_> {
             tasks: Vec::new(),
             segment: Segment::default(),
         };
-        let outcome = merge.run(listing, range, records);
+        let outcome = merge.run(inventory, range);
         let Merge { mut tasks, segment: result, .. } = merge;
         let seen = self.seen.fetch_add(result.counts.entries, Ordering::Relaxed) + result.counts.entries;
         self.cx.progress(Phase::Scan, seen, None);
