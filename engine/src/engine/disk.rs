@@ -106,29 +106,29 @@ impl Node {
             .map(|(directory, first, bytes)| (BlockKey { directory: directory.into(), first: first.into() }, bytes));
         let cache = Cache::load(blocks);
         let options = scan::Options { full, interest, threads: None };
-        let mut scan = scan::scan(cx, &root, &ignore, &options, cache)?;
+        let scan = scan::scan(cx, &root, &ignore, &options, cache)?;
         let base = if scan.rebuilt { empty_root() } else { base };
-        let changes = std::mem::take(&mut scan.changes);
         let (observed, fresh) = match remember {
             Remember::Yes => {
                 cx.step("state.stat-cache");
-                (self.observe(base, changes, &scan)?, MemoryPages::default())
+                (self.observe(base, &scan)?, MemoryPages::default())
             }
             Remember::No => {
                 let mut fresh = MemoryPages::default();
                 let tree = Tree::new(&*self.db, base);
-                (tree::edit(tree, changes.into_iter().map(Ok), &mut fresh)?, fresh)
+                (tree::edit(tree, scan.changes().map(Ok), &mut fresh)?, fresh)
             }
         };
         Ok(Disk { root, ignore, scan, observed, fresh })
     }
 
-    fn observe(&self, base: Digest, changes: Vec<scan::Change>, scan: &Scan) -> Result<Digest> {
-        if changes.is_empty() && scan.blocks.is_empty() {
+    fn observe(&self, base: Digest, scan: &Scan) -> Result<Digest> {
+        // Every change is in a block that changed, but for the tree that starts anew.
+        if scan.blocks.is_empty() && scan.changes().next().is_none() {
             return Ok(base);
         }
         let mut sink = self.db.cache_sink();
-        let observed = tree::edit(Tree::new(&*self.db, base), changes.into_iter().map(Ok), &mut sink)?;
+        let observed = tree::edit(Tree::new(&*self.db, base), scan.changes().map(Ok), &mut sink)?;
         sink.finish()?;
         let blocks = scan.blocks.iter().map(|(key, bytes)| {
             (key.directory.to_vec(), key.first.to_vec(), bytes.as_ref().map(|bytes| bytes.to_vec()))

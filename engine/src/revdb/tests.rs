@@ -32,7 +32,7 @@ fn a_stat_cache_in_the_old_spelling_is_forgotten() {
     db.cache().pragma_update(None, "user_version", 2).expect("pragma");
     drop(db);
     let db = RevDb::open(dir.path()).expect("opens");
-    assert_eq!(db.stat_cache().expect("reads"), (crate::tree::empty_root(), Vec::new()));
+    assert_eq!(db.stat_cache().expect("reads"), (tree::empty_root(), Vec::new()));
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(super) struct Assembled {
 pub(super) fn assemble(cache: &Cache, mut found: Found, observed: bool) -> Result<Assembled> {
     let mut assembly = Assembly {
         cache,
+        differs: observed,
         failures: std::mem::take(&mut found.failures),
         claimed: vec![false; cache.len()],
         out: Assembled::default(),
@@ -51,6 +52,8 @@ pub(super) fn assemble(cache: &Cache, mut found: Found, observed: bool) -> Resul
 
 struct Assembly<'a> {
     cache: &'a Cache,
+    /// Whether changes are collected: not where all that is found is one.
+    differs: bool,
     failures: HashMap<usize, Failure>,
     /// Which old blocks live on, as they are or rewritten.
     claimed: Vec<bool>,
@@ -112,7 +115,7 @@ impl Assembly<'_> {
                 None => {
                     let contents = std::mem::take(&mut segments[walk.id]);
                     let entered = self.enter(contents, Some(&branch.path), walk.observed)?;
-                    if let Some(entry) = walk.change {
+                    if let Some(entry) = walk.change.filter(|_| self.differs) {
                         self.out.changes.push((branch.path, Some(entry)));
                     }
                     open.push(entered);
@@ -236,7 +239,7 @@ impl Assembly<'_> {
     fn keep(&mut self, path: &RelPath, walk: &Walk, observed: bool) {
         let Some(old) = &walk.old else { return };
         let Some(record) = block::read(self.cache.body(old.block), old.range.start) else { return };
-        if !observed {
+        if !observed && self.differs {
             self.out.changes.push((path.clone(), Some(record.entry())));
         }
         if record.is_directory() {
@@ -246,14 +249,13 @@ impl Assembly<'_> {
 
     fn keep_beneath(&mut self, path: &RelPath, observed: bool) {
         self.claimed[self.cache.subtree(path)].fill(true);
-        if !observed {
-            let changes = &mut self.out.changes;
-            self.cache.visit(path, |path, record| changes.push((path.clone(), Some(record.entry()))));
+        if !observed && self.differs {
+            let kept = self.cache.beneath(Some(path)).map(|(path, record)| (path, Some(record.entry())));
+            self.out.changes.extend(kept);
         }
     }
 
     fn remove_beneath(&mut self, path: &RelPath) {
-        let changes = &mut self.out.changes;
-        self.cache.visit(path, |path, _| changes.push((path.clone(), None)));
+        self.out.changes.extend(self.cache.beneath(Some(path)).map(|(path, _)| (path, None)));
     }
 }

@@ -200,26 +200,15 @@ impl Cache {
         (block + 1 < blocks.end).then_some(Spot { block: block + 1, index: 0 })
     }
 
-    /// The records of `blocks`, in order.
-    fn records(&self, blocks: Range<usize>) -> impl Iterator<Item = Record<'_>> {
-        self.blocks[blocks].iter().flat_map(|block| block::records(block.body()))
+    /// Every entry of the observed tree, in the order of paths.
+    pub fn entries(&self) -> impl Iterator<Item = (RelPath, Entry)> {
+        self.beneath(None).map(|(path, record)| (path, record.entry()))
     }
 
-    /// Visits every record beneath `directory`, in the order of paths.
-    pub(super) fn visit(&self, directory: &RelPath, mut visit: impl FnMut(&RelPath, &Record<'_>)) {
-        let mut open = vec![(directory.clone(), self.records(self.directory(directory.as_bytes())))];
-        while let Some((directory, records)) = open.last_mut() {
-            let Some(record) = records.next() else {
-                open.pop();
-                continue;
-            };
-            let path = directory.join(record.name).expect("because the block was checked");
-            visit(&path, &record);
-            if record.is_directory() {
-                let blocks = self.directory(path.as_bytes());
-                open.push((path, self.records(blocks)));
-            }
-        }
+    /// Every record beneath `directory` (`None`: all that hang together), in the order of paths.
+    pub(super) fn beneath(&self, directory: Option<&RelPath>) -> Beneath<'_> {
+        let blocks = self.directory(directory.map_or(&[], RelPath::as_bytes));
+        Beneath { cache: self, open: vec![(directory.cloned(), blocks, 0)] }
     }
 
     /// The cache after `changes`, which are sorted.
@@ -249,4 +238,34 @@ impl Cache {
 pub(super) struct Located<'a> {
     pub(super) record: Record<'a>,
     pub(super) block: usize,
+}
+
+/// Steps through a subtree: the open directories, each with the blocks ahead and how far the first of them is read.
+pub(super) struct Beneath<'a> {
+    cache: &'a Cache,
+    open: Vec<(Option<RelPath>, Range<usize>, usize)>,
+}
+
+impl<'a> Iterator for Beneath<'a> {
+    type Item = (RelPath, Record<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (directory, blocks, index) = self.open.last_mut()?;
+            if blocks.start == blocks.end {
+                self.open.pop();
+                continue;
+            }
+            let Some(record) = self.cache.record(Spot { block: blocks.start, index: *index }) else {
+                (blocks.start, *index) = (blocks.start + 1, 0);
+                continue;
+            };
+            *index += 1;
+            let path = RelPath::child_of(directory.as_ref(), record.name).expect("because the block was checked");
+            if record.is_directory() {
+                self.open.push((Some(path.clone()), self.cache.directory(path.as_bytes()), 0));
+            }
+            return Some((path, record));
+        }
+    }
 }

@@ -281,7 +281,7 @@ impl<'a> Merge<'a, '_> {
         let before = old.map(|old| old.record.entry());
         let was_directory = before.as_ref().is_some_and(Entry::is_directory);
         if !self.observed || before.as_ref() != Some(&entry) {
-            self.segment.changes.push((path.clone(), Some(entry)));
+            self.change(&path, Some(entry));
         }
         if was_directory {
             self.branch(path, Fate::Gone);
@@ -313,6 +313,12 @@ impl<'a> Merge<'a, '_> {
         self.survey.cache.body(old.block)[from..to] == self.segment.fresh[start..]
     }
 
+    fn change(&mut self, path: &RelPath, entry: Option<Entry>) {
+        if self.survey.differs {
+            self.segment.changes.push((path.clone(), entry));
+        }
+    }
+
     fn branch(&mut self, path: RelPath, fate: Fate) {
         self.segment.branches.push(Branch { at: self.segment.changes.len(), path, fate });
     }
@@ -320,9 +326,9 @@ impl<'a> Merge<'a, '_> {
     /// The record stays as it is, and so does the entry.
     fn keep_record(&mut self, old: &Located<'a>) {
         self.keep_bytes(old_bytes(old));
-        if !self.observed {
+        if !self.observed && self.survey.differs {
             let path = self.path_of(&old.record);
-            self.segment.changes.push((path, Some(old.record.entry())));
+            self.change(&path, Some(old.record.entry()));
         }
     }
 
@@ -351,7 +357,7 @@ impl<'a> Merge<'a, '_> {
         self.segment.dirty = true;
         if self.observed {
             let path = self.path_of(&old.record);
-            self.segment.changes.push((path.clone(), None));
+            self.change(&path, None);
             if old.record.is_directory() {
                 self.branch(path, Fate::Gone);
             }

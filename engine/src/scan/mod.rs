@@ -120,9 +120,7 @@ pub type Change = (RelPath, Option<Entry>);
 /// What a scan found.
 #[derive(Debug)]
 pub struct Scan {
-    /// The difference between the observed tree and the disk, strictly ascending.
-    pub changes: Vec<Change>,
-    /// Whether `changes` start from the empty tree instead: there was no cache, or a part of it was damaged.
+    /// Whether [`Scan::changes`] start from the empty tree: there was no cache, or a part of it was damaged.
     pub rebuilt: bool,
     /// The cache blocks that changed, ascending; `None`: removed.
     pub blocks: Vec<(BlockKey, Option<BlockBytes>)>,
@@ -140,10 +138,20 @@ pub struct Scan {
     pub inode: u64,
     /// Whether the root holds nothing but ignored entries.
     pub empty: bool,
+    /// None if rebuilt: then all that the cache knows is new.
+    changes: Vec<Change>,
     cache: Cache,
 }
 
 impl Scan {
+    /// The difference between the observed tree and the disk, strictly ascending. A first scan finds as much as there
+    /// is: nothing of it is held here but the cache.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        let all = self.rebuilt.then(|| self.cache.entries());
+        let all = all.into_iter().flatten().map(|(path, entry)| (path, Some(entry)));
+        all.chain(self.changes.iter().cloned())
+    }
+
     /// The stamp under which this scan, or for a kept entry an earlier one, observed `path`.
     pub fn stamp_of(&self, path: &RelPath) -> Option<Stamp> {
         self.cache.stamp_of(path)

@@ -38,6 +38,8 @@ pub(super) struct Survey<'a> {
     pub(super) ignore: &'a Ignore,
     pub(super) options: &'a Options<'a>,
     pub(super) cache: &'a Cache,
+    /// Whether changes are collected: not where all that is found is one.
+    pub(super) differs: bool,
     ids: AtomicUsize,
     seen: AtomicU64,
     handles: Arc<AtomicUsize>,
@@ -166,6 +168,7 @@ pub(super) fn walk(
         ignore,
         options,
         cache,
+        differs: observed,
         ids: AtomicUsize::new(1),
         seen: AtomicU64::new(0),
         handles: Arc::default(),

@@ -132,11 +132,12 @@ impl Kit {
     /// Scans, and holds the result to the laws of every scan.
     pub(super) fn scan_with(&mut self, options: &Options<'_>) -> Scan {
         let scan = scan(&self.cx, &self.root(), &self.ignore, options, self.cache()).expect("scans");
-        assert!(scan.changes.is_sorted_by(|(left, _), (right, _)| left < right), "{:?}", scan.changes);
+        let found = changes(&scan);
+        assert!(found.is_sorted_by(|(left, _), (right, _)| left < right), "{found:?}");
         if scan.rebuilt {
             self.tree.clear();
         }
-        for (path, entry) in &scan.changes {
+        for (path, entry) in &found {
             match entry {
                 None => assert!(self.tree.remove(path).is_some(), "{path:?} was removed and not there"),
                 Some(entry) => {
@@ -207,6 +208,10 @@ impl Kit {
             }
         }
     }
+}
+
+pub(super) fn changes(scan: &Scan) -> Vec<Change> {
+    scan.changes().collect()
 }
 
 pub(super) fn shown<T>(paths: &[(RelPath, T)]) -> Vec<String> {

@@ -100,6 +100,6 @@ proptest! {
         kit.later();
         kit.scan_and_compare();
         let idle = kit.scan_and_compare();
-        prop_assert!(idle.changes.is_empty() && idle.blocks.is_empty() && idle.counts.hashed == 0);
+        prop_assert!((idle.changes().count() == 0) && idle.blocks.is_empty() && idle.counts.hashed == 0);
     }
 }
