@@ -1,5 +1,6 @@
 //! The machine, and the programs, that a measurement holds for.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -62,8 +63,35 @@ impl Machine {
         self.load.push(load());
     }
 
+    /// What the machine and the programs are, for people.
+    pub(crate) fn facts(&self) -> String {
+        let mut text = format!(
+            "{} at commit {}{}\n{} cores, {}, {} MiB, Linux {}, {} on {}, load {}\n",
+            self.date.strftime("%Y-%m-%d %H:%M UTC"),
+            self.commit,
+            if self.optimised { "" } else { " (NOT OPTIMISED: the figures mean nothing)" },
+            self.cores,
+            self.processor,
+            self.memory_kib / 1024,
+            self.kernel,
+            self.filesystem,
+            self.place,
+            self.load.join(" to "),
+        );
+        for (peer, version) in self.versions.iter().filter(|(peer, _)| *peer != Peer::RsyncDry && *peer != Peer::Walk) {
+            if let Some(version) = version {
+                let _ = writeln!(text, "{}: {version}", peer.name());
+            }
+        }
+        let _ = writeln!(text, "depsync was built {}", self.built.strftime("%Y-%m-%d %H:%M UTC"));
+        for name in self.missing() {
+            let _ = writeln!(text, "MISSING: {name}: not found on this machine, not measured");
+        }
+        text
+    }
+
     /// Those who could not be measured.
-    pub(crate) fn missing(&self) -> Vec<&'static str> {
+    fn missing(&self) -> Vec<&'static str> {
         self.versions.iter().filter(|(_, version)| version.is_none()).map(|(peer, _)| peer.name()).collect()
     }
 }

@@ -5,10 +5,17 @@
 //! without a report, so that a fast wrong answer shows.
 
 mod cost;
+mod growth;
+mod ledger;
 mod machine;
 mod measured;
 mod peers;
+mod plot;
 mod report;
+mod round;
+mod scale;
+mod setting;
+mod slope;
 mod statistics;
 mod tree;
 mod walk;
@@ -31,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Measure publish and update beside rsync, git, find and a bare walk, and write the ledger
     Cost(cost::CostArgs),
+    /// Measure depsync at growing numbers of files, and draw how its cost grows
+    Scale(scale::ScaleArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -44,6 +53,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Cost(args) => cost::run(&args),
+        Command::Scale(args) => scale::run(&args),
         Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
         Command::Measured(args) => measured::measure(&args),
     }

@@ -1,19 +1,11 @@
-//! The table for the eye, and the ledger: raw rows as JSON lines with the machine's facts, and the table beside them.
-//!
-//! The first line of the ledger is `{"machine": …}`, each other one a row. A second run on a day gets a name of its
-//! own: nothing that was measured is ever overwritten.
+//! The table of `cost`: depsync beside its peers, and what the budgets are set for.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
-use anyhow::{Context, Result};
-use serde_json::json;
-
-use crate::cost::Row;
 use crate::machine::Machine;
 use crate::peers::{Peer, Task};
+use crate::round::Row;
 use crate::statistics::{median, range, ratio};
 use crate::tree::Layout;
 
@@ -67,27 +59,9 @@ impl Report<'_> {
         write!(out, "{}", self.text())
     }
 
-    /// Writes the ledger and the table into `dir`, and prints where.
-    pub(crate) fn keep(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir)?;
-        let day = self.machine.date.strftime("%Y-%m-%d").to_string();
-        let (file, stem) = new_ledger(dir, &day)?;
-        let mut ledger = BufWriter::new(file);
-        writeln!(ledger, "{}", json!({ "machine": self.machine }))?;
-        for row in self.rows {
-            writeln!(ledger, "{}", serde_json::to_string(row)?)?;
-        }
-        ledger.flush()?;
-        let story = format!(
-            "# Cost, {day}\n\nRaw rows: [{stem}.jsonl]({stem}.jsonl). What the columns mean: [../README.md](../README.md).\n\n```\n{}```\n",
-            self.text()
-        );
-        fs::write(dir.join(format!("{stem}.md")), story)?;
-        Ok(writeln!(io::stdout(), "\nkept in {}", dir.join(format!("{stem}.jsonl")).display())?)
-    }
-
-    fn text(&self) -> String {
-        let mut text = self.facts();
+    /// Facts and tables.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.machine.facts();
         for layout in [Layout::Nested, Layout::Flat] {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.layout == layout).collect();
             if let Some(first) = rows.first() {
@@ -104,48 +78,6 @@ impl Report<'_> {
         }
         text
     }
-
-    fn facts(&self) -> String {
-        let machine = self.machine;
-        let mut text = format!(
-            "{} at commit {}{}\n{} cores, {}, {} MiB, Linux {}, {} on {}, load {}\n",
-            machine.date.strftime("%Y-%m-%d %H:%M UTC"),
-            machine.commit,
-            if machine.optimised { "" } else { " (NOT OPTIMISED: the figures mean nothing)" },
-            machine.cores,
-            machine.processor,
-            machine.memory_kib / 1024,
-            machine.kernel,
-            machine.filesystem,
-            machine.place,
-            machine.load.join(" to "),
-        );
-        for (peer, version) in
-            machine.versions.iter().filter(|(peer, _)| *peer != Peer::RsyncDry && *peer != Peer::Walk)
-        {
-            if let Some(version) = version {
-                let _ = writeln!(text, "{}: {version}", peer.name());
-            }
-        }
-        let _ = writeln!(text, "depsync was built {}", machine.built.strftime("%Y-%m-%d %H:%M UTC"));
-        for name in machine.missing() {
-            let _ = writeln!(text, "MISSING: {name}: not found on this machine, not measured");
-        }
-        text
-    }
-}
-
-/// Creates the first of `DAY-cost.jsonl`, `DAY-cost-2.jsonl`, … that is not there.
-fn new_ledger(dir: &Path, day: &str) -> Result<(File, String)> {
-    for number in 1..1000 {
-        let stem = if number == 1 { format!("{day}-cost") } else { format!("{day}-cost-{number}") };
-        match File::create_new(dir.join(format!("{stem}.jsonl"))) {
-            Ok(file) => return Ok((file, stem)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).with_context(|| format!("creating {stem}.jsonl in {}", dir.display())),
-        }
-    }
-    anyhow::bail!("a thousand ledgers of {day} in {}", dir.display())
 }
 
 /// Processor seconds of each repetition, summed over the tasks.
@@ -252,12 +184,5 @@ mod tests {
             ),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_ledger_is_never_overwritten() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let stem = || new_ledger(dir.path(), "2026-01-02").expect("a ledger").1;
-        assert_eq!([stem(), stem(), stem()], ["2026-01-02-cost", "2026-01-02-cost-2", "2026-01-02-cost-3"]);
     }
 }

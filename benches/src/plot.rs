@@ -1,0 +1,154 @@
+//! Pictures of how costs grow: logarithms on both axes, so that a power is a straight line and its exponent the slope.
+
+use anyhow::{Result, anyhow};
+use plotters::prelude::*;
+
+/// One panel.
+pub(crate) struct Panel<'a> {
+    /// What is on the vertical axis.
+    pub(crate) title: &'a str,
+    /// In the order of the legend, which is that of the first panel.
+    pub(crate) lines: &'a [Line],
+}
+
+/// One line.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    /// Drawn strongly.
+    pub(crate) ours: bool,
+    /// All above 0.
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+impl Line {
+    fn style(&self, number: usize) -> ShapeStyle {
+        COLOURS[number % COLOURS.len()].stroke_width(if self.ours { 3 } else { 1 })
+    }
+}
+
+const PANEL: (u32, u32) = (560, 440);
+const LEGEND: u32 = 230;
+const LEGEND_LINE: i32 = 20;
+/// Told apart also by those who do not tell red from green (Okabe and Ito).
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(120, 120, 120),
+];
+
+/// Draws the panels side by side, as SVG. `across` is what is on the horizontal axis.
+pub(crate) fn draw(across: &str, panels: &[Panel<'_>]) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let width = PANEL.0 * u32::try_from(panels.len())?;
+        let area = SVGBackend::with_string(&mut svg, (width + LEGEND, PANEL.1)).into_drawing_area();
+        area.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
+        let (charts, beside) = area.split_horizontally(width);
+        legend(&beside, panels.first().map_or(&[], |panel| panel.lines)).map_err(|error| anyhow!("{error}"))?;
+        for (part, panel) in charts.split_evenly((1, panels.len())).iter().zip(panels) {
+            one(part, across, panel).map_err(|error| anyhow!("drawing `{}`: {error}", panel.title))?;
+        }
+        area.present().map_err(|error| anyhow!("{error}"))?;
+    }
+    Ok(svg)
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn legend(area: &Area<'_>, lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+    let mut y = 60;
+    for (number, line) in lines.iter().enumerate() {
+        area.draw(&PathElement::new([(4, y), (26, y)], line.style(number)))?;
+        area.draw(&Text::new(line.name.clone(), (32, y - 6), ("sans-serif", 13)))?;
+        y += LEGEND_LINE;
+    }
+    Ok(())
+}
+
+fn one(area: &Area<'_>, across: &str, panel: &Panel<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let points = || panel.lines.iter().flat_map(|line| &line.points);
+    let (x, y) = (decades(points().map(|(x, _)| *x)), decades(points().map(|(_, y)| *y)));
+    let mut chart = ChartBuilder::on(area)
+        .caption(panel.title, ("sans-serif", 18))
+        .margin(12)
+        .margin_right(36)
+        .x_label_area_size(42)
+        .y_label_area_size(64)
+        .build_cartesian_2d((x.0..x.1).log_scale(), (y.0..y.1).log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc(across)
+        .x_label_formatter(&|value| plain(*value))
+        .y_label_formatter(&|value| plain(*value))
+        .light_line_style(RGBColor(240, 240, 240))
+        .draw()?;
+    for (number, line) in panel.lines.iter().enumerate() {
+        chart.draw_series(LineSeries::new(line.points.iter().copied(), line.style(number)).point_size(3))?;
+    }
+    Ok(())
+}
+
+/// The powers of ten around the values; a decade at least.
+fn decades(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let least = values.clone().fold(f64::INFINITY, f64::min);
+    let greatest = values.fold(0.0, f64::max);
+    if !(least > 0.0 && least.is_finite()) {
+        return (1.0, 10.0);
+    }
+    let (low, high) = (least.log10().floor(), greatest.log10().ceil());
+    (10f64.powf(low), 10f64.powf(high.max(low + 1.0)))
+}
+
+/// A number for an axis.
+fn plain(value: f64) -> String {
+    let text = if value >= 1.0 { format!("{value:.0}") } else { format!("{value:.6}") };
+    let text = if value < 1.0 { text.trim_end_matches('0') } else { &text };
+    let whole = text.split('.').next().unwrap_or_default().len();
+    let grouped = text.bytes().enumerate().map(|(at, byte)| {
+        let comma = at > 0 && at < whole && (whole - at).is_multiple_of(3);
+        format!("{}{}", if comma { "," } else { "" }, char::from(byte))
+    });
+    grouped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_drawn_and_named() {
+        let lines = [
+            Line { name: "one".to_owned(), ours: true, points: vec![(1e3, 0.004), (1e4, 0.03), (1e5, 0.2)] },
+            Line { name: "two & three".to_owned(), ours: false, points: vec![(1e3, 1.0), (1e5, 9.0)] },
+        ];
+        let panels = [Panel { title: "left", lines: &lines }, Panel { title: "right", lines: &lines }];
+        let svg = draw("files", &panels).expect("draws");
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        for word in ["left", "right", "files", "one", "two &amp; three", "10,000", "0.01"] {
+            assert!(svg.contains(word), "{word}: {svg}");
+        }
+        // Two lines and five points in each panel.
+        assert_eq!(svg.matches("<circle").count(), 10, "{svg}");
+        assert_eq!(svg, draw("files", &panels).expect("draws"), "the same every time");
+    }
+
+    #[test]
+    fn nothing_and_one_point_are_drawn_too() {
+        draw("files", &[Panel { title: "none", lines: &[] }]).expect("draws");
+        let one = [Line { name: "one".to_owned(), ours: true, points: vec![(1e3, 2.0)] }];
+        draw("files", &[Panel { title: "one", lines: &one }]).expect("draws");
+    }
+
+    #[test]
+    fn axes_end_at_powers_of_ten() {
+        assert_eq!(decades([2.0, 500.0].into_iter()), (1.0, 1000.0));
+        assert_eq!(decades([10.0, 10.0].into_iter()), (10.0, 100.0));
+        assert_eq!(decades(std::iter::empty()), (1.0, 10.0));
+        assert_eq!([1.0, 1000.0, 1e6, 0.1, 0.001].map(plain), ["1", "1,000", "1,000,000", "0.1", "0.001"]);
+    }
+}
