@@ -95,18 +95,18 @@ fn hash_file(file: &mut File, expected: u64) -> std::io::Result<(crate::hash::Di
 }
 
 /// Keeps the directory handle of the last path: steps come in path order, so most share their parent.
-pub(crate) struct Parents<'a> {
+pub(super) struct Parents<'a> {
     root: &'a crate::beneath::Root,
     last: Option<(Option<RelPath>, Arc<OwnedFd>)>,
 }
 
 impl<'a> Parents<'a> {
-    pub(crate) fn new(root: &'a crate::beneath::Root) -> Self {
+    pub(super) fn new(root: &'a crate::beneath::Root) -> Self {
         Self { root, last: None }
     }
 
     /// The handle of the directory that holds `path`.
-    pub(crate) fn of(&mut self, path: &RelPath) -> Result<Arc<OwnedFd>> {
+    pub(super) fn of(&mut self, path: &RelPath) -> Result<Arc<OwnedFd>> {
         let parent = path.parent();
         if let Some((last, handle)) = &self.last
             && *last == parent

@@ -9,7 +9,6 @@ use super::stage::Staging;
 use super::update::{Manner, Progressed, Target, conflict_count};
 use super::{Node, Remark};
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
-use crate::beneath::stamp_at;
 use crate::content::Recipe;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +16,7 @@ use crate::hash::Digest;
 use crate::name::random_bytes;
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{self, Agreed, Application, Plan, Policy, Trees};
+use crate::plan::{self, Application, Plan, Policy, Trees};
 use crate::revdb::{Applied, JournalHead, Position, Settlement, Work};
 use crate::stamp::Stamp;
 use crate::transport::Outcome;
@@ -108,9 +107,12 @@ impl Node {
         }
         done.kept = deeds.committed.kept;
         done.applied = applied;
-        self.measure_and_report(scene, position, done)?;
-        scene.cx.step("state.sweep-cache");
-        self.db.sweep_cache(&[scene.disk.observed, scene.target.root])
+        let observed = self.measure_and_report(scene, position, done)?;
+        if worth_a_row {
+            scene.cx.step("state.sweep-cache");
+            self.db.sweep_cache(&[observed, scene.target.root])?;
+        }
+        Ok(())
     }
 
     /// Everything from the first staged file to the last flushed rename.
@@ -160,9 +162,14 @@ impl Node {
         Ok(Deeds { committed, recipes: staged.recipes, stage: Some((area, recovery)) })
     }
 
-    /// Reads what was touched again, and tells the hub what is here.
-    fn measure_and_report(&self, scene: &Scene<'_>, position: &Position, done: &mut Progressed) -> Result<()> {
-        let measured = self.measure(position, scene.disk, &scene.trees, &done.applied)?;
+    /// Reads what was touched again, and tells the hub what is here. Gives the root of what is on the disk.
+    fn measure_and_report(&self, scene: &Scene<'_>, position: &Position, done: &mut Progressed) -> Result<Digest> {
+        let touched = done.applied.iter().map(|change| change.path);
+        let observed = self.look_again(scene.cx, scene.disk, touched)?;
+        let pages = scene.disk.pages(&*self.db);
+        let agreement = Tree::new(&pages, position.agreement);
+        let trees = Trees { agreement, local: Tree::new(&pages, observed), wanted: agreement };
+        let measured = scene.disk.measured(&trees)?;
         let (outcome, problem) = if position.whole {
             (Outcome::Applied, None)
         } else {
@@ -173,34 +180,8 @@ impl Node {
             (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))
         };
         let report = self.compose_report(scene.cx, position, Some(measured), outcome, problem);
-        self.send_report(scene.cx, &report, &mut done.warnings)
-    }
-
-    /// The root of the tracked paths as they are on the disk now: the scan's, with all touched paths read again.
-    fn measure(&self, position: &Position, disk: &Disk, trees: &Trees<'_>, applied: &Packed<Change>) -> Result<Digest> {
-        let pages = disk.pages(&*self.db);
-        let agreement = Tree::new(&pages, position.agreement);
-        let local = Tree::new(&pages, trees.local.root());
-        let mut touched = applied.iter().filter(|change| change.after.is_some()).peekable();
-        let mut found: Packed<Agreed> = Packed::new();
-        let mut parents = apply::Parents::new(&disk.root);
-        let mut other_than_wanted = |change: Change| {
-            let now = read_again(&mut parents, &change.path);
-            (now != change.after).then_some((change.path, now))
-        };
-        for seen in disk.differing(&Trees { agreement, local, wanted: agreement }) {
-            let seen = seen?;
-            while let Some(change) = touched.next_if(|change| change.path < seen.path) {
-                found.extend(other_than_wanted(change));
-            }
-            match touched.next_if(|change| change.path == seen.path) {
-                Some(change) => found.extend(other_than_wanted(change)),
-                None => found.push(&(seen.path, seen.after)),
-            }
-        }
-        found.extend(touched.filter_map(other_than_wanted));
-        let mut scratch = tree::MemoryPages::default();
-        tree::edit(agreement, found.into_iter().map(Ok), &mut scratch)
+        self.send_report(scene.cx, &report, &mut done.warnings)?;
+        Ok(observed)
     }
 }
 
@@ -286,11 +267,4 @@ fn release(pages: &mut Overlay<'_>, agreement: Digest, directories: Vec<RelPath>
 /// Contents that were replaced or removed.
 fn forgotten(applied: &Packed<Change>) -> Vec<Digest> {
     applied.iter().filter_map(|change| change.before?.content()).map(|(hash, _)| hash).collect()
-}
-
-/// What is at `path` now, its content read; none where nothing can be read.
-fn read_again(parents: &mut apply::Parents<'_>, path: &RelPath) -> Option<Entry> {
-    let parent = parents.of(path).ok()?;
-    let stamp = stamp_at(&*parent, path.name()).ok().flatten()?;
-    apply::entry_at(&*parent, path.name(), &stamp).ok().flatten()
 }

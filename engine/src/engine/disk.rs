@@ -122,6 +122,23 @@ impl Node {
         Ok(Disk { root, ignore, scan, observed, fresh })
     }
 
+    /// Looks again at what was touched and remembers it: the next scan need not read it once more. Gives the root of the
+    /// observed tree.
+    pub(super) fn look_again(
+        &self,
+        cx: &Context,
+        disk: &Disk,
+        touched: impl Iterator<Item = RelPath>,
+    ) -> Result<Digest> {
+        let paths: Vec<RelPath> = touched.collect();
+        if paths.is_empty() {
+            return Ok(disk.observed);
+        }
+        let scan = scan::scan_again(cx, &disk.root, &disk.ignore, disk.scan.cache().clone(), &paths)?;
+        cx.step("state.stat-cache");
+        self.observe(disk.observed, &scan)
+    }
+
     fn observe(&self, base: Digest, scan: &Scan) -> Result<Digest> {
         // Every change is in a block that changed, but for the tree that starts anew.
         if scan.blocks.is_empty() && scan.changes().next().is_none() {

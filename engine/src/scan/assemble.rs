@@ -27,13 +27,14 @@ pub(super) struct Assembled {
     pub(super) empty: bool,
 }
 
-/// Assembles `found`. `observed`: the cache stands for the tree that changes are reported against.
-pub(super) fn assemble(cache: &Cache, mut found: Found, observed: bool) -> Result<Assembled> {
+/// Assembles `found`. `observed`: the cache stands for the tree that changes are reported against. `partial`: blocks of
+/// directories that were not walked stay.
+pub(super) fn assemble(cache: &Cache, mut found: Found, observed: bool, partial: bool) -> Result<Assembled> {
     let mut assembly = Assembly {
         cache,
         differs: observed,
         failures: std::mem::take(&mut found.failures),
-        claimed: vec![false; cache.len()],
+        claimed: vec![partial; cache.len()],
         out: Assembled::default(),
     };
     assembly.run(&mut found.segments, observed)?;
@@ -99,10 +100,7 @@ impl Assembly<'_> {
             let observed = frame.observed;
             let walk = match branch.fate {
                 Fate::Gone => {
-                    // What starts from the empty tree has nothing to take out of it.
-                    if observed {
-                        self.remove_beneath(&branch.path);
-                    }
+                    self.remove_beneath(&branch.path, observed);
                     continue;
                 }
                 Fate::Kept => {
@@ -137,6 +135,7 @@ impl Assembly<'_> {
     /// Opens a directory that was walked: settles its blocks and collects what is not a change.
     fn enter(&mut self, mut segments: Vec<Segment>, path: Option<&RelPath>, observed: bool) -> Result<Frame> {
         let path = path.map_or(&[][..], RelPath::as_bytes);
+        self.claimed[self.cache.directory(path)].fill(false);
         if segments.iter().any(|segment| segment.dirty || self.moved(segment)) {
             self.cut(path, &segments)?;
         } else {
@@ -230,7 +229,7 @@ impl Assembly<'_> {
             let was_directory = walk.observed;
             self.out.changes.push((path.clone(), None));
             if was_directory {
-                self.remove_beneath(path);
+                self.remove_beneath(path, observed);
             }
         }
     }
@@ -255,7 +254,11 @@ impl Assembly<'_> {
         }
     }
 
-    fn remove_beneath(&mut self, path: &RelPath) {
-        self.out.changes.extend(self.cache.beneath(Some(path)).map(|(path, _)| (path, None)));
+    fn remove_beneath(&mut self, path: &RelPath, observed: bool) {
+        self.claimed[self.cache.subtree(path)].fill(false);
+        // What starts from the empty tree has nothing to take out of it.
+        if observed {
+            self.out.changes.extend(self.cache.beneath(Some(path)).map(|(path, _)| (path, None)));
+        }
     }
 }

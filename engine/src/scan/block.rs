@@ -24,6 +24,7 @@
 //! - a record has one spelling: equal records have equal bytes.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 
@@ -284,7 +285,7 @@ pub(super) fn body(block: &[u8]) -> &[u8] {
 }
 
 /// Where the records of a block begin.
-pub(super) type Starts = Box<[u32]>;
+pub(super) type Starts = Arc<[u32]>;
 
 /// Checks a block from the store, whole, and tells where its records begin; `None` when it is damaged.
 pub(super) fn check(key: &BlockKey, block: &[u8]) -> Option<Starts> {

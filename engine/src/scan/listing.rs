@@ -80,9 +80,7 @@ impl Listing {
         buffer: &mut Vec<u8>,
         mut known: impl FnMut(&[u8], &Stamp) -> bool,
     ) -> Result<(), Stop> {
-        self.arena.clear();
-        self.names.clear();
-        self.stamps.clear();
+        self.clear();
         buffer.clear();
         buffer.reserve(BUFFER);
         let mut looked: usize = 0;
@@ -104,13 +102,33 @@ impl Listing {
             if found.as_ref().is_ok_and(|stamp| known(name, stamp)) {
                 continue;
             }
-            let length = u16::try_from(name.len()).map_err(|_| Stop::Unreadable(Errno::NAMETOOLONG))?;
-            let stamp = u32::try_from(self.stamps.len()).map_err(|_| Stop::Unreadable(Errno::OVERFLOW))?;
-            self.names.push(Name { key: 0, start: self.arena.len(), stamp, length, kind: entry.file_type() });
-            self.arena.extend_from_slice(entry.file_name().to_bytes_with_nul());
-            self.stamps.push(found);
+            self.push(entry.file_name().to_bytes_with_nul(), entry.file_type(), found)?;
         }
         self.sort();
+        Ok(())
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.arena.clear();
+        self.names.clear();
+        self.stamps.clear();
+    }
+
+    /// Adds a name that a listing would show, or would not any more. Names must come in order.
+    pub(super) fn add(&mut self, directory: BorrowedFd<'_>, name: &[u8]) -> Result<(), Stop> {
+        let terminated = [name, b"\0"].concat();
+        let named = Named::new(&terminated, FileType::Unknown, Err(Errno::NOENT));
+        let found = read::stamp_at(directory, named.terminated());
+        self.push(&terminated, FileType::Unknown, found)
+    }
+
+    fn push(&mut self, terminated: &[u8], kind: FileType, found: rustix::io::Result<Stamp>) -> Result<(), Stop> {
+        let length = u16::try_from(terminated.len() - 1).map_err(|_| Stop::Unreadable(Errno::NAMETOOLONG))?;
+        let stamp = u32::try_from(self.stamps.len()).map_err(|_| Stop::Unreadable(Errno::OVERFLOW))?;
+        self.names.push(Name { key: 0, start: self.arena.len(), stamp, length, kind });
+        self.arena.extend_from_slice(terminated);
+        self.stamps.push(found);
         Ok(())
     }
 

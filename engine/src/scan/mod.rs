@@ -173,11 +173,31 @@ impl Scan {
 /// # Errors
 /// Only when the root itself cannot be read, or the context ends. Everything else is in [`Scan::problems`].
 pub fn scan(cx: &Context, root: &Root, ignore: &Ignore, options: &Options<'_>, cache: Cache) -> Result<Scan> {
+    look(cx, root, ignore, options, cache, None)
+}
+
+/// Scans nothing but `paths`, ascending, and the directories above them: what a caller has just put there or taken
+/// away. All else counts as the `cache` has it.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_again(cx: &Context, root: &Root, ignore: &Ignore, cache: Cache, paths: &[RelPath]) -> Result<Scan> {
+    look(cx, root, ignore, &Options::default(), cache, Some(paths))
+}
+
+fn look(
+    cx: &Context,
+    root: &Root,
+    ignore: &Ignore,
+    options: &Options<'_>,
+    cache: Cache,
+    only: Option<&[RelPath]>,
+) -> Result<Scan> {
     cx.check()?;
     let identity = walk::identity(root)?;
     let rebuilt = cache.is_empty() || cache.damaged() > 0;
-    let found = walk::walk(cx, root, ignore, options, &cache, !rebuilt)?;
-    let assembled = assemble::assemble(&cache, found, !rebuilt)?;
+    let found = walk::walk(cx, root, ignore, options, &cache, !rebuilt, only)?;
+    let assembled = assemble::assemble(&cache, found, !rebuilt, only.is_some())?;
     let cache = cache.apply(&assembled.blocks);
     Ok(Scan {
         changes: assembled.changes,

@@ -56,9 +56,26 @@ impl Roll {
         if !cache.record(spot).is_some_and(|record| record.vouches_for(stamp)) || hidden() {
             return false;
         }
-        let number = self.firsts[spot.block - self.blocks.start] + spot.index;
+        let number = self.number(spot);
         self.marks[number / 64] |= 1 << (number % 64);
         true
+    }
+
+    /// Marks all records.
+    pub(super) fn mark_all(&mut self) {
+        self.marks.fill(u64::MAX);
+    }
+
+    /// Takes the mark from the record of `name`, if there is one.
+    pub(super) fn unmark(&mut self, cache: &Cache, name: &[u8]) {
+        if let Some(spot) = cache.lower_bound(&self.blocks, name).filter(|&spot| cache.name(spot) == name) {
+            let number = self.number(spot);
+            self.marks[number / 64] &= !(1 << (number % 64));
+        }
+    }
+
+    fn number(&self, spot: Spot) -> usize {
+        self.firsts[spot.block - self.blocks.start] + spot.index
     }
 
     #[inline]
@@ -104,7 +121,7 @@ impl Roll {
             return from;
         }
         let found = cache.lower_bound(&self.blocks, name);
-        found.map_or(self.len, |spot| self.firsts[spot.block - self.blocks.start] + spot.index)
+        found.map_or(self.len, |spot| self.number(spot))
     }
 
     /// The record of this number.

@@ -40,6 +40,8 @@ pub(super) struct Survey<'a> {
     pub(super) cache: &'a Cache,
     /// Whether changes are collected: not where all that is found is one.
     pub(super) differs: bool,
+    /// All that is looked at, where that is not everything.
+    only: Option<&'a [RelPath]>,
     ids: AtomicUsize,
     seen: AtomicU64,
     handles: Arc<AtomicUsize>,
@@ -153,7 +155,7 @@ fn unreadable_root(root: &Root, errno: Errno) -> Error {
     Error::io("scan the directory", root.shown().display(), errno)
 }
 
-/// Walks everything beneath `root`. `observed`: the cache stands for the tree that changes are reported against.
+/// Walks everything beneath `root`, or `only` some paths. `observed`: the cache stands for the tree that changes are reported against.
 pub(super) fn walk(
     cx: &Context,
     root: &Root,
@@ -161,6 +163,7 @@ pub(super) fn walk(
     options: &Options<'_>,
     cache: &Cache,
     observed: bool,
+    only: Option<&[RelPath]>,
 ) -> Result<Found> {
     let survey = Survey {
         cx: cx.clone(),
@@ -169,6 +172,7 @@ pub(super) fn walk(
         options,
         cache,
         differs: observed,
+        only,
         ids: AtomicUsize::new(1),
         seen: AtomicU64::new(0),
         handles: Arc::default(),
@@ -309,11 +313,53 @@ impl Survey<'_> {
     ) -> std::result::Result<(), Stop> {
         let Inventory { listing, roll } = &mut worker.inventory;
         roll.begin(self.cache, self.cache.directory(path.map_or(&[], RelPath::as_bytes)));
+        if let Some(only) = self.only {
+            return self.look_at_some(only, path, observed, handle, &mut worker.inventory);
+        }
         let (by_name, believe) = (self.ignore.is_by_name_alone(), observed && !self.options.full);
         listing.fill(&self.cx, handle.as_fd(), self.ignore, &mut worker.dirents, |name, stamp| {
             // What is marked is no directory.
             believe && roll.mark(self.cache, name, stamp, || !by_name && self.ignore.hides_in(path, name, false))
         })
+    }
+
+    /// Lists the names that lead to the paths in `only`. The others count as unchanged.
+    fn look_at_some(
+        &self,
+        only: &[RelPath],
+        directory: Option<&RelPath>,
+        observed: bool,
+        handle: &Handle,
+        inventory: &mut Inventory,
+    ) -> std::result::Result<(), Stop> {
+        let Inventory { listing, roll } = inventory;
+        listing.clear();
+        if observed {
+            roll.mark_all();
+        }
+        let beneath = match directory {
+            None => only,
+            Some(directory) => {
+                let start = only.partition_point(|path| path <= directory);
+                let length = only[start..].partition_point(|path| path.is_beneath(directory));
+                &only[start..start + length]
+            }
+        };
+        let skip = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
+        let mut last: &[u8] = &[];
+        for path in beneath {
+            let name = path.as_bytes()[skip..].split(|&byte| byte == b'/').next().unwrap_or_default();
+            if name == last {
+                continue;
+            }
+            last = name;
+            roll.unmark(self.cache, name);
+            if !self.ignore.hides_name(name) {
+                self.cx.check()?;
+                listing.add(handle.as_fd(), name)?;
+            }
+        }
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "a task taken apart")]

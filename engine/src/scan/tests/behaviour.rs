@@ -244,3 +244,39 @@ fn a_cancelled_scan_does_nothing() {
     kit.cx = Context::new();
     kit.scan_and_compare();
 }
+
+#[test]
+fn looking_again_reads_what_is_named_and_nothing_else() {
+    let mut kit = Kit::new();
+    for name in ["a/one", "a/two", "a/deep/three", "b/four"] {
+        kit.write(name, "before");
+    }
+    kit.later();
+    kit.scan_and_compare();
+    for name in ["a/one", "a/two", "b/four", "c/new/five", "c/new/six"] {
+        kit.write(name, "after");
+    }
+    kit.remove("a/deep");
+    kit.later();
+    let paths = ["a/deep", "a/deep/three", "a/one", "c", "c/new", "c/new/five"].map(path);
+    let again = kit.scan_again(&paths);
+    assert_eq!(shown(&changes(&again)), ["a/deep", "a/deep/three", "a/one", "c", "c/new", "c/new/five"]);
+    assert_eq!(again.counts.hashed, 2);
+    let scan = kit.scan_and_compare();
+    assert_eq!(shown(&changes(&scan)), ["a/two", "b/four", "c/new/six"]);
+    // What was read a moment ago is believed, unless it had been written a moment before that.
+    assert_eq!(scan.counts.hashed, 3);
+    for _ in 0..3 {
+        kit.earlier();
+    }
+    kit.write("a/one", "later");
+    assert_eq!(shown(&changes(&kit.scan_again(&[path("a/one")]))), ["a/one"]);
+    kit.later();
+    assert_eq!(kit.scan_and_compare().counts.hashed, 1);
+    // From nothing, all that is named is new.
+    kit.store.clear();
+    kit.tree.clear();
+    let first = kit.scan_again(&[path("b"), path("b/four")]);
+    assert!(first.rebuilt);
+    assert_eq!(shown(&changes(&first)), ["b", "b/four"]);
+}

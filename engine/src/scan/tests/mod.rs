@@ -132,6 +132,16 @@ impl Kit {
     /// Scans, and holds the result to the laws of every scan.
     pub(super) fn scan_with(&mut self, options: &Options<'_>) -> Scan {
         let scan = scan(&self.cx, &self.root(), &self.ignore, options, self.cache()).expect("scans");
+        self.hold_to_the_laws(scan)
+    }
+
+    /// Scans what is named and nothing else.
+    pub(super) fn scan_again(&mut self, paths: &[RelPath]) -> Scan {
+        let scan = scan_again(&self.cx, &self.root(), &self.ignore, self.cache(), paths).expect("scans");
+        self.hold_to_the_laws(scan)
+    }
+
+    fn hold_to_the_laws(&mut self, scan: Scan) -> Scan {
         let found = changes(&scan);
         assert!(found.is_sorted_by(|(left, _), (right, _)| left < right), "{found:?}");
         if scan.rebuilt {

@@ -102,4 +102,37 @@ proptest! {
         let idle = kit.scan_and_compare();
         prop_assert!((idle.changes().count() == 0) && idle.blocks.is_empty() && idle.counts.hashed == 0);
     }
+
+    #[test]
+    fn looking_again_at_what_changed_is_as_good_as_a_scan(
+        before in proptest::collection::vec(any_edit(), 0..16),
+        after in proptest::collection::vec(any_edit(), 1..12),
+        ignored: bool,
+    ) {
+        let mut kit = Kit::new();
+        if ignored {
+            kit.ignore = Ignore::parse(b"b\n!z.tmp\n").expect("parses");
+        }
+        let edits = |edits: &[Edit], kit: &mut Kit| {
+            for edit in edits.iter().filter(|edit| !matches!(edit, Edit::Damage(_))) {
+                perform(kit, edit);
+            }
+        };
+        edits(&before, &mut kit);
+        kit.later();
+        kit.scan_and_compare();
+        edits(&after, &mut kit);
+        kit.later();
+        let now = kit.naive();
+        let both = kit.tree.keys().chain(now.keys());
+        let mut touched: Vec<RelPath> = both.filter(|path| kit.tree.get(path) != now.get(path)).cloned().collect();
+        touched.sort();
+        touched.dedup();
+        let again = kit.scan_again(&touched);
+        prop_assert!(again.problems.is_empty() && again.unsettled.is_empty());
+        prop_assert_eq!(shown(&changes(&again)), touched.iter().map(ToString::to_string).collect::<Vec<_>>());
+        prop_assert_eq!(&kit.tree, &now);
+        let scan = kit.scan_and_compare();
+        prop_assert!(scan.changes().count() == 0);
+    }
 }
