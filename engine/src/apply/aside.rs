@@ -1,8 +1,11 @@
 //! The recovery area: what was on this disk and nowhere else, before it was replaced.
 //!
 //! Each run has a folder named by its time; in it, paths are what they were. Bounded by age and size, oldest first.
+//! What is kept may be a symbolic link that somebody planted, under a path beneath which something else is kept later:
+//! the folder is therefore walked by handles and never through a link.
 
-use std::os::fd::AsFd;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +14,10 @@ use jiff::Timestamp;
 use rustix::fs;
 use rustix::io::Errno;
 
+use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::path::RelPath;
+use crate::path::{MAX_NAME, RelPath};
 
 /// The recovery folder of one run.
 #[derive(Clone, Debug)]
@@ -38,15 +42,15 @@ impl Recovery {
     /// Moves `name` of the directory `at` here, as `path`. Across file systems it is copied, then removed.
     pub fn keep(&self, cx: &Context, at: impl AsFd, name: &[u8], path: &RelPath) -> Result<PathBuf> {
         let at = at.as_fd();
-        let target = self.free_name(path)?;
+        let free = self.free_name(path)?;
         cx.step("apply.keep-aside");
-        match fs::renameat(at, name, fs::CWD, &target) {
-            Ok(()) => Ok(target),
+        match fs::renameat(at, name, &free.directory, &free.name) {
+            Ok(()) => Ok(free.shown),
             Err(Errno::XDEV) => {
-                copy(at, name, &target)?;
+                copy(at, name, free.directory.as_fd(), &free.name)?;
                 cx.step("apply.kept-copy");
                 remove(at, name)?;
-                Ok(target)
+                Ok(free.shown)
             }
             Err(errno) => Err(Error::io("keep aside", path, errno)),
         }
@@ -54,36 +58,33 @@ impl Recovery {
 
     /// Copies `name` of the directory `at` here, as `path`, and leaves it where it is.
     pub fn copy(&self, at: impl AsFd, name: &[u8], path: &RelPath) -> Result<PathBuf> {
-        let target = self.free_name(path)?;
-        copy(at.as_fd(), name, &target)?;
-        Ok(target)
+        let free = self.free_name(path)?;
+        copy(at.as_fd(), name, free.directory.as_fd(), &free.name)?;
+        Ok(free.shown)
     }
 
-    fn free_name(&self, path: &RelPath) -> Result<PathBuf> {
-        let wished = self.folder.join(path.as_path());
-        let parent = wished.parent().unwrap_or(&self.folder);
+    fn free_name(&self, path: &RelPath) -> Result<Free> {
+        let failed = |source: std::io::Error| Error::io("make the recovery folder", self.folder.display(), source);
+        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        let top = Root::open(&self.folder)?.directory(None)?;
+        let parent = path.parent();
         // Something of this run may have been kept under the name of a directory that is needed now.
-        let mut target = match std::fs::create_dir_all(parent) {
-            Ok(()) => wished,
-            Err(source)
-                if source.kind() == std::io::ErrorKind::NotADirectory
-                    || source.kind() == std::io::ErrorKind::AlreadyExists =>
-            {
-                std::fs::create_dir_all(&self.folder)
-                    .map_err(|source| Error::io("make the recovery folder", self.folder.display(), source))?;
-                self.folder.join(path.to_string().replace('/', "%"))
-            }
-            Err(source) => return Err(Error::io("make the recovery folder", parent.display(), source)),
+        let (directory, name, folder) = match walk(&top, parent.as_ref()).map_err(|errno| failed(errno.into()))? {
+            Some(directory) => (directory, path.name().to_vec(), parent),
+            None => (top, path.as_bytes().iter().map(|&byte| if byte == b'/' { b'%' } else { byte }).collect(), None),
         };
-        for number in 2..10_000 {
-            if !target.try_exists().unwrap_or(true) && target.symlink_metadata().is_err() {
-                return Ok(target);
+        let folder = folder.map_or_else(|| self.folder.clone(), |parent| self.folder.join(parent.as_path()));
+        for number in 1..10_000 {
+            let suffix = if number == 1 { String::new() } else { format!("~{number}") };
+            // Of a name that is too long, its end.
+            let most = MAX_NAME - suffix.len();
+            let name = [&name[name.len().saturating_sub(most)..], suffix.as_bytes()].concat();
+            if stamp_at(&directory, &name).map_err(|errno| failed(errno.into()))?.is_none() {
+                let shown = folder.join(OsStr::from_bytes(&name));
+                return Ok(Free { directory, name, shown });
             }
-            let mut name = path.as_path().file_name().unwrap_or_default().to_owned();
-            name.push(format!("~{number}"));
-            target.set_file_name(name);
         }
-        Err(Error::new(ErrorKind::AlreadyExists, "no free name in the recovery area").at(target.display()))
+        Err(Error::new(ErrorKind::AlreadyExists, "no free name in the recovery area").at(folder.display()))
     }
 
     /// Removes folders older than `age`, then the oldest until at most `bytes` are left. This run's folder stays.
@@ -115,6 +116,32 @@ impl Recovery {
     }
 }
 
+/// A name that nothing has.
+struct Free {
+    directory: OwnedFd,
+    name: Vec<u8>,
+    shown: PathBuf,
+}
+
+/// Goes down to `path` (`None`: stays at `top`), making the directories that are missing; none where something else
+/// than a directory is in the way.
+fn walk(top: &OwnedFd, path: Option<&RelPath>) -> rustix::io::Result<Option<OwnedFd>> {
+    let flags = fs::OFlags::DIRECTORY | fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
+    let mut at = fs::openat(top, ".", flags, fs::Mode::empty())?;
+    for component in path.iter().flat_map(|path| path.components()) {
+        match fs::mkdirat(&at, component, fs::Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        at = match fs::openat(&at, component, flags, fs::Mode::empty()) {
+            Ok(next) => next,
+            Err(Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+    }
+    Ok(Some(at))
+}
+
 /// Bytes of the files beneath `path`, as far as they can be read.
 fn size(path: &Path) -> u64 {
     let Ok(found) = path.symlink_metadata() else { return 0 };
@@ -126,31 +153,36 @@ fn size(path: &Path) -> u64 {
 }
 
 /// Copies a file, a link or a directory with everything in it, and flushes it.
-fn copy(at: impl AsFd, name: &[u8], target: &Path) -> Result<()> {
-    let failed = |source: std::io::Error| Error::io("copy to the recovery area", target.display(), source);
-    let at = at.as_fd();
-    let stat = fs::statat(at, name, fs::AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| failed(errno.into()))?;
+fn copy(at: BorrowedFd<'_>, name: &[u8], to: BorrowedFd<'_>, as_name: &[u8]) -> Result<()> {
+    let failed =
+        |source: std::io::Error| Error::io("copy to the recovery area", String::from_utf8_lossy(as_name), source);
+    let broken = |errno: Errno| failed(errno.into());
+    let stat = fs::statat(at, name, fs::AtFlags::SYMLINK_NOFOLLOW).map_err(broken)?;
+    let plain = fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
     match fs::FileType::from_raw_mode(stat.st_mode) {
         fs::FileType::Symlink => {
-            let link = fs::readlinkat(at, name, Vec::new()).map_err(|errno| failed(errno.into()))?;
-            fs::symlink(&link, target).map_err(|errno| failed(errno.into()))
+            let link = fs::readlinkat(at, name, Vec::new()).map_err(broken)?;
+            fs::symlinkat(&link, to, as_name).map_err(broken)
         }
         fs::FileType::Directory => {
-            std::fs::create_dir(target).map_err(failed)?;
-            let flags = fs::OFlags::DIRECTORY | fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC;
-            let inner = fs::openat(at, name, flags, fs::Mode::empty()).map_err(|errno| failed(errno.into()))?;
-            for name in names(&inner).map_err(|errno| failed(errno.into()))? {
-                copy(&inner, &name, &target.join(std::ffi::OsStr::from_bytes(&name)))?;
+            fs::mkdirat(to, as_name, fs::Mode::from_raw_mode(0o777)).map_err(broken)?;
+            let flags = fs::OFlags::DIRECTORY | fs::OFlags::RDONLY | plain;
+            let inner = fs::openat(at, name, flags, fs::Mode::empty()).map_err(broken)?;
+            let into = fs::openat(to, as_name, flags, fs::Mode::empty()).map_err(broken)?;
+            for name in names(&inner).map_err(broken)? {
+                copy(inner.as_fd(), &name, into.as_fd(), &name)?;
             }
             Ok(())
         }
         fs::FileType::RegularFile => {
-            let flags = fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::CLOEXEC | fs::OFlags::NONBLOCK;
-            let from = fs::openat(at, name, flags, fs::Mode::empty()).map_err(|errno| failed(errno.into()))?;
-            let mut to = std::fs::OpenOptions::new().create_new(true).write(true).open(target).map_err(failed)?;
-            std::io::copy(&mut std::fs::File::from(from), &mut to).map_err(failed)?;
-            fs::fchmod(&to, fs::Mode::from_raw_mode(stat.st_mode & 0o777)).map_err(|errno| failed(errno.into()))?;
-            to.sync_all().map_err(failed)
+            let flags = fs::OFlags::RDONLY | fs::OFlags::NONBLOCK | plain;
+            let from = fs::openat(at, name, flags, fs::Mode::empty()).map_err(broken)?;
+            let flags = fs::OFlags::CREATE | fs::OFlags::EXCL | fs::OFlags::WRONLY | plain;
+            let into = fs::openat(to, as_name, flags, fs::Mode::from_raw_mode(0o600)).map_err(broken)?;
+            let mut into = std::fs::File::from(into);
+            std::io::copy(&mut std::fs::File::from(from), &mut into).map_err(failed)?;
+            fs::fchmod(&into, fs::Mode::from_raw_mode(stat.st_mode & 0o777)).map_err(broken)?;
+            into.sync_all().map_err(failed)
         }
         // Sockets, fifos and devices hold nothing to keep.
         _ => Ok(()),
@@ -205,6 +237,27 @@ mod tests {
         }
         assert_eq!(std::fs::read(recovery.folder().join("a/x")).expect("read"), b"one");
         assert_eq!(std::fs::read(recovery.folder().join("a/x~2")).expect("read"), b"two");
+    }
+
+    #[test]
+    fn what_is_kept_beneath_a_link_that_was_kept_does_not_follow_it() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let at = |name: &str| top.path().join(name);
+        for name in ["outside", "live"] {
+            std::fs::create_dir(at(name)).expect("mkdir");
+        }
+        std::os::unix::fs::symlink(at("outside"), at("live/a")).expect("symlink");
+        std::fs::write(at("live/x"), "planted").expect("write");
+        let cx = Context::new();
+        let recovery = Recovery::new(&cx, at("recovery"), "0123456789");
+        let live = File::open(at("live")).expect("open");
+        let long = path(&format!("a/{}", vec!["d".repeat(200); 19].join("/")));
+        recovery.keep(&cx, &live, b"a", &path("a")).expect("keep");
+        recovery.copy(&live, b"x", &long).expect("copy");
+        let kept = recovery.keep(&cx, &live, b"x", &path("a/x")).expect("keep");
+        assert_eq!(kept, recovery.folder().join("a%x"));
+        assert_eq!(std::fs::read(kept).expect("read"), b"planted");
+        assert_eq!(std::fs::read_dir(at("outside")).expect("list").count(), 0, "it was moved out through the link");
     }
 
     #[test]
