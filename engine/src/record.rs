@@ -165,6 +165,10 @@ impl Envelope {
         if let Some(why) = flaw(&payload) {
             return Err(damaged(why));
         }
+        if payload.tree != crate::tree::TREE_VERSION {
+            return Err(Error::new(ErrorKind::Unsupported, format!("a record of a tree of version {}", payload.tree))
+                .hint("upgrade depsync on this node"));
+        }
         let id = Domain::Record.digest(&bytes[..line]);
         Ok(Self { bytes, line, payload, id })
     }
@@ -302,6 +306,9 @@ mod tests {
         assert!(text.contains(r#""accepts":["mass-delete","moon-phase"]"#));
         assert!(Envelope::parse(text.replace("\"tree\"", "\"later\":1,\"tree\"").into_bytes()).is_ok());
         let newer = text.replace("\"schema\":1", "\"schema\":2").into_bytes();
+        assert_eq!(Envelope::parse(newer).expect_err("newer").kind(), ErrorKind::Unsupported);
+        // Read as a tree of version 1 it would be another tree, or none.
+        let newer = text.replace("\"tree\":1", "\"tree\":2").into_bytes();
         assert_eq!(Envelope::parse(newer).expect_err("newer").kind(), ErrorKind::Unsupported);
     }
 
