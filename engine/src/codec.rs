@@ -5,7 +5,8 @@
 //! payload. Laws:
 //! - decoding claims at most the frame's limit of memory, whatever the bytes say;
 //! - the payload is consumed whole: nothing may trail it;
-//! - what is hashed is the frame's bytes as received; nothing is ever encoded again to be compared.
+//! - what is hashed is the frame's bytes as received; nothing is ever encoded again to be hashed;
+//! - where the bytes are identity (pages), there is one spelling: [`decode_canonical`].
 //!
 //! bincode is pinned and unmaintained; `engine/doc/decisions/codec.md` says why that is acceptable and a test below
 //! keeps the way out open.
@@ -142,6 +143,19 @@ pub fn decode<T: DeserializeOwned>(frame: Frame, bytes: &[u8]) -> Result<T> {
     }
 }
 
+/// Decodes a frame that fills `bytes` exactly and spells its value as [`encode`] does.
+///
+/// bincode reads integers that are wider than need be. Each of them makes the payload longer than it had to be, and
+/// nothing else can be said in two ways, so it is enough to count what the value would take.
+pub fn decode_canonical<T: DeserializeOwned + Serialize>(frame: Frame, bytes: &[u8]) -> Result<T> {
+    let value: T = decode(frame, bytes)?;
+    match bincode::serde::encode_into_std_write(&value, &mut std::io::sink(), config::standard()) {
+        Ok(length) if length == bytes.len() - HEADER => Ok(value),
+        Ok(_) => Err(damaged(frame, "it holds an integer that is wider than need be")),
+        Err(source) => Err(damaged(frame, "it cannot be encoded again").because(source)),
+    }
+}
+
 /// Checks the header of a frame that fills `bytes` exactly, and gives its payload.
 pub fn payload(frame: Frame, bytes: &[u8]) -> Result<&[u8]> {
     if bytes.len() < HEADER || bytes[..4] != frame.magic() {
@@ -236,6 +250,18 @@ mod tests {
         bytes.extend_from_slice(&(1u64 << 62).to_le_bytes());
         bytes[5..HEADER].copy_from_slice(&9u32.to_le_bytes());
         assert_eq!(decode::<Vec<u8>>(Frame::Page, &bytes).expect_err("lies").kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn an_integer_wider_than_need_be_is_a_second_spelling() {
+        for value in [0u64, 250, 251, 65_535, 65_536, u64::from(u32::MAX), u64::MAX] {
+            let bytes = encode(Frame::Page, &value).expect("encodes");
+            assert_eq!(decode_canonical::<u64>(Frame::Page, &bytes).expect("the one spelling"), value);
+            let mut wide = [&bytes[..HEADER], &[253], &value.to_le_bytes()].concat();
+            wide[5] = 9;
+            assert_eq!(decode::<u64>(Frame::Page, &wide).expect("reads"), value);
+            assert_eq!(decode_canonical::<u64>(Frame::Page, &wide).is_ok(), value > u64::from(u32::MAX));
+        }
     }
 
     #[test]

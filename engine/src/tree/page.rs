@@ -6,8 +6,8 @@
 //! is keyed by its last key. Its id is the hash of the frame's bytes as stored.
 //!
 //! [`verify`] checks everything that can be seen from the page itself, [`Claim::check`] what the parent says of it:
-//! shared lengths are as long as they can be, and the page ends where [`super::boundary`] says. So two readable trees of
-//! one set are one tree, but for one thing that is left to bincode: it reads integers that are wider than need be.
+//! shared lengths are as long as they can be, no integer is wider than need be, and the page ends where
+//! [`super::boundary`] says. So two readable trees of one set are one tree.
 
 use std::sync::{Arc, LazyLock};
 
@@ -235,7 +235,7 @@ pub(super) fn read(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<
     if Domain::Page.digest(&bytes) != *id {
         return Err(Error::damaged(place(), "its bytes have another hash"));
     }
-    let raw: RawPage = codec::decode(Frame::Page, &bytes).map_err(|error| error.at(place()))?;
+    let raw: RawPage = codec::decode_canonical(Frame::Page, &bytes).map_err(|error| error.at(place()))?;
     let page = verify(raw).and_then(|page| claim.check(&page).map(|()| page));
     Ok((page.map_err(|flaw| Error::damaged(place(), flaw))?, bytes))
 }
