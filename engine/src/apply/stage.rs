@@ -140,8 +140,13 @@ fn remove_with_prefix(directory: &Path, prefix: &str) -> Result<()> {
     let failed = |source| Error::io("sweep", directory.display(), source);
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
-            std::fs::remove_file(entry.path()).map_err(failed)?;
+        // A directory of such a name is not ours, and must not keep us from working.
+        let is_directory = entry.file_type().map_err(failed)?.is_dir();
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) && !is_directory {
+            match std::fs::remove_file(entry.path()) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(failed(source)),
+                _ => {}
+            }
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use rustix::fs::{self, AtFlags, Mode as FsMode, Timespec, Timestamps};
+use rustix::fs::{self, Mode as FsMode, Timespec, Timestamps};
 
 use super::Node;
 use crate::apply::{Stage, choose_mtime};
@@ -202,10 +202,11 @@ impl Node {
             let seconds = choose_mtime(now.as_second(), &lately);
             let time = Timespec { tv_sec: seconds, tv_nsec: now.subsec_nanosecond().max(0).into() };
             let times = Timestamps { last_access: time, last_modification: time };
-            let name = stage.name(number as u64);
             cx.step("stage.date");
-            let set = fs::chmodat(stage.directory(), &name, FsMode::from_raw_mode(mode.bits()), AtFlags::empty())
-                .and_then(|()| fs::utimensat(stage.directory(), &name, &times, AtFlags::SYMLINK_NOFOLLOW));
+            // Through a handle: where files are staged in the directory itself, a link may have been planted in the
+            // place of this name, and its target would be changed.
+            let file = stage.reopen(number as u64)?;
+            let set = fs::fchmod(&file, FsMode::from_raw_mode(mode.bits())).and_then(|()| fs::futimens(&file, &times));
             set.map_err(|errno| Error::io("prepare a staged file for", &application.path, errno))?;
         }
         Ok(())
