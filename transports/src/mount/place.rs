@@ -55,17 +55,22 @@ impl Heritage {
     }
 
     /// Gives `name` its mode and group, which the process's umask and group would have decided otherwise.
+    ///
+    /// Through a handle: whoever may write to the hub could put a link in the place of the name, and its target would
+    /// be changed.
     fn pass_on(&self, at: BorrowedFd<'_>, name: &[u8], mode: Mode) -> rustix::io::Result<()> {
-        let stat = fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let flags = fs::OFlags::RDONLY | fs::OFlags::NOFOLLOW | fs::OFlags::NONBLOCK | fs::OFlags::CLOEXEC;
+        let handle = fs::openat(at, name, flags, Mode::empty())?;
+        let stat = fs::fstat(&handle)?;
         if stat.st_gid != self.group.as_raw() {
             // Only a member of the group may do this. The others' files are as readable as their bits say.
-            match fs::chownat(at, name, None, Some(self.group), AtFlags::SYMLINK_NOFOLLOW) {
+            match fs::fchown(&handle, None, Some(self.group)) {
                 Ok(()) | Err(Errno::PERM) => {}
                 Err(errno) => return Err(errno),
             }
         }
         if stat.st_mode & 0o7777 != mode.as_raw_mode() {
-            fs::chmodat(at, name, mode, AtFlags::empty())?;
+            fs::fchmod(&handle, mode)?;
         }
         Ok(())
     }
