@@ -37,6 +37,7 @@ pub const HEADER: usize = 9;
 
 const MIB: usize = 1 << 20;
 const SMALL: usize = 4 * MIB;
+const MEDIUM: usize = 64 * MIB;
 const LARGE: usize = 128 * MIB;
 
 impl Frame {
@@ -68,7 +69,8 @@ impl Frame {
     pub fn limit(self) -> usize {
         match self {
             Self::Page => SMALL,
-            Self::Recipe | Self::PackIndex | Self::HubIndex | Self::Cache => LARGE,
+            Self::PackIndex => MEDIUM,
+            Self::Recipe | Self::HubIndex | Self::Cache => LARGE,
         }
     }
 }
@@ -134,6 +136,7 @@ pub fn decode<T: DeserializeOwned>(frame: Frame, bytes: &[u8]) -> Result<T> {
     let payload = payload(frame, bytes)?;
     let decoded = match frame {
         Frame::Page => bincode::serde::decode_from_slice::<T, _>(payload, standard::<SMALL>()),
+        Frame::PackIndex => bincode::serde::decode_from_slice::<T, _>(payload, standard::<MEDIUM>()),
         _ => bincode::serde::decode_from_slice::<T, _>(payload, standard::<LARGE>()),
     };
     match decoded {

@@ -62,6 +62,12 @@ impl Node {
     }
 }
 
+/// The most bytes of pages that may be new in one update: the index of some ten million files. Pages compress a
+/// thousandfold where somebody means them to, so the hub's size is no bound.
+const MAX_INDEX: usize = 1 << 30;
+/// The most bytes of those above the leaves, which wait in memory.
+const MAX_UPPER: usize = 64 << 20;
+
 /// Pages as they arrive.
 struct Arriving<'a> {
     cache: CacheSink<'a>,
@@ -73,12 +79,16 @@ struct Arriving<'a> {
     asked: HashSet<Digest>,
     /// What was asked for and has not come yet.
     missing: HashSet<Digest>,
+    /// How many bytes came, and how many of them in pages above the leaves.
+    bytes: usize,
+    upper_bytes: usize,
 }
 
 impl<'a> Arriving<'a> {
     fn new(cache: CacheSink<'a>) -> Self {
         let (upper, below) = (Vec::new(), Vec::new());
-        Self { cache, upper, below, asked: HashSet::new(), missing: HashSet::new() }
+        let (asked, missing) = (HashSet::new(), HashSet::new());
+        Self { cache, upper, below, asked, missing, bytes: 0, upper_bytes: 0 }
     }
 
     fn finish(mut self) -> Result<()> {
@@ -93,6 +103,11 @@ impl Deliver for Arriving<'_> {
     fn page(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
         self.missing.remove(&id);
         let (level, children) = tree::children(&id, &bytes)?;
+        self.bytes += bytes.len();
+        self.upper_bytes += if level > 0 { bytes.len() } else { 0 };
+        if self.bytes > MAX_INDEX || self.upper_bytes > MAX_UPPER {
+            return Err(Error::damaged(format!("page {id}"), "the revision has far more new pages than files need"));
+        }
         if level == 0 {
             return self.cache.put(id, bytes);
         }

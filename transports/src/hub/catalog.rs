@@ -34,11 +34,11 @@ pub(super) struct Shelf {
     pub(super) index: PackIndex,
 }
 
-/// Where an object stands.
+/// Where an object stands. It does not hold the index that said so: many found objects must not hold many indexes.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) id: ObjectId,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) pack: PackRef,
     pub(super) slot: Slot,
 }
 
@@ -120,7 +120,7 @@ impl Search {
     fn look_in(&mut self, shelf: &Arc<Shelf>) -> bool {
         let before = self.found.len();
         let mut take = |id: ObjectId, slot: &Slot| {
-            self.found.push(Found { id, shelf: Arc::clone(shelf), slot: slot.clone() });
+            self.found.push(Found { id, pack: shelf.reference, slot: slot.clone() });
         };
         if self.wanted.len() < shelf.index.len() {
             for id in &self.wanted {
@@ -246,7 +246,7 @@ impl Catalog {
         let tail = self.read_tail(hub, reference)?;
         let index = PackIndex::from_tail(&tail, reference)?;
         hub.ledger.remember_pack_tail(&reference.name, &tail)?;
-        Ok(self.put_up(reference, index))
+        Ok(self.shelved(reference, index))
     }
 
     /// The index of a pack, if it is known without asking the hub.
@@ -257,10 +257,10 @@ impl Catalog {
         let tail = hub.ledger.pack_tail(&reference.name)?;
         // A copy that does not check out is as good as none.
         let index = tail.and_then(|tail| PackIndex::from_tail(&tail, reference).ok());
-        Ok(index.map(|index| self.put_up(reference, index)))
+        Ok(index.map(|index| self.shelved(reference, index)))
     }
 
-    fn put_up(&mut self, reference: &PackRef, index: PackIndex) -> Arc<Shelf> {
+    fn shelved(&mut self, reference: &PackRef, index: PackIndex) -> Arc<Shelf> {
         let shelf = Arc::new(Shelf { reference: *reference, index });
         self.shelves.put(&shelf);
         shelf
@@ -300,5 +300,30 @@ impl Catalog {
         let bytes = Arc::new(bytes);
         self.cache.put(reference.name, &bytes);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use depsync_engine::content::pack::PackWriter;
+
+    use super::*;
+
+    #[test]
+    fn one_index_under_many_names_is_not_kept_under_all_of_them() {
+        let mut writer = PackWriter::new();
+        for number in 0..50_000u32 {
+            let raw = number.to_le_bytes();
+            writer.add(ObjectId::piece(Digest::of(&raw)), &raw).expect("adds");
+        }
+        let pack = writer.finish().expect("a pack");
+        let mut catalog = Catalog::default();
+        for number in 0..100u32 {
+            let reference = PackRef { name: Digest::of(&number.to_le_bytes()), ..pack.reference };
+            catalog.shelved(&reference, pack.index.clone());
+            let held: usize = catalog.shelves.by_name.values().map(|shelf| shelf.index.len()).sum();
+            assert_eq!(held, catalog.shelves.slots);
+            assert!(held <= SLOTS && catalog.shelves.by_name.contains_key(&reference.name));
+        }
     }
 }

@@ -16,13 +16,15 @@ use depsync_engine::record::{Envelope, MAX_RECORD};
 use super::layout;
 use super::reading::Reading;
 
-/// How many parsed records are kept.
-const KEPT: usize = 20_000;
+/// How many bytes of parsed records are kept: those of some ten thousand ordinary ones.
+const KEPT: usize = 16 << 20;
 
 /// What is known of the chain.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     parsed: BTreeMap<u64, Arc<Envelope>>,
+    /// How many bytes they have.
+    bytes: usize,
     /// The newest revision that the hub's own hint named.
     said: Option<Revision>,
 }
@@ -69,7 +71,7 @@ impl Chain {
         // A copy that does not check out is as good as none.
         let record = check(hub, number, bytes).ok().filter(|record| record.revision().record == hash);
         if let Some(record) = &record {
-            self.parsed.insert(number, Arc::clone(record));
+            self.take_up(number, record);
         }
         Ok(record)
     }
@@ -81,11 +83,18 @@ impl Chain {
             return Ok(());
         }
         hub.ledger.remember_record(number, record.bytes())?;
-        if self.parsed.len() >= KEPT {
-            self.parsed.clear();
-        }
-        self.parsed.insert(number, Arc::clone(record));
+        self.take_up(number, record);
         Ok(())
+    }
+
+    fn take_up(&mut self, number: u64, record: &Arc<Envelope>) {
+        if self.bytes + record.bytes().len() > KEPT {
+            self.parsed.clear();
+            self.bytes = 0;
+        }
+        let before = self.parsed.insert(number, Arc::clone(record));
+        self.bytes += record.bytes().len();
+        self.bytes -= before.map_or(0, |before| before.bytes().len());
     }
 
     /// The records `first..=last`, each following the one before it.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use depsync_engine::content::pack::unpack_verified;
+use depsync_engine::content::pack::{PackRef, check_readable, unpack_verified};
 use depsync_engine::content::{MAX_PIECE, ObjectId, ObjectKind, Recipe};
 use depsync_engine::context::{Context, Phase};
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -17,7 +17,7 @@ use depsync_engine::name::Revision;
 use depsync_engine::transport::{Deliver, Want, WantedContent};
 
 use super::Memory;
-use super::catalog::{Found, SMALL_PACK, Shelf};
+use super::catalog::{Found, SMALL_PACK};
 use super::layout;
 use super::reading::Reading;
 
@@ -146,29 +146,29 @@ pub(super) fn bring(
 /// Reads the objects found, pack by pack, in the order in which they stand.
 pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>, take: Take<'_>) -> Result<()> {
     found.sort_unstable_by(|left, right| {
-        let key = |found: &Found| (found.shelf.reference.name, found.slot.offset);
+        let key = |found: &Found| (found.pack.name, found.slot.offset);
         key(left).cmp(&key(right))
     });
-    for group in found.chunk_by(|left, right| left.shelf.reference.name == right.shelf.reference.name) {
+    for group in found.chunk_by(|left, right| left.pack.name == right.pack.name) {
         hub.cx.check()?;
-        let shelf = Arc::clone(&group[0].shelf);
-        let read = match whole(hub, memory, &shelf) {
+        let pack = group[0].pack;
+        let readable = group.iter().try_for_each(|found| check_readable(&found.slot).map(drop));
+        let read = match readable.and_then(|()| whole(hub, memory, &pack)) {
             Ok(Some(bytes)) => from_whole(hub.cx, group, &bytes, take),
-            Ok(None) => in_runs(hub, &shelf, group, take),
+            Ok(None) => in_runs(hub, &pack, group, take),
             Err(error) => Err(error),
         };
         if let Err(error) = read {
             if error.kind() == ErrorKind::NotFound {
-                memory.catalog.note_gone(shelf.reference.name);
+                memory.catalog.note_gone(pack.name);
             }
-            return Err(error.at(format!("{}/{}", hub.storage.endpoint(), layout::pack(&shelf.reference.name))));
+            return Err(error.at(format!("{}/{}", hub.storage.endpoint(), layout::pack(&pack.name))));
         }
     }
     Ok(())
 }
 
-fn whole(hub: &Reading<'_>, memory: &mut Memory, shelf: &Shelf) -> Result<Option<Arc<Vec<u8>>>> {
-    let reference = &shelf.reference;
+fn whole(hub: &Reading<'_>, memory: &mut Memory, reference: &PackRef) -> Result<Option<Arc<Vec<u8>>>> {
     if let Some(kept) = memory.catalog.kept(&reference.name) {
         return Ok(Some(kept));
     }
@@ -183,8 +183,8 @@ fn from_whole(cx: &Context, group: &[Found], bytes: &[u8], take: Take<'_>) -> Re
     Ok(())
 }
 
-fn in_runs(hub: &Reading<'_>, shelf: &Shelf, group: &[Found], take: Take<'_>) -> Result<()> {
-    let name = layout::pack(&shelf.reference.name);
+fn in_runs(hub: &Reading<'_>, pack: &PackRef, group: &[Found], take: Take<'_>) -> Result<()> {
+    let name = layout::pack(&pack.name);
     let mut rest = group;
     while let Some(first) = rest.first() {
         hub.cx.check()?;

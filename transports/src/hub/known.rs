@@ -21,6 +21,8 @@ use super::reading::Reading;
 
 /// How many packs a publish reads to learn what is in them.
 const UNREAD: usize = 64;
+/// The most objects that are listed. A hub can list one index under any number of names.
+const OBJECTS: usize = 4 << 20;
 
 /// The names of the objects of one pack, sorted.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Known {
         let index = catalog.index().cloned();
         let through = index.as_ref().map_or(0, |index| index.through(hub.deployment));
         let mut known = Self { packs: Vec::new(), nearest: Cell::new(0), index, condemned: condemned.clone() };
-        let (mut at, mut unread) = (parent, UNREAD);
+        let (mut at, mut unread, mut listed) = (parent, UNREAD, 0);
         while let Some(revision) = at.filter(|revision| revision.number > through) {
             hub.cx.check()?;
             let record = chain.record(hub, revision.number, Some(revision.record))?;
@@ -76,7 +78,12 @@ impl Known {
                     }
                 };
                 match shelf {
-                    Ok(shelf) => known.packs.push(Listing::of(&shelf.index)),
+                    Ok(shelf) if listed + shelf.index.len() <= OBJECTS => {
+                        listed += shelf.index.len();
+                        known.packs.push(Listing::of(&shelf.index));
+                    }
+                    // More than is kept in memory: what stands there is sent again if it is wanted.
+                    Ok(_) => return Ok(known),
                     // It cannot be relied on, then.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => return Err(error),

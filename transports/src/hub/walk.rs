@@ -167,9 +167,8 @@ fn note(
         none_missing(hub, &missing)?;
         wanted = Seen::new();
         for found in found {
-            let pack = found.shelf.reference;
-            alive.packs.insert(pack.name, pack);
-            alive.objects.insert(found.id, pack.name);
+            alive.packs.insert(found.pack.name, found.pack);
+            alive.objects.insert(found.id, found.pack.name);
             seen.insert(found.id);
             wanted.extend(gc::base_of(&found).filter(|base| !seen.contains(base)));
         }
@@ -213,11 +212,13 @@ impl Pages for HubPages<'_, '_> {
         let wanted = HashSet::from([ObjectId::page(*id)]);
         let (found, missing) = memory.catalog.locate(self.hub, &mut memory.chain, self.at, wanted, false)?;
         none_missing(self.hub, &missing)?;
-        let neighbours = found.iter().flat_map(|found| {
-            let pages = found.shelf.index.iter().filter(|slot| slot.kind == ObjectKind::Page.byte());
-            pages.filter_map(|slot| Some(Found { id: slot.id()?, shelf: Arc::clone(&found.shelf), slot: slot.clone() }))
-        });
-        let neighbours = neighbours.collect();
+        let mut neighbours = Vec::new();
+        for found in found {
+            let shelf = memory.catalog.shelf(self.hub, &found.pack)?;
+            let pages = shelf.index.iter().filter(|slot| slot.kind == ObjectKind::Page.byte());
+            neighbours
+                .extend(pages.filter_map(|slot| Some(Found { id: slot.id()?, pack: found.pack, slot: slot.clone() })));
+        }
         if *bytes > HELD {
             held.clear();
             *bytes = 0;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 
-use super::super::recipe::Recipe;
+use super::super::recipe::{MAX_PIECES, Recipe};
 use super::contents::Contents;
 
 /// One place where a piece belongs.
@@ -25,6 +25,11 @@ pub(super) struct Place {
 }
 
 const NOWHERE: u32 = u32::MAX;
+
+/// The most pieces that are entered at once: those of one file of as many as a recipe may have, and of others of 4 GiB
+/// together, in pieces of 4 KiB. A recipe of a hundred megabytes is a few kilobytes under zstd: without a bound, a small
+/// hub could ask for any amount of memory.
+const MOST: usize = MAX_PIECES + (1 << 20) + (1 << 17);
 
 struct Piece {
     first: u32,
@@ -43,8 +48,8 @@ impl Ledger {
     /// Enters the pieces of a content's recipe. A piece that was written before is needed again, for its new places.
     pub(super) fn enter(&mut self, content: u32, recipe: &Recipe) -> Result<()> {
         let after = self.places.len() + recipe.pieces().len();
-        if after >= NOWHERE as usize {
-            return Err(Error::new(ErrorKind::Unsupported, "there are too many pieces to rebuild at once"));
+        if after > MOST {
+            return Err(Error::new(ErrorKind::Damaged, "its pieces are far more than an honest recipe would have"));
         }
         self.places.reserve(recipe.pieces().len());
         for (part, (offset, piece)) in recipe.positions().enumerate() {
@@ -97,5 +102,21 @@ impl Ledger {
             let recipe = contents.get(place.content).recipe()?;
             recipe.pieces().get(place.part as usize).map(|piece| piece.hash)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::PieceRef;
+
+    #[test]
+    fn small_recipes_that_are_many_pieces_together_are_refused() {
+        let recipe = Recipe::new(vec![PieceRef { hash: Digest::of(b"x"), length: 1 }; 500_000]).expect("a recipe");
+        let mut ledger = Ledger::default();
+        let entered = (0..100).take_while(|&content| ledger.enter(content, &recipe).is_ok()).count();
+        assert_eq!(entered, MOST / 500_000);
+        let refused = ledger.enter(0, &recipe).expect_err("too many");
+        assert_eq!(refused.kind(), ErrorKind::Damaged);
     }
 }

@@ -134,7 +134,7 @@ impl<'a> Assembly<'a> {
             let why = format!("it makes {} bytes of a file of {}", recipe.size(), content.size);
             return Err(Error::damaged(ObjectId::recipe(hash), why));
         }
-        self.ledger.enter(index, &recipe)?;
+        self.ledger.enter(index, &recipe).map_err(|error| error.at(ObjectId::recipe(hash)))?;
         self.contents.resolve(index, recipe);
         Ok(())
     }

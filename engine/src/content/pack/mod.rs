@@ -30,7 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Domain};
 
 pub use index::{PackIndex, Slot};
-pub use stored::{Codec, Encoded, unpack, unpack_verified};
+pub use stored::{Codec, Encoded, check_readable, unpack, unpack_verified};
 pub use writer::{Pack, PackWriter};
 
 /// How large a pack should get, index included, in bytes. One object more than fits begins the next pack.

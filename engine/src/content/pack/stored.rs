@@ -122,11 +122,11 @@ fn looks_compressed(raw: &[u8]) -> bool {
     counts.iter().map(|count| count * count).sum::<u32>() < 80_000
 }
 
-/// Unpacks what a pack stores in `slot`. The bytes are not yet those of the object: see [`unpack_verified`].
+/// Checks that what `slot` says can be read at all, before anything is: of a kind or codec that this version does not
+/// know the lengths are anything, up to the whole pack.
 ///
-/// [`ErrorKind::Unsupported`] for a kind or codec of a later version, [`ErrorKind::Damaged`] when the bytes are not
-/// what the slot says.
-pub fn unpack<'a>(slot: &Slot, stored: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+/// [`ErrorKind::Unsupported`] for those, [`ErrorKind::Damaged`] where the lengths contradict each other.
+pub fn check_readable(slot: &Slot) -> Result<Codec> {
     let codec = slot.id().and(Codec::from_byte(slot.codec)).ok_or_else(|| {
         Error::new(
             ErrorKind::Unsupported,
@@ -136,6 +136,15 @@ pub fn unpack<'a>(slot: &Slot, stored: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         .hint("upgrade depsync on this node")
     })?;
     slot.check()?;
+    Ok(codec)
+}
+
+/// Unpacks what a pack stores in `slot`. The bytes are not yet those of the object: see [`unpack_verified`].
+///
+/// [`ErrorKind::Unsupported`] for a kind or codec of a later version, [`ErrorKind::Damaged`] when the bytes are not
+/// what the slot says.
+pub fn unpack<'a>(slot: &Slot, stored: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    let codec = check_readable(slot)?;
     if stored.len() != slot.stored_length as usize {
         return Err(Error::damaged(slot.shown(), format!("{} stored bytes, not {}", stored.len(), slot.stored_length)));
     }
