@@ -8,10 +8,13 @@
 //! node's feet: a node that applied revision N finds the same hash at N for ever, or refuses to go on.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::content::pack::PackRef;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +30,10 @@ pub const MAX_MESSAGE: usize = 64 << 10;
 /// The most bytes of an author's name.
 pub const MAX_AUTHOR: usize = 255;
 const MAX_SIGNATURES: usize = 64;
+/// The most acceptances of a record.
+const MAX_ACCEPTS: usize = 64;
+/// The most fields in the room for what comes.
+const MAX_MORE: usize = 256;
 
 /// An accident-like change that the publisher confirmed; workers honour it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,11 +96,71 @@ pub struct Payload {
     /// Why, for people.
     pub message: String,
     /// The accidents that the publisher confirmed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "few")]
     pub accepts: Vec<Acceptance>,
     /// Room for what comes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub more: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "few_fields")]
+    pub more: BTreeMap<String, Opaque>,
+}
+
+/// A value that this version does not look into: its text. Taken apart, sixteen megabytes of brackets would become half
+/// a gigabyte of empty lists.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Opaque(Box<RawValue>);
+
+impl PartialEq for Opaque {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// A list of at most [`MAX_ACCEPTS`]; one more is an error before it takes any memory.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX_ACCEPTS}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut few = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if few.len() == MAX_ACCEPTS {
+                    return Err(A::Error::custom("the list is too long"));
+                }
+                few.push(item);
+            }
+            Ok(few)
+        }
+    }
+    deserializer.deserialize_seq(Few(PhantomData))
+}
+
+/// The same of an object with at most [`MAX_MORE`] fields.
+fn few_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Opaque>, D::Error> {
+    struct Few;
+    impl<'de> Visitor<'de> for Few {
+        type Value = BTreeMap<String, Opaque>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "an object with at most {MAX_MORE} fields")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+            let mut few = BTreeMap::new();
+            while let Some((name, value)) = object.next_entry()? {
+                if few.len() == MAX_MORE {
+                    return Err(A::Error::custom("the object has too many fields"));
+                }
+                few.insert(name, value);
+            }
+            Ok(few)
+        }
+    }
+    deserializer.deserialize_map(Few)
 }
 
 impl Draft {
@@ -310,6 +377,25 @@ mod tests {
         // Read as a tree of version 1 it would be another tree, or none.
         let newer = text.replace("\"tree\":1", "\"tree\":2").into_bytes();
         assert_eq!(Envelope::parse(newer).expect_err("newer").kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn room_for_what_comes_is_kept_as_it_stands_and_bounded() {
+        let sealed = Envelope::seal(&draft().place(hub(), DeploymentName::default(), None, vec![])).expect("seals");
+        let text = String::from_utf8(sealed.bytes().to_vec()).expect("utf-8");
+        let with = |field: &str| Envelope::parse(text.replace("}\n", &format!(",{field}}}\n")).into_bytes());
+        let more = r#""more":{"a":[1, {"b":null}],"c":1e400}"#;
+        let read = with(more).expect("reads");
+        assert!(String::from_utf8_lossy(Envelope::seal(read.payload()).expect("writes").bytes()).contains(more));
+        let list = |count: usize| vec![r#""x""#; count].join(",");
+        let fields = |count: usize| (0..count).map(|field| format!("\"{field}\":0")).collect::<Vec<_>>().join(",");
+        assert!(with(&format!("\"accepts\":[{}]", list(MAX_ACCEPTS))).is_ok());
+        assert!(with(&format!("\"more\":{{{}}}", fields(MAX_MORE))).is_ok());
+        for bad in
+            [format!("\"accepts\":[{}]", list(MAX_ACCEPTS + 1)), format!("\"more\":{{{}}}", fields(MAX_MORE + 1))]
+        {
+            assert_eq!(with(&bad).expect_err("too many").kind(), ErrorKind::Damaged);
+        }
     }
 
     #[test]
