@@ -113,7 +113,13 @@ impl Node {
         if head.number <= applied.number {
             return Err(self.rewound(&format!("revision {applied}, applied here, is not in it any more")));
         }
-        let records = self.transport.records(cx, applied.number + 1, head.number)?;
+        let records = self.transport.records(cx, applied.number + 1, head.number);
+        let records = records.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => error
+                .with_kind(ErrorKind::Damaged)
+                .hint("the hub lacks a record that its head or a later record names: restore it; nothing was changed"),
+            _ => error,
+        })?;
         let mut last = applied;
         for record in &records {
             if !record.follows(Some(last)) {
