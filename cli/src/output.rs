@@ -35,7 +35,8 @@ impl Answer {
     /// The answer to a question: shown with `--quiet`, too.
     pub(crate) fn fact(facts: &impl Serialize, text: String, exit: Exit) -> Self {
         let object = Object { schema: SCHEMA, facts };
-        let json = serde_json::to_string(&object).expect("the engine's answers are plain data with text keys");
+        let json =
+            harmless(&serde_json::to_string(&object).expect("the engine's answers are plain data with text keys"));
         Self { json, text, warnings: Vec::new(), exit, asked_for: true }
     }
 
@@ -94,7 +95,21 @@ fn error_json(error: &Error) -> String {
     struct Object {
         error: ErrorFacts,
     }
-    serde_json::to_string(&Object { error: error.into() }).expect("texts can be encoded")
+    harmless(&serde_json::to_string(&Object { error: error.into() }).expect("texts can be encoded"))
+}
+
+/// JSON need not escape the control characters above 127, but a terminal obeys them as it obeys ESC. They only ever
+/// stand in strings.
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() {
+            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// A failure for machines.
@@ -173,6 +188,9 @@ mod tests {
         assert_eq!(json["error"]["kind"], "refused");
         assert_eq!(json["error"]["hint"], "mount it");
         assert_eq!(json["error"]["place"], "/srv/\x1b[1mx");
+        let text = harmless("\"a\u{9b}\u{7f}\u{e9}\"");
+        assert_eq!(text, r#""a\u009b\u007fé""#);
+        assert_eq!(serde_json::from_str::<String>(&text).expect("JSON"), "a\u{9b}\u{7f}é");
         assert_eq!(json["error"]["message"], "/srv/\x1b[1mx: the directory is empty");
         let text = anstream::adapter::strip_str(&error_text(&error)).to_string();
         assert_eq!(text, "error: /srv/\\u{1b}[1mx: the directory is empty\nhint: mount it\n");
