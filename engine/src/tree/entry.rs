@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::page::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 
@@ -59,7 +60,7 @@ impl LinkTarget {
 
 impl<'de> Deserialize<'de> for LinkTarget {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = Vec::<u8>::deserialize(deserializer)?;
+        let Bytes(bytes) = Bytes::deserialize(deserializer)?;
         Self::new(bytes).map_err(serde::de::Error::custom)
     }
 }

@@ -24,7 +24,7 @@ use crate::path::{self, RelPath};
 
 /// A byte string: one copy in and out, where a list of integers is one call a byte.
 #[derive(Debug, Default)]
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
