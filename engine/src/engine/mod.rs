@@ -16,6 +16,7 @@ mod log;
 mod options;
 mod outcome;
 mod publish;
+mod race;
 mod recover;
 mod report;
 mod resolve;

@@ -1,10 +1,11 @@
 //! `publish`: what is on this disk becomes the hub's next revision.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::disk::{Disk, Remember};
 use super::hub::Head;
 use super::outcome::Counts;
+use super::race::Races;
 use super::update::{conflict_count, conflicts};
 use super::{Node, PublishOptions, PublishOutcome, Remark, Role};
 use crate::context::Context;
@@ -20,12 +21,13 @@ use crate::scan::{Everything, archive_flaw};
 use crate::transport::{Look, OpenMode, Outcome, Proposal, Published};
 use crate::tree::{self, Change, Entry, Overlay, Pages, Totals, Tree, empty_root};
 
-/// How often a lost race is run again before it is somebody else's turn to think.
-const RACES: u32 = 32;
+/// How often files that change meanwhile are held back and the rest is tried again.
+const MOVES: u32 = 32;
 
 /// How an attempt ended that must be made again.
 enum Again {
-    Raced,
+    /// Somebody else has published on top of this revision.
+    Raced(Option<Revision>),
     Moved(Vec<RelPath>),
 }
 
@@ -54,14 +56,23 @@ impl Node {
             self.recover(cx)?;
         }
         let mut attempt = Attempt { options, begun, moving: Vec::new(), sent: 0 };
-        for race in 0..RACES {
+        let (mut races, mut moves) = (Races::default(), 0);
+        loop {
             match self.attempt(cx, &mut attempt)? {
                 Ok(outcome) => return Ok(outcome),
-                Err(Again::Raced) => cx.sleep(Duration::from_millis(u64::from(race * race).min(500)))?,
-                Err(Again::Moved(paths)) => attempt.moving.extend(paths),
+                Err(Again::Raced(parent)) => races.lost(cx, self, parent).map_err(|error| error.op("publish"))?,
+                Err(Again::Moved(paths)) if moves < MOVES => {
+                    moves += 1;
+                    attempt.moving.extend(paths);
+                }
+                Err(Again::Moved(_)) => {
+                    return Err(Error::new(ErrorKind::Locked, "files change faster than they can be read")
+                        .op("publish")
+                        .at(self.places.dir.display())
+                        .hint("publish when whoever writes there has finished"));
+                }
             }
         }
-        Err(Error::new(ErrorKind::Locked, "somebody else was faster every time").op("publish").hint("try again"))
     }
 
     fn attempt(&self, cx: &Context, attempt: &mut Attempt<'_>) -> Result<Result<PublishOutcome, Again>> {
@@ -191,7 +202,7 @@ impl Node {
         })?;
         cx.step("publish.propose");
         let (record, sent, recipes) = match self.transport.publish(cx, &proposal)? {
-            Published::Raced => return Ok(Err(Again::Raced)),
+            Published::Raced => return Ok(Err(Again::Raced(parent))),
             Published::Moved(paths) => return Ok(Err(Again::Moved(paths))),
             Published::Done { record, sent, recipes } => (record, sent, recipes),
         };

@@ -2,20 +2,19 @@
 
 use std::time::Instant;
 
+use super::race::Races;
 use super::update::{Manner, Target};
 use super::{Node, PublishOutcome, Role};
 use crate::content::LocalContent;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::Revision;
 use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Guard};
 use crate::record::Acceptance;
 use crate::transport::{Look, OpenMode, Proposal, Published};
 use crate::tree::{Change, Tree};
-
-/// A lost race is run again: the old tree is what is wanted, whoever published in between.
-const RACES: u32 = 16;
 
 impl Node {
     /// Publishes the tree of revision `number` as a new revision and applies it here. Local changes that were not
@@ -29,15 +28,24 @@ impl Node {
         let begun = Instant::now();
         let _lock = self.lock(cx)?;
         self.recover(cx)?;
-        for _ in 0..RACES {
-            if let Some(outcome) = self.try_rollback(cx, number, message, begun)? {
-                return Ok(outcome);
+        let mut races = Races::default();
+        loop {
+            // A lost race is run again: the old tree is what is wanted, whoever published in between.
+            match self.try_rollback(cx, number, message, begun)? {
+                Ok(outcome) => return Ok(outcome),
+                Err(parent) => races.lost(cx, self, Some(parent)).map_err(|error| error.op("roll back"))?,
             }
         }
-        Err(Error::new(ErrorKind::Locked, "somebody else was faster every time").op("roll back").hint("try again"))
     }
 
-    fn try_rollback(&self, cx: &Context, number: u64, message: &str, begun: Instant) -> Result<Option<PublishOutcome>> {
+    /// One attempt; the revision on top of which somebody else was faster.
+    fn try_rollback(
+        &self,
+        cx: &Context,
+        number: u64,
+        message: &str,
+        begun: Instant,
+    ) -> Result<std::result::Result<PublishOutcome, Revision>> {
         let mut position = self.db.position()?;
         let before = position.clone();
         if let Some(pinned) = position.pinned {
@@ -79,7 +87,7 @@ impl Node {
             };
             cx.step("rollback.propose");
             match self.transport.publish(cx, &proposal)? {
-                Published::Raced => return Ok(None),
+                Published::Raced => return Ok(Err(head.revision)),
                 Published::Moved(paths) => return Err(collected(number, paths.first())),
                 Published::Done { record, sent, .. } => {
                     outcome.parent = outcome.revision;
@@ -102,7 +110,7 @@ impl Node {
         outcome.problems = done.problems;
         outcome.warnings = done.warnings;
         outcome.duration_ms = done.duration_ms;
-        Ok(Some(outcome))
+        Ok(Ok(outcome))
     }
 }
 
