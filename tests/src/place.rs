@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use depsync_engine::name::DeploymentName;
 use depsync_engine::path::RelPath;
@@ -23,7 +24,7 @@ pub type Faults = Faulty<Arc<dyn Storage>>;
 
 enum Kind {
     Memory(MemoryStorage),
-    Mount(tempfile::TempDir),
+    Mount(Arc<tempfile::TempDir>),
 }
 
 /// How clients reach the place.
@@ -52,7 +53,16 @@ impl Place {
     /// In a temporary directory; in memory where there is a file system for that, since flushing is what takes time.
     pub fn mount(wrapper: Wrapper) -> Self {
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        Self { kind: Kind::Mount(directory.expect("tempdir")), wrapper }
+        Self { kind: Kind::Mount(Arc::new(directory.expect("tempdir"))), wrapper }
+    }
+
+    /// The same place, for somebody else.
+    pub fn same(&self) -> Self {
+        let kind = match &self.kind {
+            Kind::Memory(storage) => Kind::Memory(storage.clone()),
+            Kind::Mount(directory) => Kind::Mount(Arc::clone(directory)),
+        };
+        Self { kind, wrapper: self.wrapper }
     }
 
     /// Another place of the same kind.
@@ -105,6 +115,18 @@ impl Place {
         match &self.kind {
             Kind::Memory(storage) => storage.peek(name),
             Kind::Mount(_) => std::fs::read(self.path(name)?).ok(),
+        }
+    }
+
+    /// Lets a file be `span` older than it is.
+    pub fn age(&self, name: &RelPath, span: Duration) {
+        match (&self.kind, self.path(name)) {
+            (Kind::Memory(storage), _) => storage.age(name, span),
+            (Kind::Mount(_), path) => {
+                let file = std::fs::File::open(path.expect("a mount has paths")).expect("open");
+                let time = file.metadata().and_then(|found| found.modified()).expect("a time");
+                file.set_modified(time - span).expect("a time");
+            }
         }
     }
 

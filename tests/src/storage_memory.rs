@@ -123,6 +123,12 @@ impl MemoryStorage {
         }
     }
 
+    /// Lets what stands under a name be `span` older than it is.
+    pub fn age(&self, name: &RelPath, span: std::time::Duration) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.files.get_mut(name.as_bytes()).expect("it stands").1 -= span;
+    }
+
     /// The bytes under a name.
     pub fn peek(&self, name: &RelPath) -> Option<Vec<u8>> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,8 +195,10 @@ impl Storage for MemoryStorage {
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {
         let place = place(name)?;
-        if !matches!(place, Place::Record(..) | Place::Format) {
-            return Err(Error::new(ErrorKind::Internal, "only records and FORMAT are created exclusively").at(name));
+        if !matches!(place, Place::Record(..) | Place::Format | Place::Turn(_)) {
+            return Err(
+                Error::new(ErrorKind::Internal, "only records, turns and FORMAT are created exclusively").at(name)
+            );
         }
         let mut names = self.names(cx)?;
         let Some((bytes, _)) = names.files.remove(staged.name.as_bytes()) else { return Ok(Placed::Swept) };
@@ -231,10 +239,20 @@ impl Storage for MemoryStorage {
     }
 
     fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
-        if !matches!(place(name)?, Place::Pack(_) | Place::Index(_) | Place::Temporary(_)) {
+        let mut names = self.names(cx)?;
+        let allowed = match place(name)? {
+            Place::Pack(_) | Place::Index(_) | Place::Temporary(_) => true,
+            // The newest number must stay: it is what an older collector looks for.
+            Place::Turn(number) => names
+                .files
+                .keys()
+                .any(|other| **other > *layout::turn(number).as_bytes() && other.starts_with(b"gc/turns/")),
+            _ => false,
+        };
+        if !allowed {
             return Err(Error::new(ErrorKind::Internal, "that is never removed").at(name));
         }
-        self.names(cx)?.files.remove(name.as_bytes());
+        names.files.remove(name.as_bytes());
         Ok(())
     }
 

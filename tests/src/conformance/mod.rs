@@ -5,12 +5,14 @@
 //! hubs that are directories.
 
 pub mod collect;
+pub mod collectors;
 pub mod cost;
 pub mod damage;
 pub mod faults;
 pub mod general;
 
 pub use collect::*;
+pub use collectors::*;
 pub use cost::*;
 pub use damage::*;
 pub use faults::*;
@@ -94,6 +96,9 @@ macro_rules! behaviours {
             gc_between_any_two_steps_of_an_update_loses_nothing
             a_crash_of_gc_at_any_call_leaves_a_valid_hub
             damage_stops_gc
+            a_stalled_collector_takes_nothing_that_is_needed
+            a_deployment_that_begins_after_gc_is_whole
+            an_index_that_is_replaced_is_read_again
         }
     };
     (@ $place:expr; $($behaviour:ident)*) => {

@@ -191,6 +191,13 @@ impl Catalog {
             expected = record.payload().parent;
             number -= 1;
         }
+        // A deployment that is younger than the index may rely on what the index lists of others.
+        if !indexed && !search.wanted.is_empty() {
+            if !self.asked {
+                self.refresh(hub)?;
+            }
+            self.look_in_index(hub, &mut search)?;
+        }
         Ok((search.found, search.wanted))
     }
 

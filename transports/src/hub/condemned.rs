@@ -21,6 +21,7 @@ const MAX_CONDEMNED: usize = 64 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Condemned {
     bytes: Option<Vec<u8>>,
+    generation: u64,
     packs: HashSet<Digest>,
 }
 
@@ -44,12 +45,17 @@ impl Condemned {
                 .at(name)
                 .hint("upgrade depsync on this node"));
         }
-        Ok(Self { bytes: Some(bytes), packs: list.packs.into_iter().collect() })
+        Ok(Self { bytes: Some(bytes), generation: list.generation, packs: list.packs.into_iter().collect() })
     }
 
     /// Whether gc has never written here.
     pub(super) fn is_missing(&self) -> bool {
         self.bytes.is_none()
+    }
+
+    /// The collector's turn in which it was written; 0 if there is none.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The packs.

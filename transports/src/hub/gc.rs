@@ -6,13 +6,17 @@
 //!
 //! 1. **Condemn**: walk; write `index/<hash>` with what is alive, replace `INDEX`, then write `gc/condemned`: the packs
 //!    in which nothing is alive.
-//! 2. **Sweep**, no sooner than the grace period later by the hub's own clock: remove every staged file that is not
-//!    younger than the condemned list (a publisher that stalled before its commit cannot commit any more); walk again;
-//!    write index and `INDEX` anew; delete the condemned packs in which still nothing is alive; empty the list.
+//! 2. **Sweep**, no sooner than the grace period later by the hub's own clock: remove every staged file that is there
+//!    (a publisher that looked at the list before it was there cannot commit any more, the others begin their commit
+//!    again); walk again; write index and `INDEX` anew; delete the condemned packs in which still nothing is alive;
+//!    empty the list.
 //!
 //! The rule for a pack that is partly alive: it is kept whole. So is a pack with objects of a kind that this version
-//! does not know. A crash at any point leaves a valid hub: the next run goes on from the list that stands there. Two
-//! collectors at once do the same work twice; neither deletes what the other's list did not announce.
+//! does not know. A crash at any point leaves a valid hub: the next run goes on from the list that stands there. Of two
+//! collectors at once one goes on (`turn`).
+//!
+//! Ages are by the hub's clock. Where it was put back, times lie in the future: a leftover so dated by more than the
+//! grace period goes, as one from as long ago does; a list so dated is dated anew, and waits once more.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -29,10 +33,13 @@ use super::condemned::Condemned;
 use super::index::{self, HubIndex, Pointer};
 use super::layout;
 use super::reading::Reading;
+use super::turn::{Turn, Turns};
 use super::walk::{self, Alive};
 
 /// Bounds for listings.
 const MAX_NAMES: usize = 5_000_000;
+/// How far in the future a time may lie without the clock having been put back.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// What gc keeps, and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -71,28 +78,51 @@ pub struct Collected {
 pub(super) fn run(hub: &Reading<'_>, retention: &Retention) -> Result<Collected> {
     let probe = hub.storage.probe(hub.cx)?;
     let Some(now) = probe.now.filter(|_| probe.writable) else {
-        return Err(Error::new(ErrorKind::PermissionDenied, "the hub cannot be written to")
-            .op("collect garbage")
-            .at(hub.storage.endpoint()));
+        return Err(unwritable(hub));
     };
-    let old = |time: Timestamp| now.duration_since(time).unsigned_abs() >= retention.grace && time <= now;
+    let old = |time: Timestamp| now.duration_since(time).unsigned_abs() >= retention.grace;
     let leftovers = sweep_leftovers(hub, old)?;
     let condemned = Condemned::read(hub)?;
+    let turns = Turns::look(hub, &condemned)?;
     let mut done = Collected { leftovers, ..Collected::default() };
     if condemned.packs().is_empty() {
-        done.condemned = condemn(hub, retention, now, old)?;
+        done.condemned = condemn(hub, turns, retention, now, old)?;
         done.waiting = done.condemned;
         return Ok(done);
     }
+    if turns.somebody_sweeps(hub, &condemned, old)? {
+        done.waiting = condemned.packs().len() as u64;
+        return Ok(done);
+    }
     match hub.storage.modified(hub.cx, &layout::condemned())? {
-        Some(since) if old(since) => sweep(hub, retention, now, since, &condemned, &mut done)?,
+        Some(since) if since > now && old(since) && now.duration_since(since).unsigned_abs() > SKEW => {
+            let turn = turns.take(hub)?;
+            hub.cx.step("gc.date-anew");
+            turn.check(hub)?;
+            Condemned::write(hub, turn.generation(), condemned.packs().iter().copied().collect())?;
+            done.waiting = condemned.packs().len() as u64;
+        }
+        Some(since) if old(since) => sweep(hub, turns, retention, &condemned, &mut done)?,
         _ => done.waiting = condemned.packs().len() as u64,
     }
     Ok(done)
 }
 
-fn condemn(hub: &Reading<'_>, retention: &Retention, now: Timestamp, old: impl Fn(Timestamp) -> bool) -> Result<u64> {
-    let alive = walk::walk(hub, retention, now)?;
+fn unwritable(hub: &Reading<'_>) -> Error {
+    Error::new(ErrorKind::PermissionDenied, "the hub cannot be written to")
+        .op("collect garbage")
+        .at(hub.storage.endpoint())
+}
+
+fn condemn(
+    hub: &Reading<'_>,
+    turns: Turns,
+    retention: &Retention,
+    now: Timestamp,
+    old: impl Fn(Timestamp) -> bool,
+) -> Result<u64> {
+    let turn = turns.take(hub)?;
+    let alive = walk::walk(hub, retention, now).map_err(|error| turn.blame(hub, error))?;
     let mut dead = Vec::new();
     for (name, path) in packs(hub)? {
         hub.cx.check()?;
@@ -108,26 +138,30 @@ fn condemn(hub: &Reading<'_>, retention: &Retention, now: Timestamp, old: impl F
     if dead.is_empty() {
         return Ok(0);
     }
-    let generation = write_index(hub, &alive)?;
+    write_index(hub, turn, &alive)?;
     hub.cx.step("gc.condemn");
+    turn.check(hub)?;
     let count = dead.len() as u64;
-    Condemned::write(hub, generation, dead)?;
+    Condemned::write(hub, turn.generation(), dead)?;
     Ok(count)
 }
 
 fn sweep(
     hub: &Reading<'_>,
+    turns: Turns,
     retention: &Retention,
-    now: Timestamp,
-    since: Timestamp,
     condemned: &Condemned,
     done: &mut Collected,
 ) -> Result<()> {
+    let turn = turns.take(hub)?;
+    // Whoever has staged a record by now may have looked before the list was there: its time is that of its writing,
+    // not of the renaming after it. Who stages one from now on sees the list.
+    let now = hub.storage.probe(hub.cx)?.now.ok_or_else(|| unwritable(hub))?;
     hub.cx.step("gc.fence");
-    done.leftovers += sweep_leftovers(hub, |time| time <= since)?;
+    done.leftovers += sweep_leftovers(hub, |time| time <= now)?;
     hub.cx.step("gc.walk-again");
-    let alive = walk::walk(hub, retention, now)?;
-    let generation = write_index(hub, &alive)?;
+    let alive = walk::walk(hub, retention, now).map_err(|error| turn.blame(hub, error))?;
+    write_index(hub, turn, &alive)?;
     let mut doomed: Vec<&Digest> = condemned.packs().iter().collect();
     doomed.sort_unstable();
     for name in doomed {
@@ -136,17 +170,19 @@ fn sweep(
             done.pardoned += 1;
             continue;
         }
+        turn.check(hub)?;
         hub.cx.step("gc.delete");
         hub.storage.remove(hub.cx, &layout::pack(name))?;
         done.deleted += 1;
     }
     hub.cx.step("gc.done");
-    Condemned::write(hub, generation, Vec::new())?;
-    sweep_indexes(hub)
+    turn.check(hub)?;
+    Condemned::write(hub, turn.generation(), Vec::new())?;
+    sweep_indexes(hub, |time| now.duration_since(time).unsigned_abs() >= retention.grace)
 }
 
-/// Writes what is alive, and points to it. The generation.
-fn write_index(hub: &Reading<'_>, alive: &Alive) -> Result<u64> {
+/// Writes what is alive, and points to it.
+fn write_index(hub: &Reading<'_>, turn: Turn, alive: &Alive) -> Result<()> {
     let packs: Vec<PackRef> = alive.packs.values().copied().collect();
     let place: BTreeMap<Digest, u32> =
         packs.iter().enumerate().map(|(at, pack)| (pack.name, u32::try_from(at).unwrap_or(u32::MAX))).collect();
@@ -155,24 +191,25 @@ fn write_index(hub: &Reading<'_>, alive: &Alive) -> Result<u64> {
     let (hash, bytes) = HubIndex::encode(&alive.through, &packs, &objects)?;
     hub.cx.step("gc.index");
     hub.storage.put_if_absent(hub.cx, &layout::index(&hash), &bytes)?;
-    let generation = index::read_pointer(hub)?.map_or(1, |pointer| pointer.generation + 1);
-    let pointer = Pointer { schema: index::SCHEMA, generation, index: hash };
+    let pointer = Pointer { schema: index::SCHEMA, generation: turn.generation(), index: hash };
     let mut bytes = serde_json::to_vec(&pointer)
         .map_err(|source| Error::new(ErrorKind::Internal, "INDEX cannot be encoded").because(source))?;
     bytes.push(b'\n');
     hub.cx.step("gc.pointer");
-    hub.storage.replace(hub.cx, &layout::index_pointer(), &bytes)?;
-    Ok(generation)
+    turn.check(hub)?;
+    hub.storage.replace(hub.cx, &layout::index_pointer(), &bytes)
 }
 
-/// Removes indexes that `INDEX` no longer names. A reader that had just read the old pointer reads it again.
-fn sweep_indexes(hub: &Reading<'_>) -> Result<()> {
+/// Removes old indexes that `INDEX` no longer names: a young one may be another collector's, which stalls. A reader that had just read the old pointer reads it again
+/// (`HubIndex::read`).
+fn sweep_indexes(hub: &Reading<'_>, old: impl Fn(Timestamp) -> bool) -> Result<()> {
     let Some(pointer) = index::read_pointer(hub)? else { return Ok(()) };
     let current = pointer.index.to_string();
     for listed in hub.storage.list(hub.cx, Some(&layout::indexes()), MAX_NAMES)? {
         let hash = std::str::from_utf8(&listed.name).ok().filter(|name| *name != current);
-        if let Some(hash) = hash.and_then(|name| name.parse::<Digest>().ok()) {
-            hub.storage.remove(hub.cx, &layout::index(&hash))?;
+        let Some(name) = hash.and_then(|name| name.parse().ok()).map(|hash| layout::index(&hash)) else { continue };
+        if hub.storage.modified(hub.cx, &name)?.is_some_and(&old) {
+            hub.storage.remove(hub.cx, &name)?;
         }
     }
     Ok(())

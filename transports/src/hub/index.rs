@@ -15,6 +15,9 @@ use super::layout;
 use super::reading::Reading;
 
 const MAX_POINTER: usize = 4096;
+/// How often the pointer may be replaced while we follow it.
+const TRIES: usize = 16;
+const LOST: &str = "`INDEX` names an index that is not there: restore it, or remove `INDEX` and run `depsync gc`";
 /// The schema of the pointer and of the condemned list.
 pub(super) const SCHEMA: u32 = 1;
 
@@ -59,9 +62,23 @@ impl HubIndex {
 
     /// Reads the pointer and what it points to, unless that is what `known` is. None where gc has never run.
     pub(super) fn read(hub: &Reading<'_>, known: Option<&Self>) -> Result<Option<Read>> {
-        let Some(pointer) = read_pointer(hub)? else { return Ok(None) };
+        let Some(mut pointer) = read_pointer(hub)? else { return Ok(None) };
+        for _ in 1..TRIES {
+            match Self::read_at(hub, pointer, known) {
+                // A collector may have replaced the pointer, and removed what the old one named, between two calls.
+                Err(error) if error.kind() == ErrorKind::NotFound => match read_pointer(hub)? {
+                    Some(newer) if newer != pointer => pointer = newer,
+                    _ => return Err(error.with_kind(ErrorKind::Damaged).hint(LOST)),
+                },
+                read => return read.map(Some),
+            }
+        }
+        Self::read_at(hub, pointer, known).map(Some)
+    }
+
+    fn read_at(hub: &Reading<'_>, pointer: Pointer, known: Option<&Self>) -> Result<Read> {
         if known.is_some_and(|known| known.hash == pointer.index && known.generation == pointer.generation) {
-            return Ok(Some(Read::Same));
+            return Ok(Read::Same);
         }
         let name = layout::index(&pointer.index);
         let is_it = |bytes: &Vec<u8>| Domain::Index.digest(bytes) == pointer.index;
@@ -81,7 +98,7 @@ impl HubIndex {
         if !sorted || raw.objects.iter().any(|&(_, _, pack)| pack as usize >= raw.packs.len()) {
             return Err(hub.damaged(&name, "its objects are out of order, or name packs that it does not list"));
         }
-        Ok(Some(Read::New(Self { raw, generation: pointer.generation, hash: pointer.index })))
+        Ok(Read::New(Self { raw, generation: pointer.generation, hash: pointer.index }))
     }
 
     /// The last record of `deployment` that the index covers; 0 if none.

@@ -16,6 +16,7 @@ use depsync_engine::name::Revision;
 
 use super::catalog::Catalog;
 use super::chain::Chain;
+use super::condemned::Condemned;
 use super::index::HubIndex;
 use super::reading::Reading;
 
@@ -59,9 +60,12 @@ impl Known {
         catalog: &mut Catalog,
         chain: &mut Chain,
         parent: Option<Revision>,
-        condemned: &HashSet<Digest>,
+        condemned: &Condemned,
     ) -> Result<Self> {
-        let index = catalog.index().cloned();
+        // An index of a turn before the list's was written late, by a collector that had stalled: it may name packs
+        // that are gone.
+        let index = catalog.index().filter(|index| index.generation >= condemned.generation()).cloned();
+        let condemned = condemned.packs();
         let through = index.as_ref().map_or(0, |index| index.through(hub.deployment));
         let mut known = Self { packs: Vec::new(), nearest: Cell::new(0), index, condemned: condemned.clone() };
         let (mut at, mut unread, mut listed) = (parent, UNREAD, 0);

@@ -9,6 +9,7 @@
 //! packs/<2 hex>/<64 hex>                  packs
 //! INDEX, index/<64 hex>                   after gc: the pointer and the multi-pack index
 //! gc/condemned                            what gc will delete
+//! gc/turns/<12 digits>                    which collector came last
 //! tmp/<anything>                          uploads until they are whole
 //! ```
 
@@ -39,6 +40,8 @@ pub enum Place {
     Index(Digest),
     /// The condemned list.
     Condemned,
+    /// A collector's turn.
+    Turn(u64),
     /// Something not finished.
     Temporary(String),
 }
@@ -53,6 +56,7 @@ impl Place {
             ["HEADS"] => Some(Self::Heads),
             ["INDEX"] => Some(Self::IndexPointer),
             ["gc", "condemned"] => Some(Self::Condemned),
+            ["gc", "turns", number] => Some(Self::Turn(record_number(number.as_bytes())?)),
             ["tmp", name] => Some(Self::Temporary((*name).to_owned())),
             ["d", deployment, "HEAD"] => Some(Self::Head(deployment.parse().ok()?)),
             ["d", deployment, "revisions", number] => {
@@ -71,7 +75,7 @@ impl Place {
 
     /// Whether what stands under the name never changes once it is there.
     pub fn is_immutable(&self) -> bool {
-        matches!(self, Self::Format | Self::Record(..) | Self::Pack(_) | Self::Index(_))
+        matches!(self, Self::Format | Self::Record(..) | Self::Pack(_) | Self::Index(_) | Self::Turn(_))
     }
 }
 
@@ -158,6 +162,16 @@ pub fn condemned() -> RelPath {
     path("gc/condemned".into())
 }
 
+/// `gc/turns`.
+pub(crate) fn turns() -> RelPath {
+    path("gc/turns".into())
+}
+
+/// `gc/turns/<12 digits>`.
+pub fn turn(number: u64) -> RelPath {
+    path(format!("gc/turns/{number:012}"))
+}
+
 /// `tmp`.
 pub fn temporary_directory() -> RelPath {
     path("tmp".into())
@@ -186,6 +200,7 @@ mod tests {
             (index_pointer(), Place::IndexPointer),
             (index(&hash), Place::Index(hash)),
             (condemned(), Place::Condemned),
+            (turn(3), Place::Turn(3)),
             (temporary(b"ab-0").expect("name"), Place::Temporary("ab-0".into())),
         ] {
             assert_eq!(Place::of(&name), Some(place), "{name}");

@@ -21,6 +21,7 @@ pub mod layout;
 mod publish;
 mod reading;
 mod report;
+mod turn;
 mod walk;
 
 use std::fmt;

@@ -44,8 +44,10 @@ use super::layout;
 use super::reading::Reading;
 use crate::storage::{Placed, Staged};
 
-/// How often gc may get in the way before we give up.
-const TRIES: usize = 8;
+/// How often what was staged may vanish while gc says nothing new, before we give up.
+const TRIES: u64 = 64;
+/// The longest pause after gc got in the way.
+const PAUSE: u64 = 200;
 /// How long finding out what became of a commit may take once its answer was lost.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -64,7 +66,8 @@ pub(super) fn publish(
         None => renew(hub, memory)?,
     };
     let mut sent = 0;
-    for _ in 0..TRIES {
+    let mut swept = 0;
+    loop {
         let attempt = upload(hub, memory, format, proposal, &condemned, &mut sent)?;
         let (cutting, packs) = match attempt {
             Ok(whole) => whole,
@@ -105,12 +108,19 @@ pub(super) fn publish(
                 memory.condemned = Some(condemned);
                 return Ok(Published::Raced);
             }
-            Placed::Swept => condemned = renew(hub, memory)?,
+            Placed::Swept if swept < TRIES => {
+                swept += 1;
+                hub.cx.sleep(Duration::from_millis((5 * swept).min(PAUSE)))?;
+                condemned = renew(hub, memory)?;
+            }
+            Placed::Swept => {
+                return Err(Error::new(ErrorKind::Locked, "what is uploaded vanishes again and again")
+                    .op("publish")
+                    .at(hub.storage.endpoint())
+                    .hint("is somebody cleaning the hub's `tmp` up without a pause? `depsync gc` with a longer --grace does not"));
+            }
         }
     }
-    Err(Error::new(ErrorKind::Locked, "the hub is being cleaned up again and again")
-        .op("publish")
-        .at(hub.storage.endpoint()))
 }
 
 /// Reads anew what gc says. Beliefs of before are gone.
@@ -162,7 +172,7 @@ fn upload(
     sent: &mut u64,
 ) -> Result<Uploaded> {
     let Memory { catalog, chain, .. } = memory;
-    let known = Known::survey(hub, catalog, chain, proposal.parent, condemned.packs())?;
+    let known = Known::survey(hub, catalog, chain, proposal.parent, condemned)?;
     let mine: Vec<(PackRef, Arc<Listing>)> = memory.mine.clone();
     let used_mine = Cell::new(false);
     let holds = |id: &ObjectId| {
