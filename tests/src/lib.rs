@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod conformance;
 pub mod crash;
 pub mod debian;
+pub mod dice;
 pub mod faults;
 pub mod guarded;
 pub mod mounted;

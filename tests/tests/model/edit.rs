@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use depsync_tests::snapshot::{Item, snapshot};
 
-use crate::dice::Dice;
 use crate::oracle::{Name, PATTERNS, Tree, above, is_directory};
+use depsync_tests::dice::Dice;
 
 /// Who edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

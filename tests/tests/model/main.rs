@@ -9,7 +9,6 @@
 //! `DEPSYNC_TEST_CASES` sets the number of cases, `DEPSYNC_TEST_SEED` repeats one (a failure prints its seed).
 
 mod commands;
-mod dice;
 mod edit;
 mod member;
 mod oracle;

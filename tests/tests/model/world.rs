@@ -18,10 +18,10 @@ use depsync_tests::cluster::Site;
 use depsync_tests::snapshot::Item;
 use depsync_transports::hub::{Collected, Retention};
 
-use crate::dice::Dice;
 use crate::edit::{Editor, unlock};
 use crate::member::{Member, Moment, content, recovered};
 use crate::oracle::{Merge, Name, Plan, Rules, Tree, Wins, above, edit, held, is_directory, passes, visible};
+use depsync_tests::dice::Dice;
 
 /// A published revision.
 pub(crate) struct Revision {

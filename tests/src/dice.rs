@@ -2,14 +2,16 @@
 
 /// A generator (`SplitMix64`): small, seeded with one number, good enough to choose edits.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The generator of `seed`.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn roll(&mut self) -> u64 {
+    /// The next 64 bits.
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,17 +20,17 @@ impl Dice {
     }
 
     /// A number below `bound`, which is not 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.roll() % bound as u64).expect("because it is below a usize")
     }
 
     /// True `percent` times in a hundred.
-    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+    pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
     /// One of `choices`; none of none.
-    pub(crate) fn pick<T: Clone>(&mut self, choices: &[T]) -> Option<T> {
+    pub fn pick<T: Clone>(&mut self, choices: &[T]) -> Option<T> {
         if choices.is_empty() { None } else { Some(choices[self.below(choices.len())].clone()) }
     }
 }
