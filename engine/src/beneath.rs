@@ -69,6 +69,17 @@ impl Root {
         }
     }
 
+    /// Whether there is anything in the directory itself.
+    pub fn holds_something(&self) -> Result<bool> {
+        let failed = |errno| Error::io("list", self.shown.display(), errno);
+        for entry in fs::Dir::read_from(self.directory(None)?).map_err(failed)? {
+            if !matches!(entry.map_err(failed)?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Opens the directory that holds `path`: the handle that its last component is named against.
     pub fn parent(&self, path: &RelPath) -> Result<OwnedFd> {
         self.directory(path.parent().as_ref())

@@ -19,6 +19,9 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::{MAX_NAME, RelPath};
 
+/// How many folders go in one run because of their age. Each run adds one at most, so they do not pile up.
+const EXPIRE: usize = 2;
+
 /// The recovery folder of one run.
 #[derive(Clone, Debug)]
 pub struct Recovery {
@@ -87,7 +90,11 @@ impl Recovery {
         Err(Error::new(ErrorKind::AlreadyExists, "no free name in the recovery area").at(folder.display()))
     }
 
-    /// Removes folders older than `age`, then the oldest until at most `bytes` are left. This run's folder stays.
+    /// Removes folders older than `age`, at most [`EXPIRE`] in one run, then the oldest until at most `bytes` are left.
+    /// This run's folder stays.
+    ///
+    /// Ages are by the clock, and a clock that was set forward makes everything old at once: then a few go with each
+    /// run, and there is time to notice.
     pub fn trim(&self, now: Timestamp, age: Duration, bytes: u64) -> Result<()> {
         let failed = |source| Error::io("trim the recovery area", self.base.display(), source);
         let listing = match std::fs::read_dir(&self.base) {
@@ -106,8 +113,11 @@ impl Recovery {
         let limit =
             Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string();
         let mut total = size(&self.folder) + folders.iter().map(|(_, size, _)| size).sum::<u64>();
+        let mut expired = 0;
         for (name, size, path) in folders {
-            if name.to_string_lossy().as_ref() < limit.as_str() || total > bytes {
+            let old = expired < EXPIRE && name.to_string_lossy().as_ref() < limit.as_str();
+            expired += usize::from(old);
+            if old || total > bytes {
                 std::fs::remove_dir_all(&path).map_err(failed)?;
                 total = total.saturating_sub(size);
             }

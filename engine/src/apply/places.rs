@@ -64,6 +64,9 @@ impl Places {
         let elsewhere = wishes.fallback.join(folder_for(&dir));
         let known = [hidden_beside(&dir).filter(|beside| may_write(beside)), Some(elsewhere.clone())];
         let known = known.into_iter().flatten().find(|state| has_state(state));
+        if let (None, None, Some(beside)) = (wishes.state, &known, hidden_beside(&dir)) {
+            refuse_locked(&beside)?;
+        }
         let state = match (wishes.state, known, &local_sibling) {
             (Some(state), _, _) => {
                 std::path::absolute(state).map_err(|source| Error::io("find", state.display(), source))?
@@ -142,6 +145,21 @@ fn hidden_beside(dir: &Path) -> Option<PathBuf> {
     hidden.push(dir.file_name()?);
     hidden.push(".depsync");
     Some(dir.parent()?.join(hidden))
+}
+
+/// Refuses a hidden sibling that belongs to somebody else: a state may be in it, and beside it a second one must not be
+/// begun.
+fn refuse_locked(beside: &Path) -> Result<()> {
+    let found = match beside.metadata() {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(|source| Error::io("look at", beside.display(), source))?,
+    };
+    if !found.is_dir() || may_write(beside) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::PermissionDenied, "the state is there, but it cannot be written to")
+        .at(beside.display())
+        .hint("run depsync as the user whom it belongs to, make its file system writable, or name another place with --state"))
 }
 
 fn may_write(directory: &Path) -> bool {

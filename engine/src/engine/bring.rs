@@ -1,7 +1,5 @@
 //! Planning an update: what the revision asks of this disk, and whether that looks like an accident.
 
-use itertools::Itertools;
-
 use super::carry::Scene;
 use super::disk::{Disk, Remember};
 use super::tracked::Tracked;
@@ -69,7 +67,12 @@ impl Node {
             return Ok(done);
         }
         let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
-        let tracked = Tracked::new([agreement, wanted]);
+        let earlier = match manner.first_contact {
+            Some(newest) if dir.holds_something()? => self.earlier_roots(cx, newest, target)?,
+            _ => Vec::new(),
+        };
+        let known = earlier.iter().map(|root| Tree::new(&*self.db, *root));
+        let tracked = Tracked::new([agreement, wanted].into_iter().chain(known));
         let interest: &dyn Interest = match manner.policy {
             Policy::HubWins if !manner.prune => &tracked,
             _ => &Everything,
@@ -91,6 +94,8 @@ impl Node {
         let mut plan = plan::plan(trees, manner.policy, &unsettled)?;
         if manner.prune {
             add_untracked(&mut plan, trees)?;
+        } else if !earlier.is_empty() {
+            self.remove_relics(&mut plan, &trees, &earlier)?;
         }
         self.check_disk(position, &disk, &trees, manner, old.entries)?;
         check_parents(&plan.apply, &trees.wanted)?;
@@ -161,9 +166,7 @@ fn add_untracked(plan: &mut Plan, trees: Trees<'_>) -> Result<()> {
             untracked.push(&Application { path: change.path, have: change.after, want: None, keep });
         }
     }
-    let planned = std::mem::take(&mut plan.apply).into_iter();
-    let merged = planned.merge_by(untracked, |left, right| left.path <= right.path);
-    plan.apply = merged.dedup_by(|left, right| left.path == right.path).collect();
+    plan.also_apply(untracked);
     Ok(())
 }
 

@@ -12,6 +12,10 @@ use crate::tree::{Overlay, Tree, empty_root};
 impl Node {
     /// The newest revisions, newest first, at most `limit`.
     pub fn log(&self, cx: &Context, limit: usize) -> Result<Vec<LogEntry>> {
+        self.soundly(|| self.log_once(cx, limit))
+    }
+
+    fn log_once(&self, cx: &Context, limit: usize) -> Result<Vec<LogEntry>> {
         cx.check()?;
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
@@ -36,6 +40,10 @@ impl Node {
 
     /// What changes from `older` to `newer`.
     pub fn diff(&self, cx: &Context, older: DiffSide, newer: DiffSide) -> Result<DiffOutcome> {
+        self.soundly(|| self.diff_once(cx, older, newer))
+    }
+
+    fn diff_once(&self, cx: &Context, older: DiffSide, newer: DiffSide) -> Result<DiffOutcome> {
         cx.check()?;
         let position = self.db.position()?;
         let mut overlay = Overlay::new(&*self.db);

@@ -18,6 +18,7 @@ mod outcome;
 mod publish;
 mod race;
 mod recover;
+mod relics;
 mod report;
 mod resolve;
 mod rollback;
@@ -35,7 +36,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{NodeId, random_bytes};
 use crate::plan::Policy;
-use crate::revdb::{Identity, RevDb};
+use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
 pub use options::{DiffSide, Options, PublishOptions, RecoveryBounds, Role, Side, StatePlace, UpdateOptions};
@@ -69,7 +70,7 @@ impl Node {
         let db = Arc::new(RevDb::open(&places.state)?);
         let transport = connect(Arc::clone(&db) as Arc<dyn Ledger>)?;
         cx.step("state.identity");
-        let identity = identify(&db, &options, &transport.endpoint().to_string())?;
+        let identity = identify(&db, &options, &transport.endpoint().to_string()).map_err(|error| db.advise(error))?;
         Ok(Self { options, places, db, transport, identity: Mutex::new(identity) })
     }
 
@@ -93,6 +94,20 @@ impl Node {
         let before = identity.clone();
         change(&mut identity);
         if *identity == before { Ok(()) } else { self.db.set_identity(&identity) }
+    }
+
+    /// Runs a command, and once more if the cache turned out to be damaged: it is made anew, and nothing is lost with it.
+    fn soundly<T>(&self, run: impl Fn() -> Result<T>) -> Result<T> {
+        match run() {
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                if self.db.mend()? == Mended::Cache {
+                    run()
+                } else {
+                    Err(self.db.advise(error))
+                }
+            }
+            done => done,
+        }
     }
 
     /// Whether this node publishes, as far as that is decided.

@@ -46,6 +46,10 @@ impl Node {
     ///
     /// Refused ([`ErrorKind::Refused`]) when it looks like an accident; then nothing was changed.
     pub fn publish(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
+        self.soundly(|| self.publish_once(cx, options))
+    }
+
+    fn publish_once(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
         cx.check()?;
         if self.options.role == Some(Role::ReadOnly) {
             return Err(Error::new(ErrorKind::Usage, "this node is configured as a worker, which does not publish"));

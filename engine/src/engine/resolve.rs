@@ -20,6 +20,10 @@ use crate::tree::{self, Entry, Overlay, Tree};
 impl Node {
     /// Ends the conflict at `path` and, where a directory is in conflict, those beneath it.
     pub fn resolve(&self, cx: &Context, path: &RelPath, side: Side) -> Result<()> {
+        self.soundly(|| self.resolve_once(cx, path, side))
+    }
+
+    fn resolve_once(&self, cx: &Context, path: &RelPath, side: Side) -> Result<()> {
         cx.check()?;
         let _lock = self.lock(cx)?;
         self.recover(cx)?;

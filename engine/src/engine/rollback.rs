@@ -20,6 +20,10 @@ impl Node {
     /// Publishes the tree of revision `number` as a new revision and applies it here. Local changes that were not
     /// published stay as they are.
     pub fn rollback(&self, cx: &Context, number: u64, message: &str) -> Result<PublishOutcome> {
+        self.soundly(|| self.rollback_once(cx, number, message))
+    }
+
+    fn rollback_once(&self, cx: &Context, number: u64, message: &str) -> Result<PublishOutcome> {
         cx.check()?;
         if !self.writes() || self.options.role == Some(Role::ReadOnly) {
             return Err(Error::new(ErrorKind::Usage, "only a manager rolls the deployment back")
@@ -103,6 +107,7 @@ impl Node {
             prune: false,
             dry_run: false,
             allow_mass_delete: true,
+            first_contact: position.applied.is_none().then_some(target.revision.number),
         };
         let done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         let done = done.into_outcome(begun, target.revision.number);

@@ -21,6 +21,10 @@ type Seen = (Revision, Digest);
 impl Node {
     /// Looks at everything. With the hub out of reach the local facts are given, and the reason.
     pub fn status(&self, cx: &Context) -> Result<StatusOutcome> {
+        self.soundly(|| self.status_once(cx))
+    }
+
+    fn status_once(&self, cx: &Context) -> Result<StatusOutcome> {
         cx.check()?;
         let position = self.db.position()?;
         let identity = self.identity();
@@ -58,7 +62,7 @@ impl Node {
         if self.db.journal()?.is_some() {
             outcome.warnings.push("an update was interrupted; the next command finishes it".to_owned());
         }
-        self.warn_of_clones(&mut outcome);
+        self.warn_of_clones(&mut outcome)?;
         self.look_at_differences(cx, &position, seen, &mut outcome)?;
         Ok(outcome)
     }
@@ -74,15 +78,23 @@ impl Node {
         Ok((hub.head.map(|head| (head.revision, head.root)), nodes))
     }
 
-    fn warn_of_clones(&self, outcome: &mut StatusOutcome) {
+    fn warn_of_clones(&self, outcome: &mut StatusOutcome) -> Result<()> {
         let identity = self.identity();
-        let own = outcome.nodes.iter().find(|report| report.node == identity.node);
-        if own.is_some_and(|report| report.nonce != identity.nonce) {
+        let Some(own) = outcome.nodes.iter().find(|report| report.node == identity.node) else { return Ok(()) };
+        let written = self.db.last_report()?;
+        if own.nonce != identity.nonce {
             outcome.warnings.push(format!(
                 "another state directory reports as node `{}`: give one of the two another --node",
                 identity.node
             ));
+        } else if outcome.hub_error.is_none() && written.is_some_and(|written| written != *own) {
+            outcome.warnings.push(format!(
+                "the hub's report of node `{}` was not written from this state: another node works with a copy of it \
+                 (give that one a --state and a --node of its own), or this one was put back from an older copy",
+                identity.node
+            ));
         }
+        Ok(())
     }
 
     fn look_at_differences(

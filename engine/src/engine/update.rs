@@ -29,6 +29,8 @@ pub(super) struct Manner {
     pub(super) prune: bool,
     pub(super) dry_run: bool,
     pub(super) allow_mass_delete: bool,
+    /// The hub's newest revision, where it is met for the first time.
+    pub(super) first_contact: Option<u64>,
 }
 
 /// What an update has found and done so far.
@@ -52,6 +54,10 @@ impl Node {
     /// Refused ([`ErrorKind::Refused`]) when it looks like an accident; then nothing was changed. Conflicts and paths
     /// that could not be replaced are part of the outcome.
     pub fn update(&self, cx: &Context, options: &UpdateOptions) -> Result<UpdateOutcome> {
+        self.soundly(|| self.update_once(cx, options))
+    }
+
+    fn update_once(&self, cx: &Context, options: &UpdateOptions) -> Result<UpdateOutcome> {
         cx.check()?;
         let begun = Instant::now();
         let _lock = self.lock(cx)?;
@@ -96,6 +102,7 @@ impl Node {
             prune: options.prune,
             dry_run: options.dry_run,
             allow_mass_delete: options.allow_mass_delete || accepted,
+            first_contact: hub.head.as_ref().filter(|_| first_contact).map(|head| head.revision.number),
         };
         let mut done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         kept_aside.append(&mut done.kept);

@@ -17,6 +17,10 @@ impl Node {
     /// Reads everything that is tracked. With `repair`, what differs is fetched and put back; what was there is kept
     /// aside, also on a manager.
     pub fn verify(&self, cx: &Context, repair: bool) -> Result<VerifyOutcome> {
+        self.soundly(|| self.verify_once(cx, repair))
+    }
+
+    fn verify_once(&self, cx: &Context, repair: bool) -> Result<VerifyOutcome> {
         cx.check()?;
         let begun = Instant::now();
         let _lock = self.lock(cx)?;
@@ -40,8 +44,14 @@ impl Node {
             }
             let before = position.clone();
             self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
-            let manner =
-                Manner { policy: Policy::HubWins, full: true, prune: false, dry_run: false, allow_mass_delete: true };
+            let manner = Manner {
+                policy: Policy::HubWins,
+                full: true,
+                prune: false,
+                dry_run: false,
+                allow_mass_delete: true,
+                first_contact: None,
+            };
             repaired = self.bring_whole_to(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }
         let found = self.compare(cx, &mut position, !repair)?;

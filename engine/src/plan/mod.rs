@@ -181,6 +181,13 @@ impl Gone {
 }
 
 impl Plan {
+    /// Adds to what is to be changed on this disk, in path order. A path that is in the plan stays as planned.
+    pub fn also_apply(&mut self, more: impl IntoIterator<Item = Application>) {
+        let planned = std::mem::take(&mut self.apply).into_iter();
+        let merged = planned.merge_by(more, |left, right| left.path <= right.path);
+        self.apply = merged.dedup_by(|left, right| left.path == right.path).collect();
+    }
+
     fn settle(&mut self, sides: Sides, policy: Policy, clashed: bool) {
         match (policy, sides) {
             (_, Sides::Both(mine, theirs)) if mine.after == theirs.after => self.agree.push(&(mine.path, mine.after)),

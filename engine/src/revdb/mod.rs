@@ -18,6 +18,7 @@ mod cache;
 mod history;
 mod journal;
 mod ledger;
+mod mend;
 mod pages;
 mod position;
 mod recipes;
@@ -35,6 +36,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use cache::Block;
 pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
+pub use mend::Mended;
 pub(crate) use pages::CacheSink;
 pub use position::{Identity, Position, Proposed};
 pub use settle::Settlement;
@@ -48,6 +50,8 @@ pub struct RevDb {
 
 /// The file that cannot be made again.
 const STATE: &str = "state.db";
+/// The file that can.
+const CACHE: &str = "cache.db";
 
 /// File systems whose locks SQLite must not rely on: NFS, SMB, CIFS, SMB2, FUSE (sshfs), AFS, Ceph, 9p.
 const NETWORK: [u64; 8] =
@@ -57,21 +61,9 @@ impl RevDb {
     /// Opens the database in `directory`, making it if there is none.
     pub fn open(directory: &Path) -> Result<Self> {
         refuse_network(directory)?;
-        let state = open_file(&directory.join(STATE), &schema::STATE, "FULL").map_err(|error| {
-            error.hint(
-                "move the state directory aside and run `depsync update`: it adopts the files that are equal \
-                     and keeps the others aside",
-            )
-        })?;
-        let path = directory.join("cache.db");
-        let cache = match open_file(&path, &schema::CACHE, "OFF") {
-            Err(error) if error.kind() == ErrorKind::Damaged => {
-                tracing::warn!(path = %path.display(), %error, "the cache is damaged and made anew");
-                remove_database(&path)?;
-                open_file(&path, &schema::CACHE, "OFF")?
-            }
-            opened => opened?,
-        };
+        let opened = open_file(&directory.join(STATE), &schema::STATE, "FULL");
+        let state = opened.map_err(|error| mend::advise(error, directory))?;
+        let cache = mend::open_cache(&directory.join(CACHE))?;
         Ok(Self { state: Mutex::new(state), cache: Mutex::new(cache), shown: directory.to_owned() })
     }
 
@@ -148,13 +140,22 @@ fn sql_error(op: &str, place: &Path, source: rusqlite::Error) -> Error {
         // Where the shared memory beside the log, or a file's very first page, finds no room, SQLite speaks of a failed
         // input or output, or of a file that cannot be opened.
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if is_full(place) => ErrorKind::NoSpace,
+        Some(ErrorCode::CannotOpen) if is_forbidden(place) => ErrorKind::PermissionDenied,
         _ => ErrorKind::Io,
     };
     let error = Error::new(kind, "").op(op).at(place.display()).because(source);
     match kind {
+        ErrorKind::PermissionDenied => error.hint(mend::FORBIDDEN),
         ErrorKind::NoSpace => error.hint("make room on the file system of the state directory and run it again"),
         _ => error,
     }
+}
+
+/// Whether this user may not open `place`, or make it.
+fn is_forbidden(place: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    let asked = if place.exists() { place } else { place.parent().unwrap_or(place) };
+    access(asked, Access::READ_OK | Access::WRITE_OK) == Err(rustix::io::Errno::ACCESS)
 }
 
 /// Whether the file system of `place` has no block or no file left for us.
