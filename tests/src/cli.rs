@@ -4,7 +4,7 @@
 //! compared with a file under `tests/golden/`. `DEPSYNC_BLESS=1` writes the files anew; the diff is then for a person
 //! to read.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -22,6 +22,8 @@ pub fn program() -> PathBuf {
 #[derive(Debug)]
 pub struct Bench {
     top: tempfile::TempDir,
+    through: Vec<OsString>,
+    set: Vec<(OsString, OsString)>,
 }
 
 impl Default for Bench {
@@ -35,7 +37,18 @@ impl Bench {
     pub fn new() -> Self {
         let top = tempfile::Builder::new().prefix("depsync-cli-").tempdir().expect("a temporary directory");
         std::fs::write(top.path().join("depsync.toml"), b"").expect("a file");
-        Self { top }
+        Self { top, through: Vec::new(), set: Vec::new() }
+    }
+
+    /// From now on the program is run through another one, which is given the program and its arguments as its last
+    /// ones; through none if there are no `words`.
+    pub fn through(&mut self, words: &[&str]) {
+        self.through = words.iter().map(Into::into).collect();
+    }
+
+    /// From now on the program finds these variables, and no others of the test's.
+    pub fn set(&mut self, variables: &[(&str, &str)]) {
+        self.set = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
     }
 
     /// The path of `name` in the directory.
@@ -52,9 +65,12 @@ impl Bench {
 
     /// The program, to be run with `args` in the directory.
     pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(program());
-        command.args(args).current_dir(self.top.path()).stdin(Stdio::null());
+        let mut words: Vec<OsString> = self.through.clone();
+        words.push(program().into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(args).current_dir(self.top.path()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.path("home")).env("USER", "tester").env("COLUMNS", "100");
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").envs(self.set.iter().cloned());
         command
     }
 
