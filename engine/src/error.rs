@@ -174,6 +174,11 @@ impl Error {
         self.0.place.as_deref()
     }
 
+    /// The number that the operating system gave the failure, if it was its failure.
+    pub fn os_error(&self) -> Option<i32> {
+        self.0.source.as_ref()?.downcast_ref::<io::Error>()?.raw_os_error()
+    }
+
     /// What to do next, if the engine knows.
     pub fn advice(&self) -> Option<&str> {
         self.0.hint.as_deref()
@@ -239,6 +244,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NoSpace);
         assert_eq!(error.to_string(), "cannot open: /srv/x: No space left on device (os error 28)");
         assert_eq!(error.advice(), Some("free some space"));
+        assert_eq!(error.os_error(), Some(28));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! - [`Storage::commit`] is the one compare-and-swap: of two callers exactly one is told [`Placed::Created`], and once
 //!   the staged file was removed by anybody, it can never win again ([`Placed::Swept`]). Collecting garbage relies on it;
 //! - a read claims no more memory than its limit, whatever the place holds;
-//! - a name that is known to exist is read with [`Storage::get`]; one that may not exist *yet* only with
-//!   [`Storage::find`], because network file systems remember that a name was missing (27 s have been seen);
+//! - what is read is what the place holds now: network file systems remember for up to a minute that a name was missing,
+//!   and which file it was before somebody else replaced it;
 //! - a call that finds its context cancelled does nothing.
 
 use std::fmt;

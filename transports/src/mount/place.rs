@@ -2,6 +2,12 @@
 //!
 //! The root is opened anew by every call. A handle that was kept would go on looking into a directory that has been
 //! unmounted since, or keep it from being unmounted; and what stands at the path now is what counts.
+//!
+//! An NFS client believes what it has seen of a directory for up to a minute: that a name is missing, and also which
+//! file a name is. A name that another client has replaced by rename is opened as the file that it was, by its handle:
+//! old bytes, or `ESTALE`. Opening the directory makes the client ask the server whether it has changed, and if so,
+//! forget. So whoever looks at a name opens the directories above it first, top down ([`Place::look`]); only what never
+//! changes once it is there is read without ([`Place::get_range`]), and looked at again if that fails.
 
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,8 +28,8 @@ use super::network;
 use crate::hub::layout;
 use crate::storage::{Listed, Placed, Probe, Staged};
 
-/// How often a read is tried again when the file was replaced under it on a network mount.
-const STALE: usize = 3;
+/// How often a read is tried when the file is replaced under it, again and again, on a network mount.
+const STALE: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Place {
@@ -105,47 +111,39 @@ impl Place {
         }
     }
 
-    pub(super) fn get(&self, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
-        let mut tries = 0;
-        loop {
-            let read = self.root().and_then(|root| read(&root, name, limit));
-            tries += 1;
-            match read {
-                Err(error) if error.kind() == ErrorKind::Unreachable && tries < STALE => {}
-                read => return read,
-            }
-        }
-    }
-
-    pub(super) fn find(&self, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
+    /// The root, with every directory above `name` seen as it is on the server now. Those that are missing are left out.
+    fn look(&self, name: Option<&RelPath>) -> Result<Root> {
         let root = self.root()?;
-        // Opening a directory makes an NFS client ask the server what is in it; top down, because the directory may
-        // be as new as the file.
-        let mut above: Vec<RelPath> = name.ancestors().collect();
+        // Top down, because a directory may be as new as the file.
+        let mut above: Vec<RelPath> = name.into_iter().flat_map(RelPath::ancestors).collect();
         above.reverse();
         for directory in &above {
             if absent(root.directory(Some(directory)))?.is_none() {
-                return Ok(None);
+                break;
             }
         }
-        absent(read(&root, name, limit))
+        Ok(root)
+    }
+
+    pub(super) fn get(&self, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
+        unreplaced(|| read(&self.look(Some(name))?, name, limit))
+    }
+
+    pub(super) fn find(&self, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
+        absent(self.get(name, limit))
     }
 
     pub(super) fn get_range(&self, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let root = self.root()?;
-        let file = root.read(name)?;
-        let size = file.metadata().map_err(|source| Error::io("look at", root.display(name), source))?.len();
-        if offset.checked_add(length as u64).is_none_or(|end| end > size) {
-            return Err(Error::damaged(root.display(name), format!("it ends after {size} bytes")));
+        match read_range(&self.root()?, name, offset, length) {
+            Err(error) if error.kind() == ErrorKind::NotFound || stale(&error) => {
+                unreplaced(|| read_range(&self.look(Some(name))?, name, offset, length))
+            }
+            read => read,
         }
-        let mut bytes = vec![0; length];
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, offset)
-            .map_err(|source| Error::io("read", root.display(name), source))?;
-        Ok(bytes)
     }
 
     pub(super) fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
-        let root = self.root()?;
+        let root = self.look(Some(name))?;
         // Another length under a name that says what is in it: something was cut off there, and is healed.
         if root.stamp(name)?.is_some_and(|there| there.size == bytes.len() as u64) {
             return Ok(Created::Existed);
@@ -222,7 +220,7 @@ impl Place {
     }
 
     pub(super) fn list(&self, path: Option<&RelPath>, limit: usize) -> Result<Vec<Listed>> {
-        let root = self.root()?;
+        let root = self.look(path)?;
         let Some(handle) = absent(root.directory(path))? else { return Ok(Vec::new()) };
         let shown = || path.map_or_else(|| root.shown().display().to_string(), |path| root.display(path));
         let failed = |errno: Errno| Error::io("list", shown(), errno);
@@ -249,7 +247,7 @@ impl Place {
     }
 
     pub(super) fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
-        let root = self.root()?;
+        let root = self.look(Some(name))?;
         let Some(directory) = absent(root.parent(name))? else { return Ok(()) };
         cx.step("mount.remove");
         match fs::unlinkat(&directory, name.name(), AtFlags::empty()) {
@@ -259,7 +257,7 @@ impl Place {
     }
 
     pub(super) fn modified(&self, name: &RelPath) -> Result<Option<Timestamp>> {
-        Ok(self.root()?.stamp(name)?.map(|stamp| time(&stamp)))
+        Ok(self.look(Some(name))?.stamp(name)?.map(|stamp| time(&stamp)))
     }
 
     pub(super) fn probe(&self, cx: &Context) -> Result<Probe> {
@@ -313,6 +311,22 @@ fn unswept<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
     work()
 }
 
+/// Reads something again where the file was replaced between two calls on it.
+fn unreplaced<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..STALE {
+        match work() {
+            Err(error) if stale(&error) => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
+/// Whether the file that the client knew under a name is gone from the server.
+fn stale(error: &Error) -> bool {
+    error.os_error() == Some(Errno::STALE.raw_os_error())
+}
+
 fn time(stamp: &Stamp) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(stamp.mtime)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
@@ -334,6 +348,18 @@ fn read(root: &Root, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(|source| Error::io("read", root.display(name), source))?;
     if bytes.len() > limit { Err(too_long()) } else { Ok(bytes) }
+}
+
+fn read_range(root: &Root, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
+    let file = root.read(name)?;
+    let size = file.metadata().map_err(|source| Error::io("look at", root.display(name), source))?.len();
+    if offset.checked_add(length as u64).is_none_or(|end| end > size) {
+        return Err(Error::damaged(root.display(name), format!("it ends after {size} bytes")));
+    }
+    let mut bytes = vec![0; length];
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, offset)
+        .map_err(|source| Error::io("read", root.display(name), source))?;
+    Ok(bytes)
 }
 
 /// Names all of the path of a failed write, and what helps against a full disk.
