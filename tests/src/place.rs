@@ -1,7 +1,8 @@
 //! Places to make a hub in, each with any number of clients and a way to tamper with what is there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use depsync_engine::name::DeploymentName;
@@ -24,6 +25,25 @@ pub type Faults = Faulty<Arc<dyn Storage>>;
 
 enum Kind {
     Memory(MemoryStorage),
+    Mount(tempfile::TempDir),
+    Shared(Shared),
+}
+
+/// A directory that several mounts show.
+struct Shared {
+    /// The directory above it, as each mount shows it.
+    mounts: Vec<PathBuf>,
+    /// The same where peeking and tampering happens.
+    behind: PathBuf,
+    name: String,
+    /// Counts clients: each gets the next mount.
+    next: AtomicUsize,
+}
+
+impl Shared {
+    fn at(&self, number: usize) -> PathBuf {
+        self.mounts[number % self.mounts.len()].join(&self.name)
+    }
     Mount(Arc<tempfile::TempDir>),
 }
 
@@ -65,11 +85,23 @@ impl Place {
         Self { kind, wrapper: self.wrapper }
     }
 
+    /// In a new directory of a share that is mounted several times: clients take the mounts in turn, so that two of
+    /// them are on different ones. `behind` shows the same share: what is there is peeked at and tampered with there.
+    pub fn shared(mounts: &[PathBuf], behind: &Path, wrapper: Wrapper) -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("place-{}", MADE.fetch_add(1, Ordering::SeqCst));
+        let (mounts, behind) = (mounts.to_vec(), behind.to_owned());
+        let shared = Shared { mounts, behind, name, next: AtomicUsize::new(0) };
+        std::fs::create_dir(shared.at(0)).expect("a directory on the share");
+        Self { kind: Kind::Shared(shared), wrapper }
+    }
+
     /// Another place of the same kind.
     pub fn another(&self) -> Self {
-        match self.kind {
+        match &self.kind {
             Kind::Memory(_) => Self::memory(self.wrapper),
             Kind::Mount(_) => Self::mount(self.wrapper),
+            Kind::Shared(shared) => Self::shared(&shared.mounts, &shared.behind, self.wrapper),
         }
     }
 
@@ -78,6 +110,10 @@ impl Place {
         let bare: Arc<dyn Storage> = match &self.kind {
             Kind::Memory(storage) => Arc::new(storage.clone()),
             Kind::Mount(directory) => Arc::new(MountStorage::new(directory.path(), false).expect("storage")),
+            Kind::Shared(shared) => {
+                let mount = shared.at(shared.next.fetch_add(1, Ordering::SeqCst));
+                Arc::new(MountStorage::new(mount, true).expect("storage"))
+            }
         };
         match self.wrapper {
             Wrapper::Bare => bare,
@@ -107,6 +143,7 @@ impl Place {
         match &self.kind {
             Kind::Memory(_) => None,
             Kind::Mount(directory) => Some(directory.path().join(name.as_path())),
+            Kind::Shared(shared) => Some(shared.behind.join(&shared.name).join(name.as_path())),
         }
     }
 
@@ -114,7 +151,7 @@ impl Place {
     pub fn peek(&self, name: &RelPath) -> Option<Vec<u8>> {
         match &self.kind {
             Kind::Memory(storage) => storage.peek(name),
-            Kind::Mount(_) => std::fs::read(self.path(name)?).ok(),
+            Kind::Mount(_) | Kind::Shared(_) => std::fs::read(self.path(name)?).ok(),
         }
     }
 

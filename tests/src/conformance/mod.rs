@@ -51,11 +51,14 @@ pub(crate) fn kind<T>(result: depsync_engine::error::Result<T>) -> ErrorKind {
     result.err().expect("an error").kind()
 }
 
-/// Makes a `#[test]` of every behaviour, for the place that the expression makes.
+/// A behaviour: its name and what checks it.
+pub type Behaviour = (&'static str, fn(&Place));
+
+/// Hands the names of all behaviours to a macro, behind what it is given besides.
 #[macro_export]
-macro_rules! behaviours {
-    ($place:expr) => {
-        $crate::behaviours! { @ $place;
+macro_rules! every_behaviour {
+    ($macro:ident $($given:tt)*) => {
+        $macro! { $($given)*
             an_empty_place_is_not_a_hub
             a_place_with_something_else_in_it_is_not_made_a_hub
             creating_makes_one_hub_and_opening_finds_it
@@ -100,6 +103,25 @@ macro_rules! behaviours {
             a_deployment_that_begins_after_gc_is_whole
             an_index_that_is_replaced_is_read_again
         }
+    };
+}
+
+macro_rules! listed {
+    ($($behaviour:ident)*) => {
+        /// Every behaviour, for those who cannot make a `#[test]` of each.
+        pub const BEHAVIOURS: &[Behaviour] = &[$((stringify!($behaviour), $behaviour)),*];
+    };
+}
+
+every_behaviour! { listed }
+
+/// Makes a `#[test]` of every behaviour, for the place that the expression makes.
+#[macro_export]
+macro_rules! behaviours {
+    ($place:expr) => {
+        use $crate::every_behaviour;
+        use $crate::behaviours as make_tests;
+        every_behaviour! { make_tests @ $place; }
     };
     (@ $place:expr; $($behaviour:ident)*) => {
         $(

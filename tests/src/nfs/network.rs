@@ -1,0 +1,79 @@
+//! Namespaces and cables: `ip` of the package iproute2.
+
+use std::fs::File;
+use std::process::Command;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// A client's network: its namespace and the cable to the server.
+#[derive(Debug)]
+pub struct Cable {
+    number: u8,
+}
+
+impl Cable {
+    /// Lays cable `number`.
+    pub fn lay(number: u8) -> Self {
+        let cable = Self { number };
+        let (near, far, space) = (cable.near(), cable.far(), cable.space());
+        ip(&["link", "set", "lo", "up"]);
+        ip(&["netns", "add", &space]);
+        ip(&["link", "add", &near, "type", "veth", "peer", "name", &far, "netns", &space]);
+        ip(&["addr", "add", &format!("{}/24", cable.server()), "dev", &near]);
+        ip(&["link", "set", &near, "up"]);
+        ip(&["-n", &space, "link", "set", "lo", "up"]);
+        ip(&["-n", &space, "addr", "add", &format!("{}/24", cable.client()), "dev", &far]);
+        ip(&["-n", &space, "link", "set", &far, "up"]);
+        cable
+    }
+
+    /// Pulls the cable.
+    pub fn pull(&self) {
+        ip(&["link", "set", &self.near(), "down"]);
+    }
+
+    /// Plugs it in again.
+    pub fn plug(&self) {
+        ip(&["link", "set", &self.near(), "up"]);
+    }
+
+    /// The server's address on this cable.
+    pub fn server(&self) -> String {
+        format!("10.77.{}.1", self.number)
+    }
+
+    /// The client's.
+    pub fn client(&self) -> String {
+        format!("10.77.{}.2", self.number)
+    }
+
+    /// Does something on a thread that is in the client's network.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let space = File::open(format!("/run/netns/{}", self.space())).expect("the namespace");
+        std::thread::scope(|scope| {
+            let there = scope.spawn(|| {
+                move_into_link_name_space(std::os::fd::AsFd::as_fd(&space), Some(LinkNameSpaceType::Network))
+                    .expect("setns");
+                work()
+            });
+            there.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn space(&self) -> String {
+        format!("client{}", self.number)
+    }
+
+    fn near(&self) -> String {
+        format!("near{}", self.number)
+    }
+
+    fn far(&self) -> String {
+        format!("far{}", self.number)
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let done = Command::new("ip").args(arguments).output().expect("`ip` (package iproute2) is there");
+    assert!(done.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr));
+}
