@@ -4,6 +4,7 @@
 //! - A name that may be new is looked for after opening the directories above it ([`Storage::find`]).
 //! - Nothing is ever locked with `flock`; a hard link is the exclusive creation.
 //! - Every call runs under a watchdog, so that a dead server cannot hold the caller beyond its deadline.
+//! - What a mount says whose server does not answer (a soft one gives up, with `EIO`) is *unreachable*, not a broken disk.
 
 mod network;
 mod place;
@@ -50,7 +51,7 @@ impl MountStorage {
     ) -> Result<T> {
         let place = Arc::clone(&self.place);
         let inner = cx.clone();
-        self.dog.run(cx, move || call(&place, &inner))
+        self.dog.run(cx, move || call(&place, &inner).map_err(|error| network::judge(&place.path, error)))
     }
 }
 

@@ -84,10 +84,17 @@ impl Heritage {
 
 impl Place {
     fn root(&self) -> Result<Root> {
-        let root = Root::open(&self.path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error.hint("is the hub mounted, and is the path right?"),
-            _ => error,
-        })?;
+        let root = match Root::open(&self.path) {
+            // It may be a directory of a share that was looked for before it was made.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut above: Vec<&Path> = self.path.ancestors().skip(1).collect();
+                above.reverse();
+                // A directory that may be passed through but not read tells nothing; the last one decides.
+                above.into_iter().for_each(|above| drop(Root::open(above)));
+                Root::open(&self.path).map_err(|error| error.hint("is the hub mounted, and is the path right?"))?
+            }
+            opened => opened?,
+        };
         if self.network {
             network::insist(&root)?;
         }
@@ -130,7 +137,11 @@ impl Place {
     }
 
     pub(super) fn find(&self, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
-        absent(self.get(name, limit))
+        // A root that is missing stays an error.
+        unreplaced(|| {
+            let root = self.look(Some(name))?;
+            absent(read(&root, name, limit))
+        })
     }
 
     pub(super) fn get_range(&self, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
