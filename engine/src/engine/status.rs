@@ -1,5 +1,7 @@
 //! `status`: what is here, what the hub has, who has reported what. Changes nothing.
 
+use std::time::Instant;
+
 use super::disk::{Disk, Remember};
 use super::tracked::Tracked;
 use super::update::conflicts;
@@ -14,6 +16,14 @@ use crate::revdb::Position;
 use crate::scan::{Everything, Interest};
 use crate::transport::{Look, NodeReport, OpenMode};
 use crate::tree::Tree;
+
+/// The same context with half the time: a hub that does not answer leaves the rest for what is known here.
+fn half(cx: &Context) -> Context {
+    match cx.time_left() {
+        Some(left) => cx.clone().with_deadline(Instant::now() + left / 2),
+        None => cx.clone(),
+    }
+}
 
 /// A revision and its root.
 type Seen = (Revision, Digest);
@@ -48,7 +58,7 @@ impl Node {
             warnings: Vec::new(),
         };
         let mut seen = position.seen;
-        match self.ask_hub(cx, &position) {
+        match self.ask_hub(&half(cx), &position) {
             Ok((head, nodes)) => {
                 outcome.head = head.map(|(revision, _)| revision.number);
                 outcome.nodes = nodes;
