@@ -20,7 +20,7 @@ pub struct Job {
 }
 
 /// Variables that are handed through.
-const KEPT: [&str; 4] = ["RUST_BACKTRACE", "PROPTEST_RNG_SEED", "PROPTEST_CASES", "DEPSYNC_TESTS_LONG"];
+const KEPT: [&str; 4] = ["RUST_BACKTRACE", "PROPTEST_RNG_SEED", "PROPTEST_CASES", "DEPSYNC_TESTS_REVISIONS"];
 
 impl Job {
     /// The test `name` of this test binary.

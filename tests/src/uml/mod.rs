@@ -36,7 +36,7 @@ mod scenarios;
 pub use disk::{Disk, mount};
 pub use job::Job;
 pub use machine::{End, Machine, Report};
-pub use scenarios::Scenarios;
+pub use scenarios::{Scenarios, say};
 
 use std::path::PathBuf;
 

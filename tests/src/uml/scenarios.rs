@@ -30,3 +30,8 @@ impl Scenarios {
         assert!(self.failed.is_empty(), "{} of {} failed: {}", self.failed.len(), self.run, self.failed.join(", "));
     }
 }
+
+/// A figure for those who read what went through.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "       {line}");
+}
