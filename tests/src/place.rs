@@ -25,11 +25,12 @@ pub type Faults = Faulty<Arc<dyn Storage>>;
 
 enum Kind {
     Memory(MemoryStorage),
-    Mount(tempfile::TempDir),
+    Mount(Arc<tempfile::TempDir>),
     Shared(Shared),
 }
 
 /// A directory that several mounts show.
+#[derive(Clone)]
 struct Shared {
     /// The directory above it, as each mount shows it.
     mounts: Vec<PathBuf>,
@@ -37,14 +38,13 @@ struct Shared {
     behind: PathBuf,
     name: String,
     /// Counts clients: each gets the next mount.
-    next: AtomicUsize,
+    next: Arc<AtomicUsize>,
 }
 
 impl Shared {
     fn at(&self, number: usize) -> PathBuf {
         self.mounts[number % self.mounts.len()].join(&self.name)
     }
-    Mount(Arc<tempfile::TempDir>),
 }
 
 /// How clients reach the place.
@@ -81,6 +81,7 @@ impl Place {
         let kind = match &self.kind {
             Kind::Memory(storage) => Kind::Memory(storage.clone()),
             Kind::Mount(directory) => Kind::Mount(Arc::clone(directory)),
+            Kind::Shared(shared) => Kind::Shared(shared.clone()),
         };
         Self { kind, wrapper: self.wrapper }
     }
@@ -91,7 +92,7 @@ impl Place {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let name = format!("place-{}", MADE.fetch_add(1, Ordering::SeqCst));
         let (mounts, behind) = (mounts.to_vec(), behind.to_owned());
-        let shared = Shared { mounts, behind, name, next: AtomicUsize::new(0) };
+        let shared = Shared { mounts, behind, name, next: Arc::default() };
         std::fs::create_dir(shared.at(0)).expect("a directory on the share");
         Self { kind: Kind::Shared(shared), wrapper }
     }
@@ -159,7 +160,7 @@ impl Place {
     pub fn age(&self, name: &RelPath, span: Duration) {
         match (&self.kind, self.path(name)) {
             (Kind::Memory(storage), _) => storage.age(name, span),
-            (Kind::Mount(_), path) => {
+            (Kind::Mount(_) | Kind::Shared(_), path) => {
                 let file = std::fs::File::open(path.expect("a mount has paths")).expect("open");
                 let time = file.metadata().and_then(|found| found.modified()).expect("a time");
                 file.set_modified(time - span).expect("a time");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{CACHE, RevDb, STATE, open_file, remove_database, schema};
+use super::{CACHE, CACHE_PAGE, RevDb, STATE, open_file, remove_database, schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What was found, and done.
@@ -48,7 +48,7 @@ impl RevDb {
 
 /// Opens the cache; a damaged one is made anew.
 pub(super) fn open_cache(path: &Path) -> Result<Connection> {
-    match open_file(path, &schema::CACHE, "OFF") {
+    match open_file(path, &schema::CACHE, "OFF", Some(CACHE_PAGE)) {
         Err(error) if error.kind() == ErrorKind::Damaged => {
             tracing::warn!(path = %path.display(), %error, "the cache is damaged and made anew");
             renew(path)
@@ -59,7 +59,7 @@ pub(super) fn open_cache(path: &Path) -> Result<Connection> {
 
 fn renew(path: &Path) -> Result<Connection> {
     remove_database(path)?;
-    open_file(path, &schema::CACHE, "OFF")
+    open_file(path, &schema::CACHE, "OFF", Some(CACHE_PAGE))
 }
 
 fn is_sound(connection: &Connection) -> bool {

@@ -48,6 +48,10 @@ pub struct RevDb {
     shown: PathBuf,
 }
 
+/// Bytes of a page of `cache.db`, in a new one: the blocks of the stat cache, all read by each scan, have some
+/// kilobytes, and what does not fit into one page costs a read for each further one.
+const CACHE_PAGE: u32 = 16 << 10;
+
 /// The file that cannot be made again.
 const STATE: &str = "state.db";
 /// The file that can.
@@ -61,7 +65,7 @@ impl RevDb {
     /// Opens the database in `directory`, making it if there is none.
     pub fn open(directory: &Path) -> Result<Self> {
         refuse_network(directory)?;
-        let opened = open_file(&directory.join(STATE), &schema::STATE, "FULL");
+        let opened = open_file(&directory.join(STATE), &schema::STATE, "FULL", None);
         let state = opened.map_err(|error| mend::advise(error, directory))?;
         let cache = mend::open_cache(&directory.join(CACHE))?;
         Ok(Self { state: Mutex::new(state), cache: Mutex::new(cache), shown: directory.to_owned() })
@@ -103,11 +107,15 @@ pub fn on_network_file_system(directory: &Path) -> Result<bool> {
     Ok(NETWORK.contains(&magic))
 }
 
-fn open_file(path: &Path, migrations: &[&str], synchronous: &str) -> Result<Connection> {
+/// Opens the database; a new one gets pages of this size.
+fn open_file(path: &Path, migrations: &[&str], synchronous: &str, page: Option<u32>) -> Result<Connection> {
     let failed = |source| sql_error("open the database", path, source);
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(30)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
+    if let Some(page) = page {
+        connection.pragma_update(None, "page_size", page).map_err(failed)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
     schema::migrate(&mut connection, migrations, path)?;

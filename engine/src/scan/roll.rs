@@ -80,7 +80,7 @@ impl Roll {
 
     #[inline]
     fn find(&mut self, cache: &Cache, name: &[u8]) -> Option<Spot> {
-        if let Some(spot) = self.last.and_then(|last| self.neighbour(cache, last))
+        if let Some(spot) = self.guess(cache)
             && cache.name(spot) == name
         {
             self.last = Some(spot);
@@ -93,24 +93,26 @@ impl Roll {
     fn search(&mut self, cache: &Cache, name: &[u8]) -> Option<Spot> {
         self.searches = self.searches.checked_sub(1)?;
         let spot = cache.lower_bound(&self.blocks, name).filter(|&spot| cache.name(spot) == name)?;
-        self.backwards = self.last.is_none_or(|last| spot < last);
+        self.backwards = self.last.map_or(self.backwards, |last| spot < last);
         self.last = Some(spot);
         Some(spot)
     }
 
+    /// What would be listed next. The first guess follows the directory before.
     #[inline]
-    fn neighbour(&self, cache: &Cache, spot: Spot) -> Option<Spot> {
-        let Spot { block, index } = spot;
-        if self.backwards {
-            match index.checked_sub(1) {
-                Some(index) => Some(Spot { block, index }),
-                None if block > self.blocks.start => Some(Spot { block: block - 1, index: cache.count(block - 1) - 1 }),
-                None => None,
+    fn guess(&self, cache: &Cache) -> Option<Spot> {
+        let last_of = |block: usize| Spot { block, index: cache.count(block) - 1 };
+        let Range { start, end } = self.blocks;
+        match (self.last, self.backwards) {
+            (None, _) if self.len == 0 => None,
+            (None, true) => Some(last_of(end - 1)),
+            (None, false) => Some(Spot { block: start, index: 0 }),
+            (Some(Spot { block, index }), true) if index > 0 => Some(Spot { block, index: index - 1 }),
+            (Some(Spot { block, .. }), true) => (block > start).then(|| last_of(block - 1)),
+            (Some(Spot { block, index }), false) if index + 1 < cache.count(block) => {
+                Some(Spot { block, index: index + 1 })
             }
-        } else if index + 1 < cache.count(block) {
-            Some(Spot { block, index: index + 1 })
-        } else {
-            (block + 1 < self.blocks.end).then_some(Spot { block: block + 1, index: 0 })
+            (Some(Spot { block, .. }), false) => (block + 1 < end).then_some(Spot { block: block + 1, index: 0 }),
         }
     }
 
