@@ -8,6 +8,8 @@ pub mod crash;
 pub mod debian;
 pub mod dice;
 pub mod faults;
+pub mod forge;
+pub mod fuzz;
 pub mod guarded;
 pub mod mounted;
 pub mod nfs;

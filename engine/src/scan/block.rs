@@ -44,6 +44,13 @@ pub struct BlockKey {
     pub first: Box<[u8]>,
 }
 
+impl BlockKey {
+    /// Makes the block of this key out of records. They are looked at when it is loaded.
+    pub fn seal(&self, records: &[u8]) -> Result<Vec<u8>> {
+        seal(&self.directory, records)
+    }
+}
+
 /// Directories in the order of paths, so that a subtree is one range of blocks.
 impl Ord for BlockKey {
     fn cmp(&self, other: &Self) -> Ordering {
