@@ -205,10 +205,26 @@ pub fn make_poor() {
     const RENAMEAT2: i64 = if cfg!(target_arch = "x86_64") { 316 } else { 276 };
     const EINVAL: u32 = 22;
     let flagged = SeccompCondition::new(4, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0).expect("a condition");
-    let rules: BTreeMap<i64, Vec<SeccompRule>> =
-        [(RENAMEAT2, vec![SeccompRule::new(vec![flagged]).expect("a rule")])].into();
+    refuse(RENAMEAT2, vec![SeccompRule::new(vec![flagged]).expect("a rule")], EINVAL);
+}
+
+/// From here on there is no `openat2` in this thread and those that it starts, as in a kernel before 5.6.
+pub fn make_old() {
+    /// The same number on every architecture.
+    const OPENAT2: i64 = 437;
+    const ENOSYS: u32 = 38;
+    refuse(OPENAT2, Vec::new(), ENOSYS);
+    let how = rustix::fs::ResolveFlags::empty();
+    let flags = rustix::fs::OFlags::PATH;
+    let opened = rustix::fs::openat2(rustix::fs::CWD, "/", flags, rustix::fs::Mode::empty(), how);
+    assert_eq!(opened.err(), Some(rustix::io::Errno::NOSYS), "openat2 still works");
+}
+
+/// Answers `call` with `errno` where one of `rules` holds, or always.
+fn refuse(call: i64, rules: Vec<SeccompRule>, errno: u32) {
+    let rules: BTreeMap<i64, Vec<SeccompRule>> = [(call, rules)].into();
     let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(EINVAL), arch).expect("a filter");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch).expect("a filter");
     let program: BpfProgram = filter.try_into().expect("a program");
     seccompiler::apply_filter(&program).expect("the filter is taken");
 }
