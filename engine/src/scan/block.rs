@@ -281,17 +281,6 @@ fn step(lane: &mut u64, word: u64) {
     *lane = mixed ^ (mixed >> 32);
 }
 
-/// A quick hash of a name, for tables that stand what it does with names chosen to collide.
-pub(super) fn hash_of(name: &[u8]) -> u64 {
-    let mut hash = name.len() as u64;
-    for word in name.chunks(8) {
-        let mut padded = [0; 8];
-        padded[..word.len()].copy_from_slice(word);
-        step(&mut hash, u64::from_le_bytes(padded));
-    }
-    hash
-}
-
 /// Makes a block of the records in `body`.
 pub(super) fn seal(directory: &[u8], body: &[u8]) -> Result<Vec<u8>> {
     codec::seal(Frame::Cache, &[&checksum(directory, body), body])

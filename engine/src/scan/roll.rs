@@ -3,21 +3,18 @@
 //! Most names of a directory were there before, and most file systems list them in the order of the last listing, or in
 //! that order turned around. So a name is first held against the neighbour of the record that was found last; that
 //! spares an unchanged entry all that follows (a copy of name and stamp, sorting, joining). Where the guess fails the
-//! record is searched; where it keeps failing (ext4 lists in the order of hashes) it is looked up in a table of hashes.
+//! record is searched; where it keeps failing (ext4 lists in the order of hashes) the names are left to be sorted and
+//! joined with the records that are not marked.
 //!
 //! A mark says: this record was listed, is not hidden, and has the stamp under which its hash may be believed.
 
 use std::ops::Range;
 
-use super::block;
 use super::cache::{Cache, Located, Spot};
 use crate::stamp::Stamp;
 
-/// How many searches may fail to pay before a table is made.
+/// How many searches may fail to pay before names are left to be sorted.
 const SEARCHES: u32 = 64;
-/// The most places of the table that are looked at for a name. One that is not found there is sorted and joined like a
-/// new one: so names that were chosen to have one hash cost no more than that.
-const PROBES: usize = 16;
 
 /// The records of a directory, by number in the order of their names, each with a mark.
 #[derive(Default)]
@@ -31,8 +28,6 @@ pub(super) struct Roll {
     last: Option<Spot>,
     backwards: bool,
     searches: u32,
-    /// Numbers, plus one, by the hash of the name; 0 is free. Empty until it is needed.
-    table: Vec<u32>,
 }
 
 impl Roll {
@@ -44,7 +39,6 @@ impl Roll {
             self.firsts.push(self.len);
             self.len += cache.count(block);
         }
-        self.table.clear();
         self.marks.clear();
         self.marks.resize(self.len.div_ceil(64), 0);
         (self.blocks, self.last, self.searches) = (blocks, None, SEARCHES);
@@ -97,45 +91,11 @@ impl Roll {
     }
 
     fn search(&mut self, cache: &Cache, name: &[u8]) -> Option<Spot> {
-        let spot = if let Some(left) = self.searches.checked_sub(1) {
-            self.searches = left;
-            cache.lower_bound(&self.blocks, name).filter(|&spot| cache.name(spot) == name)?
-        } else {
-            self.look_up(cache, name)?
-        };
+        self.searches = self.searches.checked_sub(1)?;
+        let spot = cache.lower_bound(&self.blocks, name).filter(|&spot| cache.name(spot) == name)?;
         self.backwards = self.last.map_or(self.backwards, |last| spot < last);
         self.last = Some(spot);
         Some(spot)
-    }
-
-    fn look_up(&mut self, cache: &Cache, name: &[u8]) -> Option<Spot> {
-        if self.table.is_empty() {
-            self.make_table(cache);
-        }
-        let found = self.places(name).map(|place| self.table[place]).take_while(|&number| number != 0);
-        found.filter_map(|number| self.spot(number as usize - 1)).find(|&spot| cache.name(spot) == name)
-    }
-
-    fn make_table(&mut self, cache: &Cache) {
-        // Half of it stays free.
-        self.table.resize((2 * self.len + 1).next_power_of_two(), 0);
-        let mut number = 0;
-        for block in self.blocks.clone() {
-            for index in 0..cache.count(block) {
-                number += 1;
-                let free = self.places(cache.name(Spot { block, index })).find(|&place| self.table[place] == 0);
-                if let Some(place) = free {
-                    self.table[place] = number;
-                }
-            }
-        }
-    }
-
-    /// Where the table is to be asked for `name`, one place after the other.
-    fn places(&self, name: &[u8]) -> impl Iterator<Item = usize> + use<> {
-        let mask = self.table.len() - 1;
-        let first = block::hash_of(name) as usize;
-        (first & mask..(first & mask) + PROBES).map(move |place| place & mask)
     }
 
     /// What would be listed next. The first guess follows the directory before.
@@ -207,7 +167,7 @@ impl Roll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::block::BlockKey;
+    use crate::scan::block::{self, BlockKey};
     use crate::tree::{Entry, Mode};
     use proptest::prelude::*;
 
@@ -280,22 +240,6 @@ mod tests {
             }
             prop_assert!(roll.record(&cache, names.len()).is_none());
             prop_assert_eq!(roll.lower_bound(&cache, 0, b"zzzz"), names.len());
-        }
-    }
-
-    #[test]
-    fn in_any_order_all_but_a_few_are_found() {
-        let names: Vec<Vec<u8>> = (0..5_000).map(|number| format!("part-{number:07}.xml").into_bytes()).collect();
-        let cache = cache(&names, 512);
-        let mut roll = Roll::default();
-        for step in [1, 4_999, 1_237, 2_741] {
-            roll.begin(&cache, cache.directory(b"d"));
-            let found = (0..names.len())
-                .filter(|number| roll.mark(&cache, &names[number * step % names.len()], &STAMP, || false))
-                .count();
-            assert!(found >= 4_990, "{found} in steps of {step}");
-            assert!(!roll.mark(&cache, b"part-0000000.xm", &STAMP, || false));
-            assert!(!roll.mark(&cache, b"", &STAMP, || false));
         }
     }
 
