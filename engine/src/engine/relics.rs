@@ -5,7 +5,7 @@
 //! publish would bring it back for everybody. So at a first contact the revisions before the head are looked at: a file
 //! that is here and not in the head, with the very content that an earlier revision had at this path, is a relic. It
 //! goes, and is kept aside. So does a directory in which there was nothing but relics. What no revision ever had is the
-//! node's own, and stays.
+//! node's own, and stays. So do the ignore patterns: without them what they hide would be published.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,6 +16,7 @@ use crate::error::{ErrorKind, Result};
 use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::plan::{Application, Plan, Trees};
+use crate::scan::IGNORE_FILE;
 use crate::tree::{Entry, Tree};
 
 /// How many revisions are looked at, the newest first; fewer where gc has removed them.
@@ -47,6 +48,7 @@ impl Node {
         for change in trees.agreement.diff(&trees.local) {
             let change = change?;
             if let (None, Some(entry)) = (change.before, change.after)
+                && change.path.as_bytes() != IGNORE_FILE.as_bytes()
                 && trees.wanted.get(&change.path)?.is_none()
             {
                 here.push((change.path, entry));

@@ -1,14 +1,15 @@
 //! The commands beside publish: update, rollback, verify, resolve, gc, a lost state.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 
 use depsync_engine::engine::{Role, Side, UpdateOptions};
 use depsync_engine::error::ErrorKind;
 use depsync_engine::path::RelPath;
 
-use crate::member::Moment;
+use crate::member::{Moment, content};
 use crate::oracle::{Merge, Name, PATTERNS, Plan, Rules, Tree, Wins, carry_out, edit, is_beneath, passes, visible};
-use crate::world::{Collector, Counts, World, agree};
+use crate::world::{Collector, Counts, Revision, World, agree};
 
 /// What bringing a disk to a revision should have done.
 struct Brought {
@@ -50,6 +51,7 @@ impl Brought {
 impl World {
     pub(crate) fn update(&mut self, who: usize, options: &UpdateOptions) -> bool {
         self.note(format!("{}: update {options:?}", self.members[who].name));
+        self.tidy_up(who);
         let before = self.moment(who);
         let cx = self.context();
         let said = self.node(who).update(&cx, options);
@@ -89,6 +91,22 @@ impl World {
         agree("problems", said.problems.iter().filter_map(|remark| remark.path.as_ref()), &brought.problems());
         brought.check_warnings(&said.warnings);
         said.changed
+    }
+
+    /// Before a first contact somebody removes what an earlier revision left there: which of these revisions gc has left
+    /// readable by then, the model does not know. What becomes of such files is the subject of `tests/state`.
+    fn tidy_up(&self, who: usize) {
+        if self.members[who].applied.is_some() {
+            return;
+        }
+        for (path, item) in self.moment(who).tree {
+            let known = |revision: &Revision| revision.tree.get(&path).and_then(content) == content(&item);
+            let lacks = |revision: &Revision| !revision.tree.contains_key(&path);
+            if content(&item).is_some() && self.hub.iter().any(known) && self.hub.iter().any(lacks) {
+                let file = self.dir(who).join(std::path::Path::new(std::ffi::OsStr::from_bytes(&path)));
+                std::fs::remove_file(file).expect("a file that was seen");
+            }
+        }
     }
 
     /// Lets the model bring the disk to revision `target`, twice where the patterns changed, and holds the real disk
@@ -147,6 +165,7 @@ impl World {
 
     pub(crate) fn rollback(&mut self, who: usize, to: usize) {
         self.note(format!("{}: rollback {to}", self.members[who].name));
+        self.tidy_up(who);
         let before = self.moment(who);
         let cx = self.context();
         let said = self.node(who).rollback(&cx, to as u64, "");
