@@ -90,7 +90,7 @@ impl Recovery {
         Err(Error::new(ErrorKind::AlreadyExists, "no free name in the recovery area").at(folder.display()))
     }
 
-    /// Removes folders older than `age`, at most [`EXPIRE`] in one run, then the oldest until at most `bytes` are left.
+    /// Removes folders older than `age`, at most two in one run, then the oldest until at most `bytes` are left.
     /// This run's folder stays.
     ///
     /// Ages are by the clock, and a clock that was set forward makes everything old at once: then a few go with each
