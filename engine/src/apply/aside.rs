@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustix::fs;
 use rustix::io::Errno;
 
+use super::sweep::sweep;
 use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -118,7 +119,7 @@ impl Recovery {
             let old = expired < EXPIRE && name.to_string_lossy().as_ref() < limit.as_str();
             expired += usize::from(old);
             if old || total > bytes {
-                std::fs::remove_dir_all(&path).map_err(failed)?;
+                sweep(&path).map_err(failed)?;
                 total = total.saturating_sub(size);
             }
         }

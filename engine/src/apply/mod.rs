@@ -26,6 +26,7 @@ mod mtime;
 mod places;
 mod stage;
 mod step;
+mod sweep;
 
 pub use aside::Recovery;
 pub use commit::{Committed, OnDrift, commit};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::sweep::sweep;
 use super::{Places, WorkArea};
 use crate::beneath::Root;
 use crate::error::{Error, Result};
@@ -107,12 +108,7 @@ impl Stage {
     /// Removes what is left of this area.
     pub fn remove(self) -> Result<()> {
         match &self.own {
-            Some(own) => match std::fs::remove_dir_all(own) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    Err(Error::io("remove", own.display(), source))
-                }
-                _ => Ok(()),
-            },
+            Some(own) => sweep(own).map_err(|source| Error::io("remove", own.display(), source)),
             None => remove_with_prefix(&self.shown, &self.prefix),
         }
     }
@@ -120,12 +116,9 @@ impl Stage {
     /// Removes the areas of runs that ended without a journal.
     pub fn sweep(places: &Places) -> Result<()> {
         match &places.work {
-            WorkArea::Beside(work) => match std::fs::remove_dir_all(work.join("staging")) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    Err(Error::io("sweep", work.display(), source))
-                }
-                _ => Ok(()),
-            },
+            WorkArea::Beside(work) => {
+                sweep(&work.join("staging")).map_err(|source| Error::io("sweep", work.display(), source))
+            }
             WorkArea::Inside if places.dir.exists() => remove_with_prefix(&places.dir, INSIDE),
             WorkArea::Inside => Ok(()),
         }
