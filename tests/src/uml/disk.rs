@@ -33,7 +33,7 @@ impl Disk {
 
     fn make(directory: &Path, name: &str, mib: u64, tool: &str, options: &[&str]) -> Self {
         let image = directory.join(name);
-        if std::env::var_os(super::INSIDE).is_some() {
+        if super::is_inside() {
             return Self { image };
         }
         File::create(&image).and_then(|file| file.set_len(mib << 20)).expect("an image");

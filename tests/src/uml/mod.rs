@@ -50,7 +50,7 @@ const INSIDE: &str = "DEPSYNC_TESTS_MACHINE";
 /// # Panics
 /// If the machine does not come to its end, or the test fails inside: with what was said there.
 pub fn inside(name: &str, machine: &Machine) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
+    if is_inside() {
         return true;
     }
     let report = machine.run(&Job::test(name));
@@ -58,6 +58,11 @@ pub fn inside(name: &str, machine: &Machine) -> bool {
     // For those who ask to see what went through.
     print(&report.console);
     false
+}
+
+/// Whether this process is in a machine.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
 /// Outside: a directory for disk images, in memory where there is a file system for that. Inside it stays empty.

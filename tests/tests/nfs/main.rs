@@ -4,6 +4,7 @@
 //! test's output.
 
 mod conformance;
+mod deployment;
 mod looks;
 mod managers;
 mod member;
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 use depsync_tests::nfs::{Cable, Client, Manners, Scene};
 use depsync_tests::uml::{Disk, Scenarios, images, inside};
+
+/// A name, and what is done in a directory for local things.
+type Scenario = (&'static str, fn(&Scene, &Path));
 
 #[test]
 fn a_hub_that_two_clients_share() {
@@ -57,5 +61,31 @@ fn a_server_that_is_gone_for_a_while() {
     scenarios.run("cut at work", || outage::cut_at_work(&scene, &mut pairs[0]));
     let (stop, again) = (|| scene.server.stop(), || scene.server.start_again());
     scenarios.run("server stopped, hard and soft mount", || outage::gone(&mut pairs, stop, again));
+    scenarios.end();
+}
+
+#[test]
+fn a_deployment_on_a_share() {
+    let images = images();
+    let disk = Disk::ext4(images.path(), "export", 256);
+    let machine = Scene::machine().disk(&disk).limit(Duration::from_secs(280));
+    if !inside("a_deployment_on_a_share", &machine) {
+        return;
+    }
+    let scene = Scene::set_up(Manners::Real);
+    let top = Path::new("/run/nodes");
+    std::fs::create_dir(top).expect("mkdir");
+    let all: [Scenario; 6] = [
+        ("every change arrives", deployment::every_change_arrives),
+        ("open files are no trouble", deployment::open_files_are_no_trouble),
+        ("kept files are not published", deployment::kept_files_are_not_published),
+        ("a directory removed elsewhere", deployment::a_directory_removed_elsewhere),
+        ("killed at work", deployment::killed_at_work),
+        ("state on a share is refused", deployment::state_on_a_share_is_refused),
+    ];
+    let mut scenarios = Scenarios::default();
+    for (name, scenario) in all {
+        scenarios.run(name, || scenario(&scene, top));
+    }
     scenarios.end();
 }
