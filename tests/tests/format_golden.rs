@@ -32,9 +32,13 @@ use depsync_transports::hub::Retention;
 use depsync_transports::{HubTransport, MountStorage};
 
 /// The fixture that today's code writes.
-const NEWEST: &str = "hub-v1";
+const NEWEST: &str = "hub-v1-fast";
 /// The fixtures that today's code must read, with the record of their newest revision.
-const READABLE: [(&str, &str); 1] = [("hub-v1", "802858119db0457b6e726ec14d4bb641be30cbe0c6385cb68733bf485454823c")];
+const READABLE: [(&str, &str); 2] = [
+    ("hub-v1", "802858119db0457b6e726ec14d4bb641be30cbe0c6385cb68733bf485454823c"),
+    // zstd level 1 instead of 3.
+    ("hub-v1-fast", "53b7069f702b6bad7f40e70d5966cd134368441d16d0c729e02e399a21aa0506"),
+];
 
 const TIME: &str = "2020-02-29T12:34:56.789Z";
 const FORMAT: &str = r#"{

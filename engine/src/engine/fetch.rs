@@ -62,9 +62,9 @@ impl Node {
     }
 }
 
-/// The most bytes of pages that may be new in one update: the index of some ten million files. Pages compress a
+/// The most bytes of pages that may be new in one update: the index of some three million files. Pages compress a
 /// thousandfold where somebody means them to, so the hub's size is no bound.
-const MAX_INDEX: usize = 1 << 30;
+const MAX_INDEX: usize = 256 << 20;
 /// The most bytes of those above the leaves, which wait in memory.
 const MAX_UPPER: usize = 64 << 20;
 

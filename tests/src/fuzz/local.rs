@@ -75,10 +75,12 @@ pub(super) fn block(data: &[u8]) {
 
 pub(super) fn blocks() -> Vec<Vec<u8>> {
     // A file, a directory and a link, laid out as `engine/src/scan/block.rs` says.
-    let file = [&b"\x01\x01a\xa4\x83\x02\x03\0\0\0\0\0\0\0\0\x02\x4d\x19"[..], &[7; 32]].concat();
-    let other = [&b"\x03\x01b\xa4\x83\x02\x03\0\0\0\0\0\0\0\0\x02\x4d\x19\x05"[..], &[9; 32]].concat();
-    let directory = b"\0\x01c\xed\x83\x01\x28\0\0\0\0\0\0\0\0\x02\x4d\x19".to_vec();
-    let link = b"\x01\x01d\xff\xc3\x02\x01\0\0\0\0\0\0\0\0\x02\x4d\x19\x01a".to_vec();
+    let mtime = [0; 8];
+    let file = [&b"\x01\x01\0a\xa4\x81"[..], &mtime, b"\x03\x02\x4d\x19", &[7; 32]].concat();
+    let read_more = [5, 0, 0, 0, 0, 0, 0, 0];
+    let other = [&b"\x01\x03\0b\xa4\x81"[..], &mtime, b"\x03\x02\x4d\x19", &read_more, &[9; 32]].concat();
+    let directory = [&b"\x01\0\0c\xed\x41"[..], &mtime, b"\x28\x02\x4d\x19"].concat();
+    let link = [&b"\x01\x01\0d\xff\xa1"[..], &mtime, b"\x01\x02\x4d\x19", b"\x01\0a"].concat();
     let of = |directory: &str, first: &str, records: &[&[u8]]| {
         let head = [with_length(directory.as_bytes()), with_length(first.as_bytes())].concat();
         [&head[..], &records.concat()].concat()

@@ -16,13 +16,15 @@ fn a_cache_is_made_anew_whatever_happens_to_it() {
             let cache = scene.path(&format!(".{node}.depsync/cache.db"));
             without_log(&cache);
             let mut bytes = std::fs::read(&cache).expect("a cache");
+            // Where its header says how long its pages are.
+            let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
             match how {
                 "deleted" => std::fs::remove_file(&cache).expect("remove"),
                 "garbage" => std::fs::write(&cache, noise(1, 20_000)).expect("write"),
-                "cut off" => std::fs::write(&cache, &bytes[..3 * 4096]).expect("write"),
+                "cut off" => std::fs::write(&cache, &bytes[..2 * page]).expect("write"),
                 "garbage in its pages" => {
                     let length = bytes.len();
-                    bytes[4096..].copy_from_slice(&noise(2, length - 4096));
+                    bytes[page..].copy_from_slice(&noise(2, length - page));
                     std::fs::write(&cache, bytes).expect("write");
                 }
                 _ => {
