@@ -111,8 +111,10 @@ impl Machine {
         let init = this.ancestors().nth(2).expect("target/<profile>/deps").join("depsync-tests-init");
         assert!(init.is_file(), "{} is missing: `cargo build --workspace`, or `./dev test`", init.display());
         // A process namespace of its own, whose first process is a shell: when that dies, everything in it does, and it
-        // dies with `unshare`. The kernel itself cannot be the first process: it could not abort.
-        let mut command = Command::new("unshare");
+        // dies with `unshare`, which dies with the test. The kernel itself cannot be the first process: it could not
+        // abort.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "unshare"]);
         command.arg(if rustix::process::geteuid().is_root() { "-pf" } else { "-rpf" });
         command.args(["--kill-child=KILL", "sh", "-c", "\"$@\"; exit $?", "sh"]).arg(kernel);
         command.arg(format!("mem={}", self.memory));
@@ -125,7 +127,7 @@ impl Machine {
         command.arg(format!("init={}", init.display())).arg(format!("{}={}", super::INSIDE, shared.display()));
         command.env("LD_PRELOAD", compiled(shared)).env("TMPDIR", shared).current_dir(shared);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        command.spawn().expect("`unshare` (util-linux) starts")
+        command.spawn().expect("`setpriv` (util-linux) starts")
     }
 
     /// Reads until the machine is silent for ever, or must be stopped: then with the reason.
@@ -160,9 +162,12 @@ struct Running {
 impl Running {
     /// Waits for the end; with `kill` it is brought about at once, without a word to anything inside.
     fn stop(&mut self, kill: bool) {
-        if kill && let Some(first) = self.first_inside() {
-            // `unshare` then waits until the kernel has ended the whole namespace.
-            let _ = kill_process(first, Signal::KILL);
+        if kill {
+            let _ = match self.first_inside() {
+                // `unshare` then waits until the kernel has ended the whole namespace.
+                Some(first) => kill_process(first, Signal::KILL).map_err(std::io::Error::from),
+                None => self.child.kill(),
+            };
         }
         let status = self.child.wait().expect("`unshare` is our child");
         self.ended = true;

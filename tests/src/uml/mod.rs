@@ -2,7 +2,7 @@
 //!
 //! It has what the kernel below may not have (an NFS server and client, device-mapper), and it can lose its power: when
 //! its process is killed, what was not flushed to its disks is gone. Needs the package `user-mode-linux`, unpacked by
-//! `./dev test`, and a C compiler; no root and no KVM.
+//! `./dev test`, and a C compiler; no root and no KVM. There is one for x86-64 only.
 //!
 //! A test runs itself again inside ([`inside`]): the test binary asks for a [`Machine`], which boots with
 //! this machine's file system as its root, read-only beneath an overlay, starts the same binary with the one test, and

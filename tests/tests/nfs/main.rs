@@ -8,6 +8,7 @@ mod deployment;
 mod looks;
 mod managers;
 mod member;
+mod mounts;
 mod outage;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ fn a_hub_that_two_clients_share() {
     scenarios.run("a new head is seen at once", || looks::a_new_head_is_seen_at_once(&scene, top));
     let missing = || looks::a_hub_that_was_missing_is_seen_at_once(&scene, top);
     scenarios.run("a hub that was missing is seen at once", missing);
+    scenarios.run("only a live mount will do", || mounts::only_a_live_mount_will_do(&scene, top));
     scenarios.run("two publish at once", || managers::two_publish_at_once(&scene, top));
     scenarios.end();
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use depsync_tests::cluster::Site;
 
@@ -48,7 +48,7 @@ fn edit(directory: &Path, version: u64) {
 fn put(directory: &Path, name: &str, content: &str) {
     let path = directory.join(name);
     std::fs::create_dir_all(path.parent().expect("it has one")).expect("mkdir");
-    let temporary: PathBuf = path.with_extension("tmp");
+    let temporary = directory.with_file_name("of-the-editor");
     let mut file = File::create(&temporary).expect("create");
     file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).expect("write");
     std::fs::rename(temporary, path).expect("rename");
