@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
-use depsync_engine::content::{LocalContent, ObjectId, Recipe};
+use depsync_engine::content::{LocalContent, ObjectId, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -259,11 +259,8 @@ impl Deliver for Basket {
         Ok(single.chain(pieces).collect())
     }
 
-    fn piece(&mut self, hash: Digest, bytes: &[u8]) -> Result<()> {
-        if Digest::of(bytes) != hash {
-            return Err(Error::new(ErrorKind::Damaged, "delivered under a wrong name"));
-        }
-        self.pieces.insert(hash, bytes.to_vec());
+    fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        self.pieces.extend(pieces.iter().map(|piece| (piece.hash(), piece.bytes().to_vec())));
         Ok(())
     }
 }

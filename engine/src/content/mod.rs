@@ -28,5 +28,5 @@ mod recipe;
 mod testing;
 
 pub use local::LocalContent;
-pub use object::{ObjectId, ObjectKind, ShortId, verify};
+pub use object::{ObjectId, ObjectKind, Piece, ShortId, verify};
 pub use recipe::{MAX_PIECE, MAX_PIECES, PieceRef, Recipe};

@@ -6,6 +6,7 @@
 //! | recipe | the BLAKE3 of the *file* it describes | decoding within bounds; the file's own hash at the end |
 //! | piece | the BLAKE3 of its bytes | that digest |
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::codec::Frame;
@@ -120,6 +121,32 @@ pub fn verify(id: &ObjectId, raw: &[u8]) -> Result<()> {
         Ok(())
     } else {
         Err(Error::new(ErrorKind::Damaged, format!("its bytes hash to {measured}")).op("verify").at(id))
+    }
+}
+
+/// A piece that was verified: its bytes have its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    hash: Digest,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Piece<'a> {
+    /// Checks that `bytes` are the piece `hash`; otherwise [`ErrorKind::Damaged`].
+    pub fn verify(hash: Digest, bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self> {
+        let bytes = bytes.into();
+        verify(&ObjectId::piece(hash), &bytes)?;
+        Ok(Self { hash, bytes })
+    }
+
+    /// Its name.
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::Node;
-use crate::content::{ObjectId, Recipe};
+use crate::content::{ObjectId, Piece, Recipe};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -124,7 +124,7 @@ impl Deliver for Arriving<'_> {
         Ok(Vec::new())
     }
 
-    fn piece(&mut self, _: Digest, _: &[u8]) -> Result<()> {
+    fn pieces(&mut self, _: &[Piece<'_>]) -> Result<()> {
         Err(unasked())
     }
 }

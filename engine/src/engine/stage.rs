@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use rayon::prelude::*;
 use rustix::fs::{self, Mode as FsMode, Timespec, Timestamps};
 
 use super::Node;
@@ -9,7 +10,7 @@ use crate::apply::{Stage, choose_mtime};
 use crate::beneath::Root;
 use crate::content::assemble::{self, Assembly, LocalFile, WantedFile};
 use crate::content::chunker::Chunking;
-use crate::content::{ObjectId, Recipe};
+use crate::content::{ObjectId, Piece, Recipe};
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -263,7 +264,7 @@ impl Deliver for Arriving<'_> {
         Ok(needed)
     }
 
-    fn piece(&mut self, hash: Digest, bytes: &[u8]) -> Result<()> {
-        self.assembly.piece(self.cx, hash, bytes).map(|_| ())
+    fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        pieces.par_iter().try_for_each(|piece| self.assembly.piece(self.cx, piece).map(drop))
     }
 }

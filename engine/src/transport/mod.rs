@@ -21,7 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::{LocalContent, ObjectId, Recipe};
+use crate::content::{LocalContent, ObjectId, Piece, Recipe};
 use crate::context::Context;
 use crate::error::Result;
 use crate::hash::Digest;
@@ -127,8 +127,8 @@ pub trait Deliver {
     /// The pieces still needed, now that every wanted content has a recipe or is one piece.
     fn needed(&mut self) -> Result<Vec<ObjectId>>;
 
-    /// Takes a piece. Pieces arrive in the order that suits the hub.
-    fn piece(&mut self, hash: Digest, bytes: &[u8]) -> Result<()>;
+    /// Takes some pieces, a few mebibytes at a time and in the order that suits the hub.
+    fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()>;
 }
 
 /// What a fetch cost.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use depsync_engine::content::{ObjectId, Recipe};
+use depsync_engine::content::{ObjectId, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -115,7 +115,7 @@ impl Deliver for Untouched {
         unwanted()
     }
 
-    fn piece(&mut self, _: Digest, _: &[u8]) -> Result<()> {
+    fn pieces(&mut self, _: &[Piece<'_>]) -> Result<()> {
         unwanted()
     }
 }

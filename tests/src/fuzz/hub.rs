@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use depsync_engine::codec::{self, Frame, HEADER};
-use depsync_engine::content::{ObjectId, Recipe};
+use depsync_engine::content::{ObjectId, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::{Digest, Domain};
@@ -172,8 +172,8 @@ impl Deliver for Basket {
         Ok(std::mem::take(&mut self.pieces))
     }
 
-    fn piece(&mut self, hash: Digest, bytes: &[u8]) -> Result<()> {
-        if Digest::of(bytes) == hash {
+    fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        if pieces.iter().all(|piece| Digest::of(piece.bytes()) == piece.hash()) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Internal, "a piece that was not verified"))

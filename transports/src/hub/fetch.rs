@@ -9,12 +9,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use depsync_engine::content::pack::{PackRef, check_readable, unpack_verified};
-use depsync_engine::content::{MAX_PIECE, ObjectId, ObjectKind, Recipe};
+use depsync_engine::content::pack::{PackRef, check_readable, unpack, unpack_verified};
+use depsync_engine::content::{MAX_PIECE, ObjectId, ObjectKind, Piece, Recipe};
 use depsync_engine::context::{Context, Phase};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::Revision;
 use depsync_engine::transport::{Deliver, Want, WantedContent};
+use rayon::prelude::*;
 
 use super::Memory;
 use super::catalog::{Found, SMALL_PACK};
@@ -26,7 +27,46 @@ const GAP: u64 = 32 << 10;
 /// The most bytes read in one go, if no single object is longer.
 const RUN: u64 = 8 << 20;
 
-type Take<'a> = &'a mut dyn FnMut(ObjectId, Cow<'_, [u8]>) -> Result<()>;
+/// The most bytes that are unpacked at a time, if no single object is longer.
+const BATCH: usize = 8 << 20;
+
+/// An object that was read, unpacked and verified.
+pub(super) enum Brought<'a> {
+    Piece(Piece<'a>),
+    Other(ObjectId, Cow<'a, [u8]>),
+}
+
+impl<'a> Brought<'a> {
+    fn unpack(found: &Found, stored: &'a [u8]) -> Result<Self> {
+        if found.id.kind == ObjectKind::Piece {
+            return unpack(&found.slot, stored).and_then(|raw| Piece::verify(found.id.hash, raw)).map(Self::Piece);
+        }
+        unpack_verified(&found.slot, stored).map(|(id, raw)| Self::Other(id, raw))
+    }
+
+    pub(super) fn id(&self) -> ObjectId {
+        match self {
+            Self::Piece(piece) => ObjectId::piece(piece.hash()),
+            Self::Other(id, _) => *id,
+        }
+    }
+
+    pub(super) fn raw(&self) -> &[u8] {
+        match self {
+            Self::Piece(piece) => piece.bytes(),
+            Self::Other(_, raw) => raw,
+        }
+    }
+
+    fn into_piece(self) -> Result<Piece<'a>> {
+        match self {
+            Self::Piece(piece) => Ok(piece),
+            Self::Other(id, _) => Err(Error::new(ErrorKind::Internal, "only pieces can be needed").at(id)),
+        }
+    }
+}
+
+type Take<'a> = &'a mut dyn FnMut(Vec<Brought<'_>>) -> Result<()>;
 
 /// Brings what `want` names.
 pub(super) fn fetch(
@@ -39,7 +79,9 @@ pub(super) fn fetch(
     match want {
         Want::Pages(ids) => {
             let wanted = ids.iter().copied().map(ObjectId::page).collect();
-            let missing = bring(hub, memory, at, wanted, false, &mut |id, raw| to.page(id.hash, raw.into_owned()))?;
+            let missing = bring(hub, memory, at, wanted, false, &mut |objects| {
+                objects.iter().try_for_each(|object| to.page(object.id().hash, object.raw().to_vec()))
+            })?;
             all_there(hub, at, &missing)
         }
         Want::Contents(contents) => {
@@ -47,13 +89,10 @@ pub(super) fn fetch(
             let wanted: HashSet<ObjectId> = to.needed()?.into_iter().collect();
             let total = wanted.len();
             let mut done = 0u64;
-            let missing = bring(hub, memory, at, wanted, false, &mut |id, raw| {
-                done += raw.len() as u64;
+            let missing = bring(hub, memory, at, wanted, false, &mut |objects| {
+                done += objects.iter().map(|object| object.raw().len() as u64).sum::<u64>();
                 hub.cx.progress(Phase::Stage, done, None);
-                match id.kind {
-                    ObjectKind::Piece => to.piece(id.hash, &raw),
-                    _ => Err(Error::new(ErrorKind::Internal, "only pieces can be needed").at(id)),
-                }
+                to.pieces(&objects.into_iter().map(Brought::into_piece).collect::<Result<Vec<_>>>()?)
             })?;
             tracing::debug!(pieces = total, bytes = done, "fetched");
             all_there(hub, at, &missing)
@@ -91,12 +130,16 @@ fn recipes(
         }
         sizes.insert(content.hash, content.size);
     }
-    let missing = bring(hub, memory, at, wanted, true, &mut |id, raw| {
-        let recipe = Recipe::decode(&raw).map_err(|error| error.at(id))?;
-        if sizes.get(&id.hash) != Some(&recipe.size()) {
-            return Err(Error::damaged(id, format!("it makes {} bytes, which is not the file's size", recipe.size())));
-        }
-        to.recipe(id.hash, recipe)
+    let missing = bring(hub, memory, at, wanted, true, &mut |objects| {
+        objects.iter().try_for_each(|object| {
+            let id = object.id();
+            let recipe = Recipe::decode(object.raw()).map_err(|error| error.at(id))?;
+            if recipe.size() != sizes.get(&id.hash).copied().unwrap_or(0) {
+                let why = format!("it makes {} bytes, which is not the file's size", recipe.size());
+                return Err(Error::damaged(id, why));
+            }
+            to.recipe(id.hash, recipe)
+        })
     })?;
     all_there(hub, at, &missing)
 }
@@ -118,12 +161,14 @@ pub(super) fn bring(
             if either {
                 found.retain(|found| found.id.kind == ObjectKind::Recipe);
             }
-            read(hub, memory, found, &mut |id, raw| {
-                wanted.remove(&id);
-                if either {
-                    wanted.remove(&ObjectId::piece(id.hash));
+            read(hub, memory, found, &mut |objects| {
+                for id in objects.iter().map(Brought::id) {
+                    wanted.remove(&id);
+                    if either {
+                        wanted.remove(&ObjectId::piece(id.hash));
+                    }
                 }
-                take(id, raw)
+                take(objects)
             })?;
             Ok(missing)
         });
@@ -154,7 +199,7 @@ pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>
         let pack = group[0].pack;
         let readable = group.iter().try_for_each(|found| check_readable(&found.slot).map(drop));
         let read = match readable.and_then(|()| whole(hub, memory, &pack)) {
-            Ok(Some(bytes)) => from_whole(hub.cx, group, &bytes, take),
+            Ok(Some(bytes)) => hand_over(hub.cx, group, &bytes, 0, take),
             Ok(None) => in_runs(hub, &pack, group, take),
             Err(error) => Err(error),
         };
@@ -175,14 +220,6 @@ fn whole(hub: &Reading<'_>, memory: &mut Memory, reference: &PackRef) -> Result<
     if reference.length <= SMALL_PACK { memory.catalog.whole(hub, reference).map(Some) } else { Ok(None) }
 }
 
-fn from_whole(cx: &Context, group: &[Found], bytes: &[u8], take: Take<'_>) -> Result<()> {
-    for found in group {
-        cx.check()?;
-        hand_over(found, part(bytes, 0, found)?, take)?;
-    }
-    Ok(())
-}
-
 fn in_runs(hub: &Reading<'_>, pack: &PackRef, group: &[Found], take: Take<'_>) -> Result<()> {
     let name = layout::pack(&pack.name);
     let mut rest = group;
@@ -199,9 +236,7 @@ fn in_runs(hub: &Reading<'_>, pack: &PackRef, group: &[Found], take: Take<'_>) -
         }
         let length = usize::try_from(end - start).expect("because a run is bounded by the longest object");
         let bytes = hub.get_range(&name, start, length)?;
-        for found in &rest[..count] {
-            hand_over(found, part(&bytes, start, found)?, take)?;
-        }
+        hand_over(hub.cx, &rest[..count], &bytes, start, take)?;
         rest = &rest[count..];
     }
     Ok(())
@@ -214,7 +249,21 @@ fn part<'a>(bytes: &'a [u8], start: u64, found: &Found) -> Result<&'a [u8]> {
     part.ok_or_else(|| Error::new(ErrorKind::Damaged, "its index reaches beyond it"))
 }
 
-fn hand_over(found: &Found, stored: &[u8], take: Take<'_>) -> Result<()> {
-    let (id, raw) = unpack_verified(&found.slot, stored)?;
-    take(id, raw)
+/// Unpacks the objects that stand in `bytes`, which begin at `start` of the pack, and hands them over: a bounded number
+/// of bytes at a time, since a few stored bytes may be a megabyte.
+fn hand_over(cx: &Context, found: &[Found], bytes: &[u8], start: u64, take: Take<'_>) -> Result<()> {
+    let mut rest = found;
+    while !rest.is_empty() {
+        cx.check()?;
+        let mut length = 0;
+        let fits = |found: &&Found| {
+            length += found.slot.raw_length as usize;
+            length <= BATCH
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let unpacked = rest[..count].par_iter().map(|found| Brought::unpack(found, part(bytes, start, found)?));
+        take(unpacked.collect::<Result<_>>()?)?;
+        rest = &rest[count..];
+    }
+    Ok(())
 }

@@ -139,9 +139,11 @@ fn walk_tree(
     let wanted: HashSet<ObjectId> =
         contents.iter().flat_map(|hash| [ObjectId::recipe(*hash), ObjectId::piece(*hash)]).collect();
     let mut pieces = Seen::new();
-    let missing = bring(hub, memory, at, wanted.clone(), true, &mut |id, raw| {
-        pages.insert(id);
-        pieces.extend(Recipe::decode(&raw)?.pieces().iter().map(|piece| ObjectId::piece(piece.hash)));
+    let missing = bring(hub, memory, at, wanted.clone(), true, &mut |objects| {
+        for object in &objects {
+            pages.insert(object.id());
+            pieces.extend(Recipe::decode(object.raw())?.pieces().iter().map(|piece| ObjectId::piece(piece.hash)));
+        }
         Ok(())
     })?;
     none_missing(hub, &missing)?;
@@ -223,9 +225,11 @@ impl Pages for HubPages<'_, '_> {
             held.clear();
             *bytes = 0;
         }
-        read(self.hub, memory, neighbours, &mut |id, raw| {
-            *bytes += raw.len();
-            held.insert(id.hash, raw.into());
+        read(self.hub, memory, neighbours, &mut |objects| {
+            for object in &objects {
+                *bytes += object.raw().len();
+                held.insert(object.id().hash, object.raw().into());
+            }
             Ok(())
         })?;
         let page = held.get(id).cloned();

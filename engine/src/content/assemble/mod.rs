@@ -37,7 +37,7 @@ use self::contents::{Contents, State};
 use self::handles::Handles;
 use self::ledger::Ledger;
 use super::local::LocalContent;
-use super::object::{ObjectId, verify};
+use super::object::{ObjectId, Piece};
 use super::recipe::Recipe;
 
 pub use finish::{Failure, Finished};
@@ -139,16 +139,12 @@ impl<'a> Assembly<'a> {
         Ok(())
     }
 
-    /// Takes a piece and writes it wherever it belongs; `false` when nobody needs it (any more).
-    ///
-    /// [`ErrorKind::Damaged`] when the bytes do not have this name; other errors are those of staging.
-    pub fn piece(&self, cx: &Context, hash: Digest, bytes: &[u8]) -> Result<bool> {
+    /// Takes a piece and writes it wherever it belongs; `false` when nobody needs it (any more). Errors are those of
+    /// staging.
+    pub fn piece(&self, cx: &Context, piece: &Piece<'_>) -> Result<bool> {
         cx.check()?;
-        if !self.wants(&hash, bytes.len()) {
-            return Ok(false);
-        }
-        verify(&ObjectId::piece(hash), bytes)?;
-        self.deliver(cx, &hash, bytes)
+        let (hash, bytes) = (piece.hash(), piece.bytes());
+        if self.wants(&hash, bytes.len()) { self.deliver(cx, &hash, bytes) } else { Ok(false) }
     }
 
     /// The pieces that are still to be fetched, each once, in the order of the files that they are first part of.
