@@ -5,6 +5,7 @@
 
 mod conformance;
 mod deployment;
+mod full;
 mod looks;
 mod managers;
 mod member;
@@ -36,6 +37,7 @@ fn a_hub_that_two_clients_share() {
     let missing = || looks::a_hub_that_was_missing_is_seen_at_once(&scene, top);
     scenarios.run("a hub that was missing is seen at once", missing);
     scenarios.run("only a live mount will do", || mounts::only_a_live_mount_will_do(&scene, top));
+    scenarios.run("a full server", || full::a_full_server(&scene, top));
     scenarios.run("two publish at once", || managers::two_publish_at_once(&scene, top));
     scenarios.end();
 }
@@ -51,7 +53,7 @@ fn a_server_that_is_gone_for_a_while() {
     let scene = Scene::set_up(Manners::Real);
     let top = Path::new("/run/nodes");
     std::fs::create_dir(top).expect("mkdir");
-    let soft = Client::mount(&scene.cables[1], Path::new("/run/soft"), "soft,timeo=10,retrans=1");
+    let soft = Client::mount(&scene.cables[1], Path::new("/run/soft"), "soft,timeo=5,retrans=1");
     let mut pairs =
         [("hard", &scene.clients[0]), ("soft", &soft)].map(|(name, client)| outage::Pair::new(top, name, client));
     let mut scenarios = Scenarios::default();
