@@ -7,7 +7,7 @@
 //! Items stand in blocks of a few kibibytes. Within a block an item is stored as what differs from the one before:
 //! the first byte, how many of the following bytes are the same, and the rest. The first field of what is listed is a
 //! path, so the first byte is its length, and neighbours share most of the path. A block begins anew, which is what
-//! makes [`Packed::get`] and walking backwards cheap.
+//! makes walking backwards cheap.
 //!
 //! What is encoded here was a value of this process and is decoded by this process. That it cannot be encoded, or does
 //! not decode, is a defect of the program.
@@ -26,19 +26,11 @@ const BLOCK: usize = 4 << 10;
 /// A list of `T`, encoded. See the module.
 #[derive(Clone)]
 pub struct Packed<T> {
-    blocks: Vec<Block>,
+    blocks: Vec<Vec<u8>>,
     /// The encoding of the last item, of which the next one is a difference.
     last: Vec<u8>,
     len: usize,
     of: PhantomData<fn() -> T>,
-}
-
-#[derive(Clone)]
-struct Block {
-    /// The number of its first item.
-    first: usize,
-    items: usize,
-    bytes: Vec<u8>,
 }
 
 /// What stands before the bytes of an item: its first byte, how many of the next it shares with the item before, and
@@ -65,11 +57,11 @@ impl<T: Serialize + DeserializeOwned> Packed<T> {
     pub fn push(&mut self, item: &T) {
         let mut encoded = Vec::with_capacity(self.last.len() + 16);
         codec::append(&mut encoded, item).expect("because what is listed can be encoded");
-        if self.blocks.last().is_none_or(|block| block.bytes.len() >= BLOCK) {
+        if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
             if let Some(full) = self.blocks.last_mut() {
-                full.bytes.shrink_to_fit();
+                full.shrink_to_fit();
             }
-            self.blocks.push(Block { first: self.len, items: 0, bytes: Vec::new() });
+            self.blocks.push(Vec::new());
             self.last.clear();
         }
         let block = self.blocks.last_mut().expect("because one was just added");
@@ -77,42 +69,27 @@ impl<T: Serialize + DeserializeOwned> Packed<T> {
         let (head, rest) = encoded.split_first().map_or((0, &[][..]), |(head, rest)| (*head, rest));
         let shared = before.iter().zip(rest).take_while(|(before, now)| before == now).count();
         let lengths: Head = (head, shared as u32, (rest.len() - shared) as u32);
-        codec::append(&mut block.bytes, &lengths).expect("because three numbers can be encoded");
-        block.bytes.extend_from_slice(&rest[shared..]);
-        block.items += 1;
+        codec::append(block, &lengths).expect("because three numbers can be encoded");
+        block.extend_from_slice(&rest[shared..]);
         self.len += 1;
         self.last = encoded;
     }
 
     /// Moves the items of `other` behind those of this list, as they are encoded.
     pub fn append(&mut self, other: Self) {
-        let moved = other.blocks.into_iter().map(|block| Block { first: block.first + self.len, ..block });
-        self.blocks.extend(moved);
+        self.blocks.extend(other.blocks);
         self.len += other.len;
         self.last = other.last;
     }
 
-    /// Item number `index`.
-    pub fn get(&self, index: usize) -> Option<T> {
-        let block = self.blocks.partition_point(|block| block.first <= index).checked_sub(1)?;
-        let block = &self.blocks[block];
-        (index < self.len).then(|| block.iter().nth(index - block.first)).flatten()
-    }
-
     /// The items in order, each decoded when its turn comes.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
-        self.blocks.iter().flat_map(Block::iter)
+        self.blocks.iter().flat_map(Items::of)
     }
 
     /// The items from the last to the first.
     pub fn iter_backwards(&self) -> impl Iterator<Item = T> + '_ {
-        self.blocks.iter().rev().flat_map(|block| block.iter::<T>().collect::<Vec<_>>().into_iter().rev())
-    }
-}
-
-impl Block {
-    fn iter<T: DeserializeOwned>(&self) -> Items<&[u8], T> {
-        Items::of(&self.bytes)
+        self.blocks.iter().rev().flat_map(|block| Items::of(block).collect::<Vec<_>>().into_iter().rev())
     }
 }
 
@@ -172,7 +149,7 @@ impl<T: Serialize + DeserializeOwned> FromIterator<T> for Packed<T> {
 
 /// The items of a list that is given up while it is read: each block goes when its last item was taken.
 pub struct IntoIter<T> {
-    blocks: std::vec::IntoIter<Block>,
+    blocks: std::vec::IntoIter<Vec<u8>>,
     current: Option<Items<Vec<u8>, T>>,
 }
 
@@ -184,7 +161,7 @@ impl<T: Serialize + DeserializeOwned> Iterator for IntoIter<T> {
             if let Some(item) = self.current.as_mut().and_then(Iterator::next) {
                 return Some(item);
             }
-            self.current = Some(Items::of(self.blocks.next()?.bytes));
+            self.current = Some(Items::of(self.blocks.next()?));
         }
     }
 }
@@ -227,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_list_that_was_put_in(items in any_items(), cut in any::<prop::sample::Index>(), past in 0usize..3) {
+        fn it_is_the_list_that_was_put_in(items in any_items(), cut in any::<prop::sample::Index>()) {
             let (left, rest) = items.split_at(cut.index(items.len() + 1));
             let (middle, right) = rest.split_at(rest.len() / 2);
             let mut packed: Packed<Item> = left.iter().cloned().collect();
@@ -236,10 +213,6 @@ mod tests {
             prop_assert_eq!(packed.len(), items.len());
             prop_assert_eq!(&packed.iter().collect::<Vec<_>>(), &items);
             prop_assert_eq!(packed.iter_backwards().collect::<Vec<_>>(), items.iter().rev().cloned().collect::<Vec<_>>());
-            for (index, item) in items.iter().enumerate() {
-                prop_assert_eq!(packed.get(index), Some(item.clone()));
-            }
-            prop_assert_eq!(packed.get(items.len() + past), None);
             prop_assert_eq!(packed.into_iter().collect::<Vec<_>>(), items);
         }
     }
@@ -251,7 +224,7 @@ mod tests {
             (RelPath::new(path.into_bytes()).expect("path"), Some(number))
         });
         let packed: Packed<Item> = items.collect();
-        let bytes: usize = packed.blocks.iter().map(|block| block.bytes.capacity()).sum();
+        let bytes: usize = packed.blocks.iter().map(Vec::capacity).sum();
         assert!(bytes < 16 * packed.len(), "{bytes} bytes");
     }
 }

@@ -16,7 +16,7 @@ use crate::tree::{Entry, LinkTarget, Mode};
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// What the plan saw.
     Old,
     /// What is wanted: the step was taken already.
@@ -28,7 +28,7 @@ pub enum Found {
 }
 
 /// Looks at `name` in the directory `at`: what was found, and its stamp if there is anything.
-pub fn look(
+pub(super) fn look(
     at: impl AsFd,
     name: &[u8],
     have: Option<&Entry>,
@@ -57,7 +57,7 @@ pub fn look(
 }
 
 /// The entry that `name` is, its content read; none for a socket, fifo or device.
-pub fn entry_at(at: impl AsFd, name: &[u8], stamp: &Stamp) -> Result<Option<Entry>> {
+pub(super) fn entry_at(at: impl AsFd, name: &[u8], stamp: &Stamp) -> Result<Option<Entry>> {
     let failed = |errno: std::io::Error| Error::io("read", String::from_utf8_lossy(name), errno);
     let mode = Mode::new(u32::from(stamp.permissions()));
     Ok(match stamp.file_type() {

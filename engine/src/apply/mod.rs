@@ -32,7 +32,6 @@ pub use aside::Recovery;
 pub use commit::{Committed, OnDrift, commit};
 pub use flush::flush_directories;
 pub use leftovers::sort_leftovers;
-pub use live::{Found, entry_at, look};
 pub use lock::Lock;
 pub use mtime::choose as choose_mtime;
 pub use places::{Places, Wishes, WorkArea};
