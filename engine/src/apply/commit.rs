@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::stamp::Stamp;
-use crate::tree::Mode;
+use crate::tree::{Entry, Mode};
 
 /// What to do with a path that is neither as the plan saw it nor as it is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,9 @@ impl Work<'_> {
     fn place(&mut self, at: BorrowedFd<'_>, slot: u64, step: &Step) -> Result<Taken> {
         let name = step.path.name();
         let staged = self.stage.name(slot);
+        if step.have.is_none() && self.stage.is_private() && self.place_at_once(at, &staged, step)? {
+            return Ok(Taken::Done);
+        }
         let (found, live) = look(at, name, step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
         if found == Found::New {
             self.clear_slot(slot, step)?;
@@ -132,7 +135,10 @@ impl Work<'_> {
         if self.forbids(found) {
             return Ok(Taken::Left(CHANGED));
         }
-        if stamp_at(self.stage.directory(), staged.as_bytes()).map_err(failed(step))?.is_none() {
+        let waiting = stamp_at(self.stage.directory(), staged.as_bytes()).map_err(failed(step))?;
+        let kind =
+            if step.want.as_ref().is_some_and(Entry::is_file) { FileType::RegularFile } else { FileType::Symlink };
+        if waiting.is_none_or(|waiting| waiting.file_type() != kind) {
             return Ok(Taken::Left(LOST));
         }
         match live {
@@ -143,6 +149,17 @@ impl Work<'_> {
             }
             Some(live) => self.exchange(at, slot, step, found, live),
             None => self.place_new(at, &staged, step),
+        }
+    }
+
+    /// Gives a staged file its name, if nothing has that name: the common case, without a look. `false` when something
+    /// stands in the way, or the staged file is gone, or the file system cannot tell.
+    fn place_at_once(&self, at: BorrowedFd<'_>, staged: &str, step: &Step) -> Result<bool> {
+        self.cx.step("apply.place-new");
+        match fs::renameat_with(self.stage.directory(), staged, at, step.path.name(), RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST | Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(errno) => Err(failed(step)(errno)),
         }
     }
 
@@ -329,12 +346,12 @@ impl Work<'_> {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(failed(step)(errno)),
         }
-        let mode = step.want.as_ref().and_then(crate::tree::Entry::mode).unwrap_or(Mode::new(0o755));
+        let mode = step.want.as_ref().and_then(Entry::mode).unwrap_or(Mode::new(0o755));
         self.change_mode(at, Mode::new(mode.bits() | 0o700), step)
     }
 
     fn set_mode(&mut self, at: BorrowedFd<'_>, mode: Mode, step: &Step) -> Result<Taken> {
-        if !step.want.as_ref().is_some_and(crate::tree::Entry::is_directory) {
+        if !step.want.as_ref().is_some_and(Entry::is_directory) {
             let (found, _) = look(at, step.path.name(), step.have.as_ref(), step.want.as_ref(), step.stamp.as_ref())?;
             match found {
                 Found::New => return Ok(Taken::Done),
@@ -354,7 +371,7 @@ impl Work<'_> {
         let handle = fs::openat(at, step.path.name(), flags, FsMode::empty()).map_err(failed(step))?;
         let stat = fs::fstat(&handle).map_err(failed(step))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
-        let wanted = if step.want.as_ref().is_some_and(crate::tree::Entry::is_directory) {
+        let wanted = if step.want.as_ref().is_some_and(Entry::is_directory) {
             FileType::Directory
         } else {
             FileType::RegularFile

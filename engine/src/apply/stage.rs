@@ -50,6 +50,11 @@ impl Stage {
         self.directory.as_fd()
     }
 
+    /// Whether nobody else looks into the directory: it is not the deployment directory.
+    pub fn is_private(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Where it is, for messages.
     pub fn shown(&self) -> &Path {
         &self.shown

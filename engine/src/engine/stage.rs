@@ -16,7 +16,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
 use crate::packed::Packed;
-use crate::path::RelPath;
 use crate::plan::Application;
 use crate::stamp::Stamp;
 use crate::transport::{Deliver, Want, WantedContent};
@@ -37,10 +36,17 @@ const BATCH_BYTES: u64 = 4 << 30;
 /// No file of this size or less is cut: the least that the chunker makes of one.
 const CERTAINLY_ONE_PIECE: u64 = 4 << 10;
 
-/// Files that are rebuilt in one go, each with the number of its application.
+/// A file to rebuild: the number of its application, and the modification time that it is to have.
+struct BatchFile {
+    number: usize,
+    application: Application,
+    time: Timespec,
+}
+
+/// Files that are rebuilt in one go, ascending by number.
 #[derive(Default)]
 struct Batch {
-    files: Vec<(usize, Application)>,
+    files: Vec<BatchFile>,
     bytes: u64,
 }
 
@@ -49,10 +55,9 @@ impl Batch {
         self.files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES
     }
 
-    /// The path of the file with this number.
-    fn path(&self, number: usize) -> Option<&RelPath> {
-        let at = self.files.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        Some(&self.files[at].1.path)
+    fn file(&self, number: usize) -> Option<&BatchFile> {
+        let at = self.files.binary_search_by_key(&number, |file| file.number).ok()?;
+        self.files.get(at)
     }
 }
 
@@ -85,6 +90,7 @@ impl Node {
                 leaving.push(application);
             }
         }
+        let remembers = self.db.remembers_times()?;
         let (mut batch, mut done) = (Batch::default(), 0);
         for (number, application) in applications.iter().enumerate() {
             match &application.want {
@@ -94,7 +100,8 @@ impl Node {
                 }
                 Some(Entry::File { .. }) if brings_content(&application) => {
                     batch.bytes += wanted_size(&application);
-                    batch.files.push((number, application));
+                    let time = self.time_for(cx, &application, remembers, stamp_of)?;
+                    batch.files.push(BatchFile { number, application, time });
                 }
                 _ => continue,
             }
@@ -108,7 +115,6 @@ impl Node {
         if !batch.files.is_empty() {
             self.stage_batch(staging, &batch, &leaving, &mut staged)?;
         }
-        self.date(cx, staging.stage, applications, stamp_of)?;
         cx.progress(Phase::Stage, total, Some(total));
         Ok(staged)
     }
@@ -121,19 +127,19 @@ impl Node {
         staged: &mut Staged,
     ) -> Result<()> {
         let (cx, root) = (staging.cx, staging.root);
-        let wanted = batch.files.iter().filter_map(|(tag, application)| {
-            let (hash, size) = application.want.as_ref()?.content()?;
-            Some(WantedFile { tag: *tag, hash, size })
+        let wanted = batch.files.iter().filter_map(|file| {
+            let (hash, size) = file.application.want.as_ref()?.content()?;
+            Some(WantedFile { tag: file.number, hash, size })
         });
         let wanted = wanted.collect();
         let mut sources = Vec::new();
-        for application in batch.files.iter().map(|(_, application)| application).chain(leaving) {
+        for application in batch.files.iter().map(|file| &file.application).chain(leaving) {
             if let Some((hash, size)) = application.have.as_ref().and_then(Entry::content) {
                 let recipe = self.recipe_of(cx, root, application, hash, size)?;
                 sources.push(LocalFile { path: application.path.clone(), hash, size, recipe });
             }
         }
-        let slots = Slots(cx, staging.stage);
+        let slots = Slots { cx, stage: staging.stage, batch };
         cx.step("stage.begin");
         let assembly = Assembly::begin(cx, wanted, &slots, root, sources)?;
         let mut arriving = Arriving { cx, assembly };
@@ -147,8 +153,8 @@ impl Node {
         let finished = arriving.assembly.finish(cx)?;
         if let Some(failure) = finished.failed.into_iter().next() {
             let error = failure.error;
-            return Err(match failure.tags.first().and_then(|&tag| batch.path(tag)) {
-                Some(path) => Error::new(error.kind(), error.to_string()).op("rebuild").at(path),
+            return Err(match failure.tags.first().and_then(|&tag| batch.file(tag)) {
+                Some(file) => Error::new(error.kind(), error.to_string()).op("rebuild").at(&file.application.path),
                 None => error,
             });
         }
@@ -180,37 +186,22 @@ impl Node {
         }
     }
 
-    /// Gives every staged file its mode and a modification time that its path did not have lately.
-    fn date(
+    /// A modification time that the path did not have lately.
+    fn time_for(
         &self,
         cx: &Context,
-        stage: &Stage,
-        applications: &Packed<Application>,
+        application: &Application,
+        remembers: bool,
         stamp_of: &dyn Fn(&Application) -> Option<Stamp>,
-    ) -> Result<()> {
-        let now = cx.now();
-        let remembers = self.db.remembers_times()?;
-        for (number, application) in applications.iter().enumerate() {
-            let Some(Entry::File { mode, .. }) = &application.want else { continue };
-            if !brings_content(&application) {
-                continue;
-            }
-            // Also of a path that is new here: it may have been removed a moment ago.
-            let mut lately = if remembers { self.db.lately(&application.path)? } else { Vec::new() };
-            if application.have.is_some() {
-                lately.extend(stamp_of(&application).map(|stamp| stamp.mtime_seconds()));
-            }
-            let seconds = choose_mtime(now.as_second(), &lately);
-            let time = Timespec { tv_sec: seconds, tv_nsec: now.subsec_nanosecond().max(0).into() };
-            let times = Timestamps { last_access: time, last_modification: time };
-            cx.step("stage.date");
-            // Through a handle: where files are staged in the directory itself, a link may have been planted in the
-            // place of this name, and its target would be changed.
-            let file = stage.reopen(number as u64)?;
-            let set = fs::fchmod(&file, FsMode::from_raw_mode(mode.bits())).and_then(|()| fs::futimens(&file, &times));
-            set.map_err(|errno| Error::io("prepare a staged file for", &application.path, errno))?;
+    ) -> Result<Timespec> {
+        // Also of a path that is new here: it may have been removed a moment ago.
+        let mut lately = if remembers { self.db.lately(&application.path)? } else { Vec::new() };
+        if application.have.is_some() {
+            lately.extend(stamp_of(application).map(|stamp| stamp.mtime_seconds()));
         }
-        Ok(())
+        let now = cx.now();
+        let seconds = choose_mtime(now.as_second(), &lately);
+        Ok(Timespec { tv_sec: seconds, tv_nsec: now.subsec_nanosecond().max(0).into() })
     }
 }
 
@@ -228,16 +219,31 @@ fn wanted_size(application: &Application) -> u64 {
 }
 
 /// The staging area as the assembly sees it.
-struct Slots<'a>(&'a Context, &'a Stage);
+struct Slots<'a> {
+    cx: &'a Context,
+    stage: &'a Stage,
+    batch: &'a Batch,
+}
 
 impl assemble::Staging for Slots<'_> {
     fn create(&self, tag: usize, _size: u64) -> Result<File> {
-        self.0.step("stage.create");
-        self.1.create(tag as u64)
+        self.cx.step("stage.create");
+        self.stage.create(tag as u64)
     }
 
     fn reopen(&self, tag: usize) -> Result<File> {
-        self.1.reopen(tag as u64)
+        self.stage.reopen(tag as u64)
+    }
+
+    /// Gives the file its mode and modification time. Through the handle: where files are staged in the directory
+    /// itself, a link may have been planted in the place of the name, and its target would be changed.
+    fn complete(&self, tag: usize, file: &File) -> Result<()> {
+        let Some(BatchFile { application, time, .. }) = self.batch.file(tag) else { return Ok(()) };
+        let Some(Entry::File { mode, .. }) = application.want else { return Ok(()) };
+        let times = Timestamps { last_access: *time, last_modification: *time };
+        self.cx.step("stage.date");
+        let set = fs::fchmod(file, FsMode::from_raw_mode(mode.bits())).and_then(|()| fs::futimens(file, &times));
+        set.map_err(|errno| Error::io("prepare a staged file for", &application.path, errno))
     }
 }
 

@@ -103,9 +103,17 @@ fn a_staged_file_that_became_a_link_is_not_followed() {
     let at = At::observer("stage.date", move || replace_by_links(&live, ".depsync-stage-", &target));
     let cx = site.context().with_observer(Arc::clone(&at) as Arc<dyn Observer>);
     let node = site.node_under(&cx, "webapps/w").expect("opens");
-    assert!(node.update(&cx, &UpdateOptions::default()).is_err());
+    let update = node.update(&cx, &UpdateOptions::default()).expect("updates what it can");
     assert!(at.has_acted());
     assert_eq!(exact_beneath(&outside), canary, "bits or times were set through the link");
+    assert!(update.problems.iter().any(|problem| problem.reason.contains("staged content is gone")), "{update:?}");
+    let gone = |name: &str| {
+        update.problems.iter().any(|problem| problem.path.as_ref().is_some_and(|path| path.to_string() == name))
+    };
+    for name in ["a", "b"] {
+        let placed = fs::symlink_metadata(site.dir("webapps/w").join(name));
+        assert!(placed.is_ok_and(|placed| placed.is_file()) != gone(name), "{name}: {update:?}");
+    }
     // What was planted does not stand in the way of the next one.
     fs::create_dir(site.dir("webapps/w/.depsync-stage-planted")).expect("a directory");
     site.update("webapps/w").expect("updates");

@@ -90,7 +90,10 @@ impl Assembly<'_> {
             Err(error) => return Ok(Err(error.at(format!("content {}", content.hash)))),
         };
         match copy(cx, &built, None, content)? {
-            Ok(hash) if hash == content.hash => self.spread(cx, content, &built).map(Ok),
+            Ok(hash) if hash == content.hash => {
+                self.spread(cx, content, &built)?;
+                self.staging.complete(self.contents.first_tag(content), &built).map(Ok)
+            }
             Ok(_) => Ok(Err(contradiction(&content.hash, "the file that its recipe makes has another hash"))),
             Err(error) => Ok(Err(error)),
         }

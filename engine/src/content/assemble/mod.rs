@@ -51,6 +51,9 @@ pub trait Staging: Sync {
 
     /// Opens a file that [`Staging::create`] made, for reading and writing.
     fn reopen(&self, tag: usize) -> Result<File>;
+
+    /// Takes note that `file`, the staged file of `tag`, has all its bytes: it is not written to any more.
+    fn complete(&self, tag: usize, file: &File) -> Result<()>;
 }
 
 /// A file to rebuild.
@@ -188,7 +191,8 @@ impl<'a> Assembly<'a> {
         }
         let result = self.contents.tags(content).iter().try_for_each(|&tag| {
             let file = self.staging.create(tag, content.size)?;
-            file.write_all_at(bytes, 0).map_err(|source| write_failed(hash, source))
+            file.write_all_at(bytes, 0).map_err(|source| write_failed(hash, source))?;
+            self.staging.complete(tag, &file)
         });
         content.pass(State::Writing, if result.is_ok() { State::Whole } else { State::Unresolved });
         result?;

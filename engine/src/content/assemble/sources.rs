@@ -46,6 +46,7 @@ impl Assembly<'_> {
             _ => return Ok(false),
         }
         self.spread(cx, content, &staged)?;
+        self.staging.complete(self.contents.first_tag(content), &staged)?;
         content.pass(State::Unresolved, State::Whole);
         self.advance(cx, content.size);
         Ok(true)
@@ -59,6 +60,7 @@ impl Assembly<'_> {
             if hash != content.hash {
                 return Err(Error::damaged(format!("content {}", content.hash), "its staged file changed"));
             }
+            self.staging.complete(tag, &staged)?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::OpenOptions;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 use proptest::prelude::*;
 use rayon::prelude::*;
@@ -20,7 +22,8 @@ struct World {
     hub: HashMap<ObjectId, Vec<u8>>,
 }
 
-struct Directory(PathBuf);
+/// Where staged files are, and the tags of those that are complete.
+struct Directory(PathBuf, Mutex<BTreeSet<usize>>);
 
 impl Staging for Directory {
     fn create(&self, tag: usize, _size: u64) -> Result<File> {
@@ -33,6 +36,14 @@ impl Staging for Directory {
         let mut options = OpenOptions::new();
         let opened = options.read(true).write(true).open(self.0.join(tag.to_string()));
         opened.map_err(|source| Error::io("open", tag, source))
+    }
+
+    fn complete(&self, tag: usize, file: &File) -> Result<()> {
+        if !self.1.lock().expect("lock").insert(tag) {
+            return Err(Error::new(ErrorKind::Internal, format!("{tag} twice")));
+        }
+        // It is not written to any more, by no handle.
+        file.set_modified(SystemTime::UNIX_EPOCH).map_err(|source| Error::io("date", tag, source))
     }
 }
 
@@ -59,7 +70,7 @@ impl World {
         let directories = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
         let live_path = directories.0.path().to_owned();
         let live = Root::open(&live_path).expect("open");
-        let staging = Directory(directories.1.path().to_owned());
+        let staging = Directory(directories.1.path().to_owned(), Mutex::default());
         Self { live, _directories: directories, live_path, staging, hub: HashMap::new() }
     }
 
@@ -83,6 +94,7 @@ impl World {
     }
 
     fn begin(&self, wanted: Vec<WantedFile>, sources: Vec<LocalFile>) -> Assembly<'_> {
+        self.staging.1.lock().expect("lock").clear();
         Assembly::begin(&Context::new(), wanted, &self.staging, &self.live, sources).expect("begins")
     }
 
@@ -111,7 +123,10 @@ impl World {
     }
 
     fn staged(&self, tag: usize) -> Vec<u8> {
-        std::fs::read(self.staging.0.join(tag.to_string())).expect("staged")
+        let path = self.staging.0.join(tag.to_string());
+        let modified = path.metadata().and_then(|found| found.modified()).expect("staged");
+        assert_eq!(modified, SystemTime::UNIX_EPOCH, "{tag} is complete, and was not written to since");
+        std::fs::read(path).expect("staged")
     }
 
     /// The whole flow; gives the number of pieces that were fetched.
@@ -278,7 +293,7 @@ fn what_is_missing_or_wrong_is_named_and_the_rest_is_whole() {
         give(&assembly, id.hash, &world.hub[&id]).expect("writes");
     }
     let finished = assembly.finish(&cx).expect("finishes");
-    assert_eq!(finished.complete, [0]);
+    assert_eq!((&finished.complete[..], &*world.staging.1.lock().expect("lock")), (&[0][..], &BTreeSet::from([0])));
     assert_eq!(finished.recipes.len(), 1);
     let why: BTreeMap<usize, String> =
         finished.failed.iter().map(|fail| (fail.tags[0], fail.error.to_string())).collect();
@@ -317,6 +332,9 @@ fn a_failing_staging_area_and_a_cancelled_context_are_errors() {
         }
         fn reopen(&self, tag: usize) -> Result<File> {
             self.create(tag, 0)
+        }
+        fn complete(&self, _: usize, _: &File) -> Result<()> {
+            unreachable!("nothing was created")
         }
     }
     let cx = Context::new();

@@ -1,6 +1,7 @@
 //! Reading and cutting the files of a job, each distinct content once.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::Read;
 
 use rayon::prelude::*;
@@ -218,15 +219,34 @@ fn read_small(
     file: &NewFile,
 ) -> Result<(Ending, Vec<u8>)> {
     cx.check()?;
-    let mut bytes = Vec::with_capacity(usize::try_from(file.size).expect("because it is at most 1 MiB") + 1);
+    let size = usize::try_from(file.size).expect("because it is at most 1 MiB");
+    // One byte more than wanted shows that it grew.
+    let mut bytes = vec![0; size + 1];
     let read = local.open(&file.path).and_then(|opened| {
-        // One byte more than wanted shows that it grew.
-        opened.take(file.size + 1).read_to_end(&mut bytes).map_err(|source| Error::io("read", &file.path, source))
+        read_up_to(opened, &mut bytes, size).map_err(|source| Error::io("read", &file.path, source))
     });
     let ending = match read {
         Err(error) => Ending::Unreadable(error),
-        Ok(_) if bytes.len() as u64 != file.size => Ending::Changed,
-        Ok(_) => Ending::of(file, chunking.cut_slice(&bytes)?),
+        Ok(length) if length != size => Ending::Changed,
+        Ok(_) => {
+            bytes.truncate(size);
+            Ending::of(file, chunking.cut_slice(&bytes)?)
+        }
     };
     Ok((ending, bytes))
+}
+
+/// Reads until `bytes` are full, or `enough` were read, or there are no more. Where there is more than enough, the
+/// read that brings the last of it brings more: mostly one read does.
+fn read_up_to(mut file: File, bytes: &mut [u8], enough: usize) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < enough {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
