@@ -52,7 +52,11 @@ impl Frame {
     }
 
     fn version(self) -> u8 {
-        1
+        match self {
+            // 2: a record says whether the content begins like an archive.
+            Self::Cache => 2,
+            _ => 1,
+        }
     }
 
     fn name(self) -> &'static str {
@@ -113,22 +117,19 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
         .map_err(|source| Error::new(ErrorKind::Internal, "a value does not decode").because(source))
 }
 
-/// Frames a payload that was laid out by hand: cache blocks are read record by record, without decoding them whole.
-pub fn seal(frame: Frame, parts: &[&[u8]]) -> Result<Vec<u8>> {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
+/// What stands before a payload of `length` bytes that was laid out by hand: cache blocks are read record by record,
+/// without decoding them whole.
+pub fn header(frame: Frame, length: usize) -> Result<[u8; HEADER]> {
     let within = u32::try_from(length).ok().filter(|_| length + HEADER <= frame.limit());
     let framed = within.ok_or_else(|| {
         let limit = frame.limit();
         Error::new(ErrorKind::Unsupported, format!("a {} of {length} bytes is over the limit of {limit}", frame.name()))
     })?;
-    let mut bytes = Vec::with_capacity(HEADER + length);
-    bytes.extend_from_slice(&frame.magic());
-    bytes.push(frame.version());
-    bytes.extend_from_slice(&framed.to_le_bytes());
-    for part in parts {
-        bytes.extend_from_slice(part);
-    }
-    Ok(bytes)
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&frame.magic());
+    header[4] = frame.version();
+    header[5..].copy_from_slice(&framed.to_le_bytes());
+    Ok(header)
 }
 
 /// Decodes a frame that fills `bytes` exactly.

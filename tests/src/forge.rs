@@ -8,11 +8,21 @@ use std::path::{Path, PathBuf};
 use depsync_engine::codec::{self, Frame};
 use depsync_engine::content::ObjectKind;
 use depsync_engine::content::pack::{PackRef, Slot};
+use depsync_engine::error::Result;
 use depsync_engine::hash::{Digest, Domain};
 use depsync_engine::name::{HubId, Revision};
 use depsync_engine::record::{Acceptance, Draft, Envelope, Payload};
 use depsync_transports::hub::layout;
 use serde::Serialize;
+
+/// A frame around `payload`, whatever that is.
+///
+/// # Errors
+/// What is over the limit of a frame of this kind cannot be framed.
+pub fn framed(frame: Frame, payload: &[u8]) -> Result<Vec<u8>> {
+    let header = codec::header(frame, payload.len())?;
+    Ok([&header, payload].concat())
+}
 
 /// What a page can say of a path, without any of the checks.
 #[derive(Clone, Debug, Serialize)]

@@ -138,6 +138,24 @@ fn a_renamed_archive_in_a_deployment_of_one_goes_through() {
 }
 
 #[test]
+fn an_archive_that_is_not_called_one_is_held_until_it_is_whole() {
+    let site = site();
+    let whole = [&b"PK\x03\x04 stored here PK\x05\x06"[..], &[0; 12], &17u32.to_le_bytes(), &[0; 2]].concat();
+    let path = site.dir("m").join("bundle");
+    std::fs::write(&path, &whole[..whole.len() - 1]).expect("write");
+    // The second scan does not read the file again.
+    for _ in 0..2 {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let published = site.publish("m").expect("publishes");
+        let held: Vec<String> = published.held.iter().map(|remark| format!("{remark:?}")).collect();
+        assert!(!published.changed && held.len() == 1 && held[0].contains("bundle"), "{held:?}");
+    }
+    std::fs::write(&path, &whole).expect("write");
+    let published = site.publish("m").expect("publishes");
+    assert_eq!((published.added, published.held.len()), (1, 0));
+}
+
+#[test]
 fn an_unmounted_directory() {
     if !as_root("an_unmounted_directory") {
         return;

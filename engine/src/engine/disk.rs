@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use itertools::Itertools;
+
 use super::{Node, Remark};
 use crate::beneath::Root;
 use crate::context::Context;
@@ -24,6 +26,9 @@ pub(super) struct Disk {
     fresh: MemoryPages,
 }
 
+/// How many paths are looked at again in one go: what bounds memory.
+const LOOK_AGAIN: usize = 1 << 16;
+
 /// What is done with what a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remember {
@@ -35,7 +40,7 @@ pub(super) enum Remember {
 
 impl Disk {
     /// Where the observed tree's pages are.
-    pub(super) fn pages<'a>(&'a self, db: &'a dyn Pages) -> Overlay<'a> {
+    pub(super) fn pages<'a>(&self, db: &'a dyn Pages) -> Overlay<'a> {
         Overlay::with(self.fresh.clone(), db)
     }
 
@@ -130,13 +135,16 @@ impl Node {
         disk: &Disk,
         touched: impl Iterator<Item = RelPath>,
     ) -> Result<Digest> {
-        let paths: Vec<RelPath> = touched.collect();
-        if paths.is_empty() {
-            return Ok(disk.observed);
+        let (mut observed, mut cache) = (disk.observed, None);
+        for paths in &touched.chunks(LOOK_AGAIN) {
+            let paths: Vec<RelPath> = paths.collect();
+            let cache_before = cache.take().unwrap_or_else(|| disk.scan.cache().clone());
+            let scan = scan::scan_again(cx, &disk.root, &disk.ignore, cache_before, &paths)?;
+            cx.step("state.stat-cache");
+            observed = self.observe(observed, &scan)?;
+            cache = Some(scan.into_cache());
         }
-        let scan = scan::scan_again(cx, &disk.root, &disk.ignore, disk.scan.cache().clone(), &paths)?;
-        cx.step("state.stat-cache");
-        self.observe(disk.observed, &scan)
+        Ok(observed)
     }
 
     fn observe(&self, base: Digest, scan: &Scan) -> Result<Digest> {

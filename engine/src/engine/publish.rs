@@ -8,6 +8,7 @@ use super::outcome::Counts;
 use super::race::Races;
 use super::update::{conflict_count, conflicts};
 use super::{Node, PublishOptions, PublishOutcome, Remark, Role};
+use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -17,7 +18,7 @@ use crate::path::RelPath;
 use crate::plan::{self, Guard, Plan, Policy, Trees, Unsettled};
 use crate::record::{Acceptance, Draft};
 use crate::revdb::{Applied, Position, Proposed, Settlement, Work};
-use crate::scan::{Everything, archive_flaw};
+use crate::scan::{Everything, archive_flaw, is_called_archive};
 use crate::transport::{Look, OpenMode, Outcome, Proposal, Published};
 use crate::tree::{self, Change, Entry, Overlay, Pages, Totals, Tree, empty_root};
 
@@ -139,7 +140,10 @@ impl Node {
             return Err(Error::new(ErrorKind::Unsupported, why).op("publish").at(self.transport.endpoint()));
         }
         let parent = hub.head.as_ref().map(|head| head.revision);
-        self.propose(cx, attempt, position, parent, &disk, &trees, plan, accepts, outcome)
+        // What the scan holds of every file is not needed any more.
+        let Disk { root, observed, scan, .. } = disk;
+        drop(scan);
+        self.propose(cx, attempt, position, parent, (&root, observed), &trees, plan, accepts, outcome)
     }
 
     /// Nothing new here: the agreement takes in what both sides have alike.
@@ -179,7 +183,7 @@ impl Node {
         attempt: &mut Attempt<'_>,
         mut position: Position,
         parent: Option<Revision>,
-        disk: &Disk,
+        (content, observed): (&Root, Digest),
         trees: &Trees<'_>,
         plan: Plan,
         accepts: Vec<Acceptance>,
@@ -195,7 +199,7 @@ impl Node {
             changes: &outcome.changes,
             new_pages: &new_pages,
             pages: &pages,
-            content: &disk.root,
+            content,
         };
         cx.step("publish.write-down");
         self.db.set_proposed(&Proposed {
@@ -245,7 +249,7 @@ impl Node {
         self.settle(&position, &pages, Some(&row), &recipes, &forgotten)?;
         self.report_published(cx, &position, &mut outcome)?;
         cx.step("state.sweep-cache");
-        self.db.sweep_cache(&[disk.observed, root])?;
+        self.db.sweep_cache(&[observed, root])?;
         Ok(Ok(outcome))
     }
 
@@ -333,9 +337,13 @@ impl Node {
             if new_content.is_none() || new_content == change.before.as_ref().and_then(Entry::content) {
                 continue;
             }
+            let archives = &self.options.archives;
+            if !is_called_archive(change.path.name(), archives) && !disk.scan.may_be_archive(&change.path) {
+                continue;
+            }
             // A file that cannot be opened any more is noticed when its content is cut.
             let Ok(file) = disk.root.read(&change.path) else { continue };
-            if let Some(flaw) = archive_flaw(&file, change.path.name(), &self.options.archives)? {
+            if let Some(flaw) = archive_flaw(&file, change.path.name(), archives)? {
                 held.push(remark(&change.path, &flaw.to_string()));
             }
         }

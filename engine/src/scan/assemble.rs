@@ -137,7 +137,7 @@ impl Assembly<'_> {
         let path = path.map_or(&[][..], RelPath::as_bytes);
         self.claimed[self.cache.directory(path)].fill(false);
         if segments.iter().any(|segment| segment.dirty || self.moved(segment)) {
-            self.cut(path, &segments)?;
+            self.cut(path, &mut segments)?;
         } else {
             self.claimed[self.cache.directory(path)].fill(true);
         }
@@ -190,11 +190,17 @@ impl Assembly<'_> {
     }
 
     /// Cuts a directory's records into blocks, and reports those that are not the old ones.
-    fn cut(&mut self, directory: &[u8], segments: &[Segment]) -> Result<()> {
-        let old = self.cache.directory(directory);
+    fn cut(&mut self, directory: &[u8], segments: &mut [Segment]) -> Result<()> {
+        if let [segment] = segments
+            && segment.is_one_block()
+        {
+            // All new, and of the size of a block: what the walk has written becomes the block. On a first scan that
+            // is nearly all there is, and it is not held twice.
+            return self.settle(directory, std::mem::take(&mut segment.fresh));
+        }
         let mut blocks: Vec<Vec<u8>> = Vec::new();
         let mut count = MAX_RECORDS;
-        for segment in segments {
+        for segment in &*segments {
             for piece in &segment.pieces {
                 let bytes = self.bytes(segment, piece);
                 for record in block::records(bytes) {
@@ -209,17 +215,20 @@ impl Assembly<'_> {
                 }
             }
         }
-        for body in blocks {
-            let Some(first) = block::read(&body, 0) else { continue };
-            if let Some(block) = self.cache.find(old.clone(), first.name) {
-                self.claimed[block] = true;
-                if self.cache.body(block) == body {
-                    continue;
-                }
+        blocks.into_iter().try_for_each(|body| self.settle(directory, body))
+    }
+
+    /// Reports a block, unless it is the old one.
+    fn settle(&mut self, directory: &[u8], body: Vec<u8>) -> Result<()> {
+        let Some(first) = block::read(&body, 0) else { return Ok(()) };
+        if let Some(block) = self.cache.find(self.cache.directory(directory), first.name) {
+            self.claimed[block] = true;
+            if self.cache.body(block) == body {
+                return Ok(());
             }
-            let key = BlockKey { directory: directory.into(), first: first.name.into() };
-            self.out.blocks.push((key, Some(Arc::new(block::seal(directory, &body)?))));
         }
+        let key = BlockKey { directory: directory.into(), first: first.name.into() };
+        self.out.blocks.push((key, Some(Arc::new(block::seal(directory, body)?))));
         Ok(())
     }
 

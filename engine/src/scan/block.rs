@@ -6,7 +6,7 @@
 //! | field | encoding |
 //! |---|---|
 //! | name's length | one byte |
-//! | shape | two bytes: bit 0 = the hash may be believed, 1 = a read size follows; then three bits each, bytes less one of size, change time, inode and device; two bits that are 0 |
+//! | shape | two bytes: bit 0 = the hash may be believed, 1 = a read size follows; then three bits each, bytes less one of size, change time, inode and device; bit 14 = the content begins like an archive; 0 |
 //! | name | the bytes |
 //! | mode | two bytes |
 //! | mtime | eight bytes |
@@ -47,7 +47,7 @@ pub struct BlockKey {
 impl BlockKey {
     /// Makes the block of this key out of records. They are looked at when it is loaded.
     pub fn seal(&self, records: &[u8]) -> Result<Vec<u8>> {
-        seal(&self.directory, records)
+        seal(&self.directory, records.to_vec())
     }
 }
 
@@ -79,16 +79,29 @@ const TRUSTED: u16 = 1;
 const OTHER_SIZE: u16 = 2;
 /// Where the widths begin in the shape: size, change time, inode, device.
 const WIDTHS: [u32; 4] = [2, 5, 8, 11];
-const KNOWN: u16 = (1 << 14) - 1;
+const ARCHIVE: u16 = 1 << 14;
+const KNOWN: u16 = (1 << 15) - 1;
 const CHECKSUM: usize = 8;
+
+/// What a record says beside the stamp and the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Whether an equal stamp means equal content.
+    pub(super) trusted: bool,
+    /// Whether the content begins like an archive.
+    pub(super) archive: bool,
+}
+
+impl Marks {
+    pub(super) const TRUSTED: Self = Self { trusted: true, archive: false };
+}
 
 /// One record, read in place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
     pub(super) name: &'a [u8],
     pub(super) stamp: Stamp,
-    /// Whether an equal stamp means equal content.
-    pub(super) trusted: bool,
+    pub(super) marks: Marks,
     content: Content<'a>,
     /// Where the record begins and ends in the body.
     pub(super) start: usize,
@@ -111,7 +124,7 @@ impl Record<'_> {
     /// beneath must be looked at.
     #[inline]
     pub(super) fn vouches_for(&self, stamp: &Stamp) -> bool {
-        self.stamp == *stamp && self.trusted && !self.is_directory()
+        self.stamp == *stamp && self.marks.trusted && !self.is_directory()
     }
 
     /// The entry that the record stands for.
@@ -128,12 +141,13 @@ impl Record<'_> {
 }
 
 /// Appends the record of `entry`. The stamp's type must be the entry's.
-pub(super) fn write(out: &mut Vec<u8>, name: &[u8], stamp: &Stamp, trusted: bool, entry: &Entry) {
+pub(super) fn write(out: &mut Vec<u8>, name: &[u8], stamp: &Stamp, marks: Marks, entry: &Entry) {
     let read = entry.content().map(|(_, size)| size).filter(|&size| size != stamp.size);
     let distance = stamp.ctime.wrapping_sub(stamp.mtime);
     let zigzag = (distance.wrapping_shl(1) ^ (distance >> 63)).cast_unsigned();
     let integers = [stamp.size, zigzag, stamp.inode, stamp.device];
-    let mut shape = if trusted { TRUSTED } else { 0 } | if read.is_some() { OTHER_SIZE } else { 0 };
+    let flags = [(marks.trusted, TRUSTED), (read.is_some(), OTHER_SIZE), (marks.archive, ARCHIVE)];
+    let mut shape = flags.into_iter().filter(|(set, _)| *set).fold(0, |shape, (_, flag)| shape | flag);
     for (integer, shift) in integers.into_iter().zip(WIDTHS) {
         shape |= (width_of(integer) as u16 - 1) << shift;
     }
@@ -191,7 +205,8 @@ pub(super) fn read(body: &[u8], start: usize) -> Option<Record<'_>> {
         _ => return None,
     };
     let known = shape & !KNOWN == 0;
-    known.then_some(Record { name, stamp, trusted: shape & TRUSTED != 0, content, start, end: body.len() - rest.len() })
+    let marks = Marks { trusted: shape & TRUSTED != 0, archive: shape & ARCHIVE != 0 };
+    known.then_some(Record { name, stamp, marks, content, start, end: body.len() - rest.len() })
 }
 
 /// The name in the record of a checked body that begins at `start`; empty where there is none.
@@ -281,9 +296,13 @@ fn step(lane: &mut u64, word: u64) {
     *lane = mixed ^ (mixed >> 32);
 }
 
-/// Makes a block of the records in `body`.
-pub(super) fn seal(directory: &[u8], body: &[u8]) -> Result<Vec<u8>> {
-    codec::seal(Frame::Cache, &[&checksum(directory, body), body])
+/// Makes a block of the records in `body`, in its own memory.
+pub(super) fn seal(directory: &[u8], mut body: Vec<u8>) -> Result<Vec<u8>> {
+    let sum = checksum(directory, &body);
+    let header = codec::header(Frame::Cache, CHECKSUM + body.len())?;
+    body.splice(0..0, header.into_iter().chain(sum));
+    body.shrink_to_fit();
+    Ok(body)
 }
 
 /// The body of a checked block.
@@ -353,20 +372,26 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut body = Vec::new();
         let file = Entry::File { mode: Mode::new(FILE), size: 3, hash: Digest::of(b"abc") };
-        write(&mut body, b"a", &stamp(FILE, 3), true, &file);
-        write(&mut body, b"b", &stamp(0o040_755, 40), false, &Entry::Directory { mode: Mode::new(0o755) });
+        write(&mut body, b"a", &stamp(FILE, 3), Marks { trusted: true, archive: true }, &file);
+        write(
+            &mut body,
+            b"b",
+            &stamp(0o040_755, 40),
+            Marks { trusted: false, archive: false },
+            &Entry::Directory { mode: Mode::new(0o755) },
+        );
         let target = LinkTarget::new(&b"a"[..]).expect("target");
-        write(&mut body, b"c\xff", &stamp(0o120_777, 1), true, &Entry::Symlink { target });
+        write(&mut body, b"c\xff", &stamp(0o120_777, 1), Marks::TRUSTED, &Entry::Symlink { target });
         body
     }
 
     #[test]
     fn the_format_stands_still() {
-        let block = seal(b"dir", &sample()).expect("seals");
+        let block = seal(b"dir", sample()).expect("seals");
         let golden = concat!(
-            "445363610162000000",
-            "24f4ba23ea9acf48",
-            "01010061a48115cd853dfe9c971703024d196437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+            "445363610262000000",
+            "42a9ae80cfc57c4f",
+            "01014061a48115cd853dfe9c971703024d196437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
             "01000062ed4115cd853dfe9c971728024d19",
             "02010063ffffa115cd853dfe9c971701024d19010061",
         );
@@ -383,7 +408,7 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_damage() {
-        let block = seal(b"dir", &sample()).expect("seals");
+        let block = seal(b"dir", sample()).expect("seals");
         for bit in 0..block.len() * 8 {
             let mut damaged = block.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -403,11 +428,11 @@ mod tests {
         for names in [&["."][..], &[".."], &["a/b"], &["a\0"], &[""], &["b", "a"], &["a", "a"]] {
             let mut body = Vec::new();
             for name in names {
-                write(&mut body, name.as_bytes(), &stamp(0o040_755, 0), true, &directory);
+                write(&mut body, name.as_bytes(), &stamp(0o040_755, 0), Marks::TRUSTED, &directory);
             }
-            assert_eq!(check(&key("", names[0]), &seal(b"", &body).expect("seals")), None, "{names:?}");
+            assert_eq!(check(&key("", names[0]), &seal(b"", body).expect("seals")), None, "{names:?}");
         }
-        assert_eq!(check(&key("", ""), &seal(b"", b"").expect("seals")), None, "an empty block");
+        assert_eq!(check(&key("", ""), &seal(b"", Vec::new()).expect("seals")), None, "an empty block");
     }
 
     prop_compose! {
@@ -429,7 +454,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(mut stamp in any_stamp(), trusted: bool, (kind, entry) in any_entry(), same: bool,
+        fn what_is_written_is_read(mut stamp in any_stamp(), trusted: bool, archive: bool, (kind, entry) in any_entry(), same: bool,
                                    name in proptest::collection::vec(b'a'.., 1..256), shifts: [u8; 4], behind in 0usize..50) {
             stamp.size >>= shifts[0] % 64;
             stamp.inode >>= shifts[1] % 64;
@@ -441,14 +466,15 @@ mod tests {
                 stamp.size = entry.size();
             }
             let mut body = vec![9];
-            write(&mut body, &name, &stamp, trusted, &entry);
+            let marks = Marks { trusted, archive };
+            write(&mut body, &name, &stamp, marks, &entry);
             let end = body.len();
             for cut in 1..end {
                 prop_assert!(read(&body[..cut], 1).is_none(), "cut at {}", cut);
             }
             body.resize(end + behind, 0xff);
             let record = read(&body, 1).expect("a record");
-            prop_assert_eq!((record.name, record.stamp, record.trusted), (&name[..], stamp, trusted));
+            prop_assert_eq!((record.name, record.stamp, record.marks), (&name[..], stamp, marks));
             prop_assert_eq!((record.entry(), record.end), (entry, end));
             prop_assert_eq!(name_at(&body, 1), &name[..]);
         }
@@ -456,7 +482,7 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_read_but_never_abort(bytes: Vec<u8>) {
             let _ = read(&bytes, 0);
-            let block = seal(b"", &bytes).expect("seals");
+            let block = seal(b"", bytes.clone()).expect("seals");
             if let Some(first) = records(&bytes).next() {
                 check(&BlockKey { directory: [].into(), first: first.name.into() }, &block);
             }

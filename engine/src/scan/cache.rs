@@ -105,6 +105,11 @@ impl Cache {
         self.record_of(path).map(|record| record.stamp)
     }
 
+    /// Whether the content of `path` may begin like an archive: not if a record says otherwise. Costs the same.
+    pub(super) fn may_be_archive(&self, path: &RelPath) -> bool {
+        self.record_of(path).is_none_or(|record| record.marks.archive)
+    }
+
     /// What `path` was last observed to be, at the same cost.
     pub fn entry_of(&self, path: &RelPath) -> Option<Entry> {
         self.record_of(path).map(|record| record.entry())

@@ -33,7 +33,8 @@ impl fmt::Display for Flaw {
     }
 }
 
-const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
+/// What an archive begins with.
+pub(super) const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
 const CENTRAL_HEADER: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
 const END64: &[u8] = b"PK\x06\x06";
@@ -50,8 +51,7 @@ const TAIL: u64 = 65_557;
 pub fn archive_flaw(file: &File, name: &[u8], extensions: &[impl AsRef<[u8]>]) -> Result<Option<Flaw>> {
     let failed = |source| Error::io("read", String::from_utf8_lossy(name), source);
     let archive = Archive { file, size: file.metadata().map_err(failed)?.len() };
-    let extension = name.rsplit(|&byte| byte == b'.').next().filter(|extension| extension.len() < name.len());
-    let called = extension.is_some_and(|found| extensions.iter().any(|one| found.eq_ignore_ascii_case(one.as_ref())));
+    let called = is_called_archive(name, extensions);
     if archive.size == 0 {
         return Ok(called.then_some(Flaw::Empty));
     }
@@ -61,6 +61,12 @@ pub fn archive_flaw(file: &File, name: &[u8], extensions: &[impl AsRef<[u8]>]) -
     }
     let whole = archive.has_end(local).map_err(failed)?;
     Ok((!whole).then_some(Flaw::Truncated))
+}
+
+/// Whether `name` has one of the `extensions` (any case, no dot).
+pub fn is_called_archive(name: &[u8], extensions: &[impl AsRef<[u8]>]) -> bool {
+    let extension = name.rsplit(|&byte| byte == b'.').next().filter(|extension| extension.len() < name.len());
+    extension.is_some_and(|found| extensions.iter().any(|one| found.eq_ignore_ascii_case(one.as_ref())))
 }
 
 struct Archive<'a> {

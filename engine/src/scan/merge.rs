@@ -15,7 +15,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
 
-use super::block::{self, Record};
+use super::block::{self, Marks, Record};
 use super::cache::Located;
 use super::listing::Named;
 use super::read::{self, Reading};
@@ -41,6 +41,16 @@ pub(super) struct Segment {
     pub(super) skipped: Vec<(RelPath, SpecialKind)>,
     pub(super) unsettled: Vec<RelPath>,
     pub(super) counts: Counts,
+}
+
+impl Segment {
+    /// Whether all its records are new, and one block holds them.
+    pub(super) fn is_one_block(&self) -> bool {
+        let [Piece::Fresh(range)] = &self.pieces[..] else { return false };
+        let mut records = block::records(&self.fresh);
+        let one = records.next().is_some() && records.all(|record| !block::starts_block(record.name));
+        *range == (0..self.fresh.len()) && one && block::records(&self.fresh).count() <= block::MAX_RECORDS
+    }
 }
 
 /// Where the next records of a directory come from.
@@ -223,11 +233,11 @@ impl<'a> Merge<'a, '_> {
 
     fn file(&mut self, name: &CStr, path: RelPath, stamp: Stamp, old: Option<&Located<'a>>) -> Result<()> {
         match read::read(&self.survey.cx, self.handle, name, stamp, self.buffer)? {
-            Reading::Settled { stamp, trusted, hash, size } => {
+            Reading::Settled { stamp, marks, hash, size } => {
                 self.segment.counts.hashed += 1;
                 self.segment.counts.hashed_bytes += size;
                 let entry = Entry::File { mode: Mode::new(stamp.mode), size, hash };
-                self.leaf(path, &stamp, trusted, entry, old);
+                self.leaf(path, &stamp, marks, entry, old);
             }
             Reading::Unsettled => {
                 self.segment.unsettled.push(path);
@@ -252,7 +262,10 @@ impl<'a> Merge<'a, '_> {
             Err(errno) => return self.unreadable(path, false, old, errno),
         };
         match target {
-            Ok(target) => self.leaf(path, stamp, read::is_quiet(stamp, began), Entry::Symlink { target }, old),
+            Ok(target) => {
+                let marks = Marks { trusted: read::is_quiet(stamp, began), archive: false };
+                self.leaf(path, stamp, marks, Entry::Symlink { target }, old);
+            }
             Err(error) => {
                 let error = error.op("scan").at(self.survey.root.display(&path));
                 self.segment.problems.push(Problem { path: Some(path), error, subtree: false });
@@ -262,9 +275,9 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// A file or link as it is now.
-    fn leaf(&mut self, path: RelPath, stamp: &Stamp, trusted: bool, entry: Entry, old: Option<&Located<'a>>) {
+    fn leaf(&mut self, path: RelPath, stamp: &Stamp, marks: Marks, entry: Entry, old: Option<&Located<'a>>) {
         let start = self.segment.fresh.len();
-        block::write(&mut self.segment.fresh, path.name(), stamp, trusted, &entry);
+        block::write(&mut self.segment.fresh, path.name(), stamp, marks, &entry);
         if let Some(old) = old
             && self.same_bytes(old, start)
         {
@@ -292,7 +305,7 @@ impl<'a> Merge<'a, '_> {
         let entry = Entry::Directory { mode: Mode::new(stamp.mode) };
         let start = self.segment.fresh.len();
         // Nothing is ever believed on the word of a directory's stamp: trust means nothing here.
-        block::write(&mut self.segment.fresh, path.name(), stamp, true, &entry);
+        block::write(&mut self.segment.fresh, path.name(), stamp, Marks::TRUSTED, &entry);
         let fresh = if old.is_some_and(|old| self.same_bytes(old, start)) {
             self.segment.fresh.truncate(start);
             None

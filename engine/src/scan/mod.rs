@@ -36,7 +36,7 @@ use std::num::NonZeroUsize;
 
 pub use self::block::BlockKey;
 pub use self::cache::{BlockBytes, Cache};
-pub use self::hold::{ARCHIVE_EXTENSIONS, Flaw, archive_flaw};
+pub use self::hold::{ARCHIVE_EXTENSIONS, Flaw, archive_flaw, is_called_archive};
 pub use self::ignore::{IGNORE_FILE, Ignore};
 use crate::beneath::Root;
 use crate::context::Context;
@@ -155,6 +155,11 @@ impl Scan {
     /// The stamp under which this scan, or for a kept entry an earlier one, observed `path`.
     pub fn stamp_of(&self, path: &RelPath) -> Option<Stamp> {
         self.cache.stamp_of(path)
+    }
+
+    /// Whether the content of `path` begins like an archive, as far as is known.
+    pub fn may_be_archive(&self, path: &RelPath) -> bool {
+        self.cache.may_be_archive(path)
     }
 
     /// The cache as it is after this scan.

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::block::Marks;
+use super::hold::LOCAL_HEADER;
 use crate::context::Context;
 use crate::error::Result;
 use crate::hash::{Digest, Hasher};
@@ -27,7 +29,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(
 /// How reading a file ended.
 pub(super) enum Reading {
     /// The file held still.
-    Settled { stamp: Stamp, trusted: bool, hash: Digest, size: u64 },
+    Settled { stamp: Stamp, marks: Marks, hash: Digest, size: u64 },
     /// It kept changing, or something else took its place.
     Unsettled,
     /// It is gone.
@@ -89,8 +91,9 @@ pub(super) fn read(
         };
         match stamp_at(directory, name) {
             Ok(after) if after == before => {
-                if let Some((hash, size)) = content {
-                    return Ok(Reading::Settled { stamp: before, trusted: is_quiet(&before, began), hash, size });
+                if let Some(Content { hash, size, archive }) = content {
+                    let marks = Marks { trusted: is_quiet(&before, began), archive };
+                    return Ok(Reading::Settled { stamp: before, marks, hash, size });
                 }
             }
             Ok(_) => {}
@@ -101,14 +104,22 @@ pub(super) fn read(
     Ok(Reading::Unsettled)
 }
 
-/// Hash and size of what can be read from `name`; no hash where that is far more than the `expected` bytes.
+/// What was read.
+struct Content {
+    hash: Digest,
+    size: u64,
+    /// Whether it begins like an archive.
+    archive: bool,
+}
+
+/// Reads `name` to its end; nothing where that is far more than the `expected` bytes.
 fn hash(
     cx: &Context,
     directory: BorrowedFd<'_>,
     name: &CStr,
     expected: u64,
     buffer: &mut [u8],
-) -> Result<rustix::io::Result<Option<(Digest, u64)>>> {
+) -> Result<rustix::io::Result<Option<Content>>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match retrying(|| fs::openat(directory, name, flags, Mode::empty())) {
         Ok(file) => file,
@@ -116,21 +127,25 @@ fn hash(
     };
     let mut hasher: Option<Hasher> = None;
     let mut size = 0;
+    let mut archive = false;
     loop {
         let count = match retrying(|| rustix::io::read(file.as_fd(), &mut *buffer)) {
             Ok(count) => count,
             Err(errno) => return Ok(Err(errno)),
         };
+        if size == 0 {
+            archive = buffer[..count].starts_with(LOCAL_HEADER);
+        }
         size += count as u64;
         let whole = size == expected && expected > 0;
         if hasher.is_none() && (count == 0 || whole) {
-            return Ok(Ok(Some((Digest::of(&buffer[..count]), size))));
+            return Ok(Ok(Some(Content { hash: Digest::of(&buffer[..count]), size, archive })));
         }
         let hasher = hasher.get_or_insert_default();
         hasher.update(&buffer[..count]);
         // The last expected byte needs no read after it: had the file grown, the stamp would say so.
         if count == 0 || whole {
-            return Ok(Ok(Some((hasher.finish(), size))));
+            return Ok(Ok(Some(Content { hash: hasher.finish(), size, archive })));
         }
         // A file that grows as fast as it is read would never end.
         if size > expected.saturating_add(BUFFER as u64) {

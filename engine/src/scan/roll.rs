@@ -167,7 +167,7 @@ impl Roll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::block::{self, BlockKey};
+    use crate::scan::block::{self, BlockKey, Marks};
     use crate::tree::{Entry, Mode};
     use proptest::prelude::*;
 
@@ -178,19 +178,19 @@ mod tests {
         let blocks = names.chunks(of).map(|names| {
             let mut body = Vec::new();
             for name in names {
-                block::write(&mut body, name, &STAMP, true, &Entry::Symlink { target: target.clone() });
+                block::write(&mut body, name, &STAMP, Marks::TRUSTED, &Entry::Symlink { target: target.clone() });
             }
             let key = BlockKey { directory: b"d"[..].into(), first: names[0].clone().into() };
-            (key, block::seal(b"d", &body).expect("seals"))
+            (key, block::seal(b"d", body).expect("seals"))
         });
         let mut other = Vec::new();
-        block::write(&mut other, b"m", &STAMP, true, &Entry::Directory { mode: Mode::new(0o755) });
+        block::write(&mut other, b"m", &STAMP, Marks::TRUSTED, &Entry::Directory { mode: Mode::new(0o755) });
         let around = [&b"c"[..], b"e"].map(|directory| {
             let mut body = Vec::new();
-            block::write(&mut body, b"m", &STAMP, true, &Entry::Symlink { target: target.clone() });
+            block::write(&mut body, b"m", &STAMP, Marks::TRUSTED, &Entry::Symlink { target: target.clone() });
             (
                 BlockKey { directory: directory.into(), first: b"m"[..].into() },
-                block::seal(directory, &body).expect("seals"),
+                block::seal(directory, body).expect("seals"),
             )
         });
         let cache = Cache::load(blocks.chain(around));

@@ -10,7 +10,7 @@ use crate::forge;
 
 /// The bytes are the payload of a recipe.
 pub(super) fn recipe(data: &[u8]) {
-    let bytes = codec::seal(Frame::Recipe, &[data]).expect("what is fuzzed is short");
+    let bytes = forge::framed(Frame::Recipe, data).expect("what is fuzzed is short");
     match Recipe::decode(&bytes) {
         Ok(recipe) => {
             let pieces = recipe.pieces();
@@ -42,7 +42,7 @@ pub(super) fn pack_tail(data: &[u8]) {
     let tail = if raw {
         rest.to_vec()
     } else {
-        forge::tail(&codec::seal(Frame::PackIndex, &[rest]).expect("what is fuzzed is short"))
+        forge::tail(&forge::framed(Frame::PackIndex, rest).expect("what is fuzzed is short"))
     };
     let name = Digest::of(b"any");
     let reference = PackRef { name, length: 13 + objects + tail.len() as u64, index_length: tail.len() as u32 };

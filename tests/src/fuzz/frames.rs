@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::lawful;
+use crate::forge;
 
 type Mixed = (u8, i64, Vec<(u16, String)>, Option<Digest>, Vec<u8>);
 
@@ -20,14 +21,14 @@ pub(super) fn frames(data: &[u8]) {
     let frame = KINDS[usize::from(how & 7) % KINDS.len()];
     let sealed;
     let bytes = if how & 0x80 == 0 {
-        sealed = codec::seal(frame, &[rest]).expect("what is fuzzed is short");
+        sealed = forge::framed(frame, rest).expect("what is fuzzed is short");
         &sealed
     } else {
         rest
     };
     match codec::payload(frame, bytes) {
         Ok(payload) => {
-            assert_eq!(codec::seal(frame, &[payload]).expect("seals"), bytes);
+            assert_eq!(forge::framed(frame, payload).expect("seals"), bytes);
             assert_eq!(payload.len() + HEADER, bytes.len());
         }
         Err(error) => lawful(&error),

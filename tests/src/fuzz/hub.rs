@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use depsync_engine::codec::{self, Frame, HEADER};
+use depsync_engine::codec::{Frame, HEADER};
 use depsync_engine::content::{ObjectId, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ pub(super) fn hub(data: &[u8]) {
         2 => put(layout::heads(), rest),
         3 => put(layout::index_pointer(), rest),
         4 => {
-            let frame = codec::seal(Frame::HubIndex, &[rest]).expect("what is fuzzed is short");
+            let frame = forge::framed(Frame::HubIndex, rest).expect("what is fuzzed is short");
             let hash = Domain::Index.digest(&frame);
             put(layout::index(&hash), &frame);
             put(layout::index_pointer(), format!(r#"{{"schema":1,"generation":9,"index":"{hash}"}}"#).as_bytes());

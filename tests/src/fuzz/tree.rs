@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use depsync_engine::codec::{self, Frame, HEADER};
+use depsync_engine::codec::{Frame, HEADER};
 use depsync_engine::error::Result;
 use depsync_engine::hash::{Digest, Domain};
 use depsync_engine::path::RelPath;
@@ -11,6 +11,7 @@ use depsync_engine::tree::{self, Entry, LinkTarget, MemoryPages, Mode, PageSink,
 
 use super::content::{joined, parts};
 use super::lawful;
+use crate::forge;
 
 /// Stands for the id of an earlier page: a digest that begins so, then the number of the page, then zeros.
 const MARK: &[u8; 5] = b"\x20page";
@@ -21,7 +22,7 @@ pub(super) fn tree(data: &[u8]) {
     let mut pages = MemoryPages::default();
     let mut ids: Vec<Digest> = Vec::new();
     for part in parts(data) {
-        let bytes = codec::seal(Frame::Page, &[&resolved(part, &ids)]).expect("what is fuzzed is short");
+        let bytes = forge::framed(Frame::Page, &resolved(part, &ids)).expect("what is fuzzed is short");
         let id = Domain::Page.digest(&bytes);
         pages.put(id, bytes).expect("is memory");
         ids.push(id);

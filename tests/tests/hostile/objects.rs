@@ -83,7 +83,7 @@ fn recipes_that_do_not_make_the_file() {
     with("a piece that nobody has", whole, recipe(&[(left, short), (b"nobody has it", long)]));
     with("no pieces", whole, recipe(&[]));
     with("lengths that sum up to a disk", 3 << 32, recipe(&vec![(left, 1 << 20); 3 << 12]));
-    let framed = |payload: &[u8]| codec::seal(Frame::Recipe, &[payload]).expect("seals");
+    let framed = |payload: &[u8]| forge::framed(Frame::Recipe, payload).expect("seals");
     with("2^62 pieces", whole, framed(&[&[253], &(1u64 << 62).to_le_bytes()[..]].concat()));
     with("a recipe that is cut off", whole, framed(&recipe(&[(left, short)])[9..30]));
     with("no recipe at all", whole, CONTENT.to_vec());

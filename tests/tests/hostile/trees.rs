@@ -1,9 +1,9 @@
 //! Trees that no directory has: names that climb, entries beneath files, pages that lie about each other.
 
-use depsync_engine::codec::{self, Frame};
+use depsync_engine::codec::Frame;
 use depsync_engine::content::ObjectKind;
 use depsync_engine::hash::{Digest, Domain};
-use depsync_tests::forge::{Body, Entry, Pack, Page};
+use depsync_tests::forge::{self, Body, Entry, Pack, Page};
 
 use crate::scene::{Scene, publish};
 
@@ -116,7 +116,7 @@ fn forged_bytes(scene: &Scene, what: &str, bytes: &[u8]) {
 fn pages_whose_bytes_lie() {
     let scene = Scene::new();
     let honest = Page::leaf(&[(b"a", owned())]).bytes();
-    let framed = |payload: &[u8]| codec::seal(Frame::Page, &[payload]).expect("seals");
+    let framed = |payload: &[u8]| forge::framed(Frame::Page, payload).expect("seals");
     let mut torn = honest.clone();
     torn.pop();
     let mut longer = honest.clone();

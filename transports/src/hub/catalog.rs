@@ -22,8 +22,8 @@ use super::reading::Reading;
 
 /// A pack up to this many bytes is read whole, in one go, instead of its index first.
 pub(super) const SMALL_PACK: u64 = 1 << 20;
-/// How many objects the indexes that are kept in memory may list: about 25 MB. The ledger has them all.
-const SLOTS: usize = 1 << 18;
+/// How many objects the indexes that are kept in memory may list: about 12 MB. The ledger has them all.
+const SLOTS: usize = 1 << 17;
 /// The most bytes of whole packs that are kept.
 const CACHE: usize = 24 << 20;
 

@@ -115,9 +115,9 @@ fn only_a_trusted_hash_is_believed() {
         let stamp = kit.root().stamp(&path("file")).expect("stamp").expect("there");
         let before = Entry::File { mode: Mode::new(stamp.mode), size: 3, hash: Digest::of(b"was") };
         let mut body = Vec::new();
-        block::write(&mut body, b"file", &stamp, trusted, &before);
+        block::write(&mut body, b"file", &stamp, block::Marks { trusted, archive: false }, &before);
         let key = BlockKey { directory: [].into(), first: b"file"[..].into() };
-        kit.store.insert(key, block::seal(b"", &body).expect("seals"));
+        kit.store.insert(key, block::seal(b"", body).expect("seals"));
         kit.tree.insert(path("file"), before.clone());
         kit.scan();
         assert_eq!(kit.tree == kit.naive(), !trusted);
