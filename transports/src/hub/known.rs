@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use depsync_engine::content::pack::{PackIndex, Slot};
-use depsync_engine::content::{ObjectId, ShortId};
+use depsync_engine::content::ObjectId;
+use depsync_engine::content::pack::PackNames;
 use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
@@ -25,24 +25,9 @@ const UNREAD: usize = 64;
 /// The most objects that are listed. A hub can list one index under any number of names.
 const OBJECTS: usize = 4 << 20;
 
-/// The names of the objects of one pack, sorted.
-#[derive(Debug)]
-pub(super) struct Listing(Box<[ShortId]>);
-
-impl Listing {
-    pub(super) fn of(index: &PackIndex) -> Self {
-        // An index is sorted by kind and hash, and so are the short names.
-        Self(index.iter().filter_map(Slot::id).map(|id| ShortId::from(&id)).collect())
-    }
-
-    pub(super) fn hold(&self, id: &ObjectId) -> bool {
-        self.0.binary_search(&ShortId::from(id)).is_ok()
-    }
-}
-
 /// What a publisher may rely on.
 pub(super) struct Known {
-    packs: Vec<Listing>,
+    packs: Vec<PackNames>,
     /// Which pack answered last: the pieces of a large file stand in a few packs, one after the other, and asking all
     /// packs of a hub for each of a quarter of a million pieces took most of the time of such a publish.
     nearest: Cell<usize>,
@@ -84,7 +69,7 @@ impl Known {
                 match shelf {
                     Ok(shelf) if listed + shelf.index.len() <= OBJECTS => {
                         listed += shelf.index.len();
-                        known.packs.push(Listing::of(&shelf.index));
+                        known.packs.push(PackNames::of(&shelf.index));
                     }
                     // More than is kept in memory: what stands there is sent again if it is wanted.
                     Ok(_) => return Ok(known),

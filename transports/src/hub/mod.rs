@@ -27,7 +27,7 @@ mod walk;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use depsync_engine::content::pack::PackRef;
+use depsync_engine::content::pack::{PackNames, PackRef};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::{DeploymentName, Revision};
@@ -43,7 +43,6 @@ use chain::Chain;
 use condemned::Condemned;
 pub use format::Format;
 pub use gc::{Collected, Retention};
-use known::Listing;
 use reading::Reading;
 
 /// One deployment of one hub, over a storage.
@@ -63,7 +62,7 @@ struct Memory {
     /// What gc said when we last looked; none before the first look.
     condemned: Option<Condemned>,
     /// Packs that this process uploaded and that no record lists yet: the publish was raced or broken off.
-    mine: Vec<(PackRef, Arc<Listing>)>,
+    mine: Vec<(PackRef, Arc<PackNames>)>,
 }
 
 impl<S: Storage> HubTransport<S> {

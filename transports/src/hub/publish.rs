@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use depsync_engine::content::ObjectId;
 use depsync_engine::content::cut::{Cutting, Job, pack_new};
-use depsync_engine::content::pack::{Pack, PackRef, PackWriter, unpack_verified};
+use depsync_engine::content::pack::{Pack, PackNames, PackRef, PackWriter, unpack_verified};
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Domain;
@@ -39,7 +39,7 @@ use super::catalog::Shelf;
 use super::condemned::Condemned;
 use super::format::Format;
 use super::head::{self, Hint};
-use super::known::{Known, Listing};
+use super::known::Known;
 use super::layout;
 use super::reading::Reading;
 use crate::storage::{Placed, Staged};
@@ -173,7 +173,7 @@ fn upload(
 ) -> Result<Uploaded> {
     let Memory { catalog, chain, .. } = memory;
     let known = Known::survey(hub, catalog, chain, proposal.parent, condemned)?;
-    let mine: Vec<(PackRef, Arc<Listing>)> = memory.mine.clone();
+    let mine: Vec<(PackRef, Arc<PackNames>)> = memory.mine.clone();
     let used_mine = Cell::new(false);
     let holds = |id: &ObjectId| {
         let held = mine.iter().any(|(_, names)| names.hold(id));
@@ -196,10 +196,9 @@ fn upload(
         *sent += pack.bytes.len() as u64;
         packs.push(pack.reference);
         let start = usize::try_from(pack.reference.tail()?.start).expect("because the pack is in memory");
-        let names = Listing::of(&pack.index);
         let shelf = Arc::new(Shelf { reference: pack.reference, index: pack.index });
         memory.catalog.keep(hub, &shelf, &pack.bytes[start..])?;
-        memory.mine.push((pack.reference, Arc::new(names)));
+        memory.mine.push((pack.reference, pack.names));
         Ok(())
     })?;
     let mut moved = std::mem::take(&mut cutting.changed_meanwhile);

@@ -16,6 +16,7 @@
 //! - a reader claims memory only after it has compared a length with its bound.
 
 mod index;
+mod names;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Domain};
 
 pub use index::{PackIndex, Slot};
+pub use names::PackNames;
 pub use stored::{Codec, Encoded, check_readable, unpack, unpack_verified};
 pub use writer::{Pack, PackWriter};
 

@@ -1,12 +1,14 @@
 //! Making a pack.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Domain;
 
 use super::super::object::ObjectId;
 use super::index::{PackIndex, Slot};
+use super::names::PackNames;
 use super::stored::Encoded;
 use super::{HEADER, PACK_TARGET, PackRef, TRAILER};
 
@@ -25,6 +27,8 @@ pub struct Pack {
     pub bytes: Vec<u8>,
     /// Its index, as a reader would decode it.
     pub index: PackIndex,
+    /// The names of what it holds.
+    pub names: Arc<PackNames>,
 }
 
 /// Collects objects into a pack. Whoever adds an object vouches for its name: it is not hashed again here.
@@ -75,6 +79,11 @@ impl PackWriter {
         Ok(true)
     }
 
+    /// Whether `id` was added.
+    pub fn holds(&self, id: &ObjectId) -> bool {
+        self.held.contains(id)
+    }
+
     /// Whether another `stored_length` bytes keep the pack within [`PACK_TARGET`]. An empty pack takes anything.
     pub fn takes(&self, stored_length: usize) -> bool {
         self.is_empty() || self.size() + stored_length as u64 + SLOT <= PACK_TARGET
@@ -104,6 +113,7 @@ impl PackWriter {
         let reference = PackRef { name: Domain::Pack.digest(&bytes), length: bytes.len() as u64, index_length };
         // What would be refused on reading must not be written.
         reference.tail().map_err(|error| error.with_kind(ErrorKind::Internal))?;
-        Ok(Pack { reference, bytes, index })
+        let names = Arc::new(PackNames::of(&index));
+        Ok(Pack { reference, bytes, index, names })
     }
 }
