@@ -73,6 +73,13 @@ impl Cable {
     }
 }
 
+/// A process that has files open on a share cannot end while its server is out of reach; nor could a test that failed.
+impl Drop for Cable {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "set", &self.near(), "up"]).status();
+    }
+}
+
 fn ip(arguments: &[&str]) {
     let done = Command::new("ip").args(arguments).output().expect("`ip` (package iproute2) is there");
     assert!(done.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr));

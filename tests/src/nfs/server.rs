@@ -89,6 +89,15 @@ impl Server {
     }
 }
 
+/// As the cables ([`Cable`]): clients that wait for it could not end.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::fs::read_to_string(Path::new(CONTROL).join("threads")).is_ok_and(|threads| threads.trim() == "0") {
+            self.begin();
+        }
+    }
+}
+
 fn set(name: &str, value: &str) {
     write(&Path::new(CONTROL).join(name), value);
 }
