@@ -91,6 +91,12 @@ pub(crate) struct Global {
     /// Kill this process (SIGKILL) before its Nth durable step. For demonstrations and crash tests.
     #[arg(long, global = true, hide = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) die_at_step: Option<u64>,
+    /// Stop this process (SIGSTOP) before its first durable step of this name. For tests.
+    #[arg(long, global = true, hide = true, value_name = "NAME")]
+    pub(crate) stop_at_step: Option<String>,
+    /// This is the envoy of another process
+    #[arg(long, global = true, hide = true)]
+    pub(crate) envoy: bool,
 }
 
 /// `DIR HUB` behind a command.

@@ -1,14 +1,15 @@
 //! depsync, the program: reads the command line, calls the engine, prints what it answers.
 //!
 //! The engine never prints, never reads an environment variable and never exits. All of that is here, each in one
-//! file: `args` and `config` say what is wanted, `settings` merges them, `session` opens the node, `commands` ask it,
-//! `output` prints, `exit` says how it ended.
+//! file: `args` and `config` say what is wanted, `settings` merges them, `session` opens the node (or has an `envoy` do it),
+//! `commands` ask it, `output` prints, `exit` says how it ended.
 
 mod args;
 mod commands;
 mod config;
 mod demo;
 mod environment;
+mod envoy;
 mod exit;
 mod logging;
 mod output;
@@ -38,7 +39,13 @@ use crate::watch::Watch;
 
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
-        Ok(cli) => run(&cli),
+        Ok(cli) => {
+            let exit = run(&cli);
+            if cli.global.envoy {
+                envoy::report(exit);
+            }
+            exit
+        }
         Err(error) => usage(&error),
     };
     ExitCode::from(exit.code())
@@ -48,14 +55,14 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Exit {
     let printer = Printer { json: cli.global.json, quiet: cli.global.quiet };
     let cancel = Cancel::default();
-    let signals = match Signals::listen(cancel.clone()) {
+    let signals = match listen(cli, &cancel) {
         Ok(signals) => signals,
         Err(error) => {
             printer.error(&error);
             return Exit::Failed;
         }
     };
-    match answer(cli, cancel, printer) {
+    match answer(cli, cancel, &signals, printer) {
         Ok(exit) => exit.unless_detailed(cli.global.detailed_exitcode),
         Err(error) => {
             printer.error(&error);
@@ -64,12 +71,21 @@ fn run(cli: &Cli) -> Exit {
     }
 }
 
-fn answer(cli: &Cli, cancel: Cancel, printer: Printer) -> Result<Exit> {
+fn listen(cli: &Cli, cancel: &Cancel) -> Result<Signals> {
+    if !cli.global.envoy {
+        return Signals::listen(cancel.clone());
+    }
+    let signals = Signals::ignore()?;
+    envoy::heed(&signals, cancel)?;
+    Ok(signals)
+}
+
+fn answer(cli: &Cli, cancel: Cancel, signals: &Signals, printer: Printer) -> Result<Exit> {
     let environment = Environment::of_process()?;
     logging::start(cli.global.verbose, cli.global.quiet, environment.log.as_deref())?;
     let bars = draws_bars(&cli.global).then(Bars::on_stderr);
-    let watch = Watch::new(bars, cli.global.die_at_step);
-    let session = Session { global: &cli.global, environment: &environment, cancel, watch };
+    let watch = Watch::new(bars, cli.global.die_at_step, cli.global.stop_at_step.clone());
+    let session = Session { global: &cli.global, environment: &environment, cancel, signals, watch };
     let answer = commands::run(&session, &cli.command);
     session.watch.finish();
     let Some(answer) = answer? else { return Ok(Exit::Done) };

@@ -10,7 +10,9 @@ use depsync_transports::{HubTransport, MountStorage};
 
 use crate::args::{Global, Operands};
 use crate::environment::Environment;
+use crate::envoy;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::text::Length;
 use crate::watch::Watch;
 
@@ -22,6 +24,8 @@ pub(crate) struct Session<'a> {
     pub(crate) environment: &'a Environment,
     /// The token that signals raise.
     pub(crate) cancel: Cancel,
+    /// Which signal has raised it.
+    pub(crate) signals: &'a Signals,
     /// The observer.
     pub(crate) watch: Arc<Watch>,
 }
@@ -51,6 +55,9 @@ impl Session<'_> {
 
     fn open_where(&self, operands: &Operands, must_exist: bool) -> Result<Open> {
         let mut settings = Settings::merge(self.global, operands, self.environment)?;
+        if !self.global.envoy && depsync_transports::may_hang(&settings.options.hub) {
+            match envoy::send(&self.cancel, self.signals)? {}
+        }
         settings.options.must_exist = must_exist;
         let mut cx = Context::new().with_cancel(self.cancel.clone()).with_observer(Arc::clone(&self.watch) as _);
         // A timeout beyond what the clock can say is none.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use depsync_engine::context::Cancel;
 use depsync_engine::error::{Error, Result};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
@@ -19,17 +20,27 @@ pub(crate) struct Signals(Arc<AtomicU8>);
 impl Signals {
     /// Starts to listen; the first signal cancels `cancel`.
     pub(crate) fn listen(cancel: Cancel) -> Result<Self> {
-        let failed = |source| Error::io("listen for signals", "this process", source);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+        let (runtime, interrupt, terminate) = register().map_err(failed)?;
         let signals = Self::default();
-        let guard = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        drop(guard);
         let seen = signals.clone();
         let listener = move || runtime.block_on(seen.await_both(interrupt, terminate, &cancel));
         std::thread::Builder::new().name("signals".to_owned()).spawn(listener).map_err(failed)?;
         Ok(signals)
+    }
+
+    /// Takes no notice of them from now on: somebody else says when one has come ([`Signals::came`]).
+    pub(crate) fn ignore() -> Result<Self> {
+        // Handlers stay when those who listen are gone.
+        drop(register().map_err(failed)?);
+        Ok(Self::default())
+    }
+
+    /// What the signal with this exit status does: the first one cancels `cancel`, a second one ends the program.
+    pub(crate) fn came(&self, exit: Exit, cancel: &Cancel) {
+        if self.0.swap(exit.code(), Ordering::SeqCst) != 0 {
+            std::process::exit(i32::from(exit.code()));
+        }
+        cancel.cancel();
     }
 
     async fn await_both(&self, mut interrupt: Signal, mut terminate: Signal, cancel: &Cancel) {
@@ -39,10 +50,7 @@ impl Signals {
                 Some(()) = terminate.recv() => Exit::Terminated,
                 else => return,
             };
-            if self.0.swap(exit.code(), Ordering::SeqCst) != 0 {
-                std::process::exit(i32::from(exit.code()));
-            }
-            cancel.cancel();
+            self.came(exit, cancel);
         }
     }
 
@@ -50,6 +58,18 @@ impl Signals {
     pub(crate) fn exit(&self) -> Exit {
         if self.0.load(Ordering::SeqCst) == Exit::Terminated.code() { Exit::Terminated } else { Exit::Interrupted }
     }
+}
+
+fn register() -> std::io::Result<(Runtime, Signal, Signal)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let inside = runtime.enter();
+    let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    drop(inside);
+    Ok((runtime, interrupt, terminate))
+}
+
+fn failed(source: std::io::Error) -> Error {
+    Error::io("listen for signals", "this process", source)
 }
 
 #[cfg(test)]

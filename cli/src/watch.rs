@@ -1,7 +1,8 @@
-//! Who watches the engine at work: the progress bars, and for demonstrations and crash tests, death at a step.
+//! Who watches the engine at work: the progress bars, and for demonstrations and tests, death or a stop at a step.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use depsync_engine::context::{Observer, Progress};
 use rustix::process::{Signal, getpid, kill_process};
@@ -13,12 +14,15 @@ pub(crate) struct Watch {
     bars: Option<Bars>,
     steps: AtomicU64,
     die_at: Option<u64>,
+    stop_at: Option<String>,
+    stopped: AtomicBool,
 }
 
 impl Watch {
-    /// Watches with or without bars; kills the process before durable step number `die_at`, from 1.
-    pub(crate) fn new(bars: Option<Bars>, die_at: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { bars, steps: AtomicU64::new(0), die_at })
+    /// Watches with or without bars; kills the process before durable step number `die_at`, from 1, and stops it before
+    /// the first one whose name is `stop_at`.
+    pub(crate) fn new(bars: Option<Bars>, die_at: Option<u64>, stop_at: Option<String>) -> Arc<Self> {
+        Arc::new(Self { bars, steps: AtomicU64::new(0), die_at, stop_at, stopped: AtomicBool::new(false) })
     }
 
     /// The work has ended: the screen belongs to the answer.
@@ -43,6 +47,11 @@ impl Observer for Watch {
             // As a power failure would: no destructor, no flush, no handler.
             let _ = kill_process(getpid(), Signal::KILL);
             std::process::abort();
+        }
+        if self.stop_at.as_deref() == Some(name) && !self.stopped.swap(true, Ordering::SeqCst) {
+            let _ = kill_process(getpid(), Signal::STOP);
+            // Another thread may take the signal, and stop this one a little later.
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 }

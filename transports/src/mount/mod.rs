@@ -23,6 +23,7 @@ use depsync_engine::path::RelPath;
 use jiff::Timestamp;
 
 use crate::storage::{Listed, Placed, Probe, Staged, Storage};
+pub(crate) use network::lies_on_network;
 use place::Place;
 use watchdog::Watchdog;
 

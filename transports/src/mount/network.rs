@@ -65,13 +65,17 @@ pub(super) fn judge(path: &Path, error: Error) -> Error {
     if !lost || error.kind() == ErrorKind::Unreachable {
         return error;
     }
-    let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else { return error };
-    if !on_network(path, &network_mounts(&mounts)) {
+    if !lies_on_network(path) {
         return error;
     }
     error
         .with_kind(ErrorKind::Unreachable)
         .hint("the server of this mount does not answer; look at it and at the network")
+}
+
+/// Whether `path` leads to a network mount, by the list of mounts. Where that cannot be read: no.
+pub(crate) fn lies_on_network(path: &Path) -> bool {
+    std::fs::read("/proc/self/mountinfo").is_ok_and(|mounts| on_network(path, &network_mounts(&mounts)))
 }
 
 /// Every mount point, and whether a network file system is there. Of several at one point the last is what is seen.
@@ -81,6 +85,8 @@ fn network_mounts(text: &[u8]) -> Vec<(PathBuf, bool)> {
         let point = unescape(fields.nth(4)?);
         let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
         let network = NETWORK.iter().any(|(_, names)| names.iter().any(|name| name.as_bytes() == kind));
+        // Whoever looks at what is not mounted yet waits for the server.
+        let network = network || kind == b"autofs";
         Some((PathBuf::from(OsString::from_vec(point)), network))
     };
     text.split(|&byte| byte == b'\n').filter_map(read).collect()
@@ -149,10 +155,11 @@ mod tests {
     fn mounts_are_found_by_name_and_through_links() {
         let text = b"22 1 0:20 / / rw - ext4 /dev/vda rw\n\
             40 22 0:40 / /mnt/my\\040hub rw,relatime shared:2 master:1 - nfs4 server:/x rw\n\
-            41 22 0:41 / /mnt/two rw - nfs server:/y rw\n42 41 0:42 / /mnt/two rw - tmpfs none rw\n";
+            41 22 0:41 / /mnt/two rw - nfs server:/y rw\n42 41 0:42 / /mnt/two rw - tmpfs none rw\n\
+            43 22 0:43 / /net rw - autofs auto.net rw\n";
         let mounts = network_mounts(text);
         let on = |path: &str| on_network(Path::new(path), &mounts);
-        assert!(on("/mnt/my hub/main") && on("/mnt/my hub"));
+        assert!(on("/mnt/my hub/main") && on("/mnt/my hub") && on("/net/server/hub"));
         assert!(!on("/mnt/my") && !on("/mnt/two/hub") && !on("/"));
         let top = tempfile::tempdir().expect("tempdir");
         std::os::unix::fs::symlink("/mnt/my hub", top.path().join("link")).expect("symlink");

@@ -1,7 +1,7 @@
 //! File calls that may hang, on a thread of their own.
 //!
 //! A call on a hard-mounted network file system whose server is gone cannot be interrupted: not by a deadline, not by
-//! a signal, only by the death of the process. So that a deadline or a cancellation can still be kept, every call runs
+//! a signal, only by the death of the process, and some not even by that ([`crate::may_hang`]). So that a deadline or a cancellation can still be kept, every call runs
 //! on the one worker thread of its [`Watchdog`], and the caller waits for it, or gives up waiting.
 //!
 //! Laws:
