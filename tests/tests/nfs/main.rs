@@ -4,6 +4,7 @@
 //! test's output.
 
 mod conformance;
+mod cut;
 mod deployment;
 mod full;
 mod looks;
@@ -65,6 +66,22 @@ fn a_server_that_is_gone_for_a_while() {
     scenarios.run("cut at work", || outage::cut_at_work(&scene, &mut pairs[0]));
     let (stop, again) = (|| scene.server.stop(), || scene.server.start_again());
     scenarios.run("server stopped, hard and soft mount", || outage::gone(&mut pairs, stop, again));
+    scenarios.end();
+}
+
+#[test]
+fn a_cable_that_is_cut_at_a_step() {
+    let images = images();
+    let disk = Disk::ext4(images.path(), "export", 256);
+    let machine = Scene::machine().disk(&disk).limit(Duration::from_secs(280));
+    if !inside("a_cable_that_is_cut_at_a_step", &machine) {
+        return;
+    }
+    let scene = Scene::set_up(Manners::Real);
+    let top = Path::new("/run/nodes");
+    std::fs::create_dir(top).expect("mkdir");
+    let mut scenarios = Scenarios::default();
+    scenarios.run("every step of a publish on the hub", || cut::every_step_on_the_hub(&scene, top));
     scenarios.end();
 }
 

@@ -12,16 +12,16 @@ use crate::member::{Ended, Member};
 
 /// The deadline of commands that are to miss it, in seconds, and how much later their process may be gone: this machine
 /// is slow, and may have others beside it.
-const DEADLINE: u32 = 2;
-const LEEWAY: Duration = Duration::from_secs(12);
+pub(crate) const DEADLINE: u32 = 2;
+pub(crate) const LEEWAY: Duration = Duration::from_secs(12);
 /// The deadline of those that are to go through: also while the server waits for clients to come back.
 const ENOUGH: u32 = 60;
 
 /// A manager and a worker over one hub, and what their clients are.
 pub(crate) struct Pair {
-    manager: Member,
-    worker: Member,
-    number: u32,
+    pub(crate) manager: Member,
+    pub(crate) worker: Member,
+    pub(crate) number: u32,
 }
 
 impl Pair {
@@ -36,7 +36,8 @@ impl Pair {
         pair
     }
 
-    fn edit(&mut self) {
+    /// Something new to publish.
+    pub(crate) fn edit(&mut self) {
         self.number += 1;
         self.manager.write("file", &self.number.to_string());
         self.manager.write(&format!("new/{}", self.number), &"content ".repeat(4000));
@@ -52,7 +53,7 @@ impl Pair {
     }
 
     /// Everything goes through, and nothing was lost or done twice.
-    fn goes_on(&self, revision: u64) {
+    pub(crate) fn goes_on(&self, revision: u64) {
         for (member, command) in [(&self.manager, "publish"), (&self.worker, "update")] {
             let ended = member.run(command, ENOUGH);
             assert_eq!(ended.status, Some(0), "{command}: {ended:?}");
