@@ -125,7 +125,7 @@ impl Cache {
     /// The blocks of `directory` (empty: the root), as a range of indexes.
     pub(super) fn directory(&self, directory: &[u8]) -> Range<usize> {
         let start = self.first_of(directory);
-        let length = self.blocks[start..].iter().take_while(|block| *block.key.directory == *directory).count();
+        let length = self.blocks[start..].partition_point(|block| *block.key.directory == *directory);
         start..start + length
     }
 
