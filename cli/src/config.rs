@@ -45,6 +45,9 @@ pub(crate) struct Config {
     pub(crate) author: Option<String>,
     /// How long a command may take.
     pub(crate) timeout: Option<Span>,
+    /// How a hub behind ssh is reached.
+    #[serde(default)]
+    pub(crate) ssh: Ssh,
     /// What the recovery area may hold.
     #[serde(default)]
     pub(crate) recovery: Recovery,
@@ -58,6 +61,23 @@ pub(crate) struct Recovery {
     pub(crate) max_age: Option<Span>,
     /// Beyond this the oldest are removed.
     pub(crate) max_bytes: Option<Size>,
+}
+
+/// The table `ssh`: what ssh's own configuration does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Ssh {
+    /// The private key.
+    pub(crate) identity: Option<PathBuf>,
+    /// The file that host keys are looked up in.
+    pub(crate) known_hosts: Option<PathBuf>,
+    /// The port, where the address names none.
+    pub(crate) port: Option<u16>,
+    /// The most KiB a second.
+    pub(crate) bandwidth_limit: Option<u32>,
+    /// Whether ssh compresses.
+    #[serde(default)]
+    pub(crate) compress: bool,
 }
 
 impl Config {
@@ -94,7 +114,9 @@ impl Config {
             };
             Error::new(ErrorKind::Usage, error.message().trim_end()).op("read the configuration").at(place)
         })?;
-        for path in [&mut config.dir, &mut config.state, &mut config.staging].into_iter().flatten() {
+        let ssh = &mut config.ssh;
+        let paths = [&mut config.dir, &mut config.state, &mut config.staging, &mut ssh.identity, &mut ssh.known_hosts];
+        for path in paths.into_iter().flatten() {
             *path = base.join(&path);
         }
         config.hub = config.hub.map(|hub| crate::settings::tidy_hub(base, &hub)).transpose()?;

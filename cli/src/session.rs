@@ -6,7 +6,7 @@ use std::time::Instant;
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::engine::{Node, Options};
 use depsync_engine::error::Result;
-use depsync_transports::{HubTransport, MountStorage};
+use depsync_transports::{Access, HubTransport, Storage};
 
 use crate::args::{Global, Operands};
 use crate::environment::Environment;
@@ -35,7 +35,7 @@ pub(crate) struct Open {
     /// The engine's face.
     pub(crate) node: Node,
     /// The hub, for what is not the node's business.
-    pub(crate) hub: Arc<HubTransport<MountStorage>>,
+    pub(crate) hub: Arc<HubTransport<Arc<dyn Storage>>>,
     /// What every call carries.
     pub(crate) cx: Context,
     /// What the node was opened with.
@@ -64,7 +64,7 @@ impl Session<'_> {
         if let Some(deadline) = settings.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             cx = cx.with_deadline(deadline);
         }
-        Open::new(cx, settings.options)
+        Open::new(cx, settings.options, &settings.access)
     }
 
     /// How long lists are to be.
@@ -75,10 +75,10 @@ impl Session<'_> {
 
 impl Open {
     /// Opens a node.
-    pub(crate) fn new(cx: Context, options: Options) -> Result<Self> {
+    pub(crate) fn new(cx: Context, options: Options, access: &Access) -> Result<Self> {
         let mut hub = None;
         let node = Node::open(&cx, options.clone(), |ledger| {
-            let opened = Arc::new(depsync_transports::open(&options.hub, options.deployment.clone(), ledger)?);
+            let opened = Arc::new(depsync_transports::open(&options.hub, access, options.deployment.clone(), ledger)?);
             hub = Some(Arc::clone(&opened));
             Ok(opened)
         })?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use depsync_engine::engine::{Options, RecoveryBounds, StatePlace};
 use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_transports::{Access, SshSettings};
 
 use crate::args::{Global, Operands};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::environment::Environment;
 
 /// What a command works on.
@@ -15,6 +16,8 @@ use crate::environment::Environment;
 pub(crate) struct Settings {
     /// How the node is opened.
     pub(crate) options: Options,
+    /// How its hub is reached.
+    pub(crate) access: Access,
     /// How long the command may take.
     pub(crate) timeout: Option<Duration>,
 }
@@ -54,7 +57,9 @@ impl Settings {
         if let Some(timeout) = timeout {
             options.lock_wait = options.lock_wait.min(timeout);
         }
-        Ok(Self { options, timeout })
+        let config::Ssh { identity, known_hosts, port, bandwidth_limit, compress } = config.ssh;
+        let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
+        Ok(Self { options, access: Access { ssh }, timeout })
     }
 }
 

@@ -148,7 +148,7 @@ impl Site {
     ) -> Result<Node> {
         let (hub, deployment) = (options.hub.clone(), options.deployment.clone());
         let connect = |ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
-            Ok(wrap(Arc::new(depsync_transports::open(&hub, deployment, ledger)?)))
+            Ok(wrap(Arc::new(depsync_transports::open(&hub, &Default::default(), deployment, ledger)?)))
         };
         Node::open(cx, options, connect)
     }

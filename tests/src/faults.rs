@@ -80,7 +80,7 @@ impl<S: Storage> Faulty<S> {
             Some(Fault::LostReply) => call().and(Err(injected(ErrorKind::Unreachable))),
             Some(Fault::ShortWrite) => {
                 if let Some(bytes) = bytes {
-                    let _ = self.inner.stage(cx, &bytes[..bytes.len() / 2])?;
+                    self.inner.stage(cx, &Staged::new()?, &bytes[..bytes.len() / 2])?;
                 }
                 Err(injected(ErrorKind::NoSpace))
             }
@@ -134,8 +134,8 @@ impl<S: Storage> Storage for Faulty<S> {
         self.around(cx, Some(bytes), || self.inner.put_if_absent(cx, name, bytes))
     }
 
-    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
-        self.around(cx, Some(bytes), || self.inner.stage(cx, bytes))
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
+        self.around(cx, Some(bytes), || self.inner.stage(cx, staged, bytes))
     }
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {

@@ -88,8 +88,8 @@ impl<S: Storage> Storage for Recording<S> {
         self.around("put_if_absent", Some(name), |_| bytes.len(), self.inner.put_if_absent(cx, name, bytes))
     }
 
-    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
-        self.around("stage", None, |_| bytes.len(), self.inner.stage(cx, bytes))
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
+        self.around("stage", None, |()| bytes.len(), self.inner.stage(cx, staged, bytes))
     }
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {

@@ -185,12 +185,9 @@ impl Storage for MemoryStorage {
         Ok(Created::Yes)
     }
 
-    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
-        let mut names = self.names(cx)?;
-        names.next += 1;
-        let name = layout::temporary(format!("memory-{}", names.next).as_bytes())?;
-        names.put(&name, bytes);
-        Ok(Staged { name })
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
+        self.names(cx)?.put(&staged.name, bytes);
+        Ok(())
     }
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {

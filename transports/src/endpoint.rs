@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use depsync_engine::error::{Error, ErrorKind, Result};
 
+use crate::ssh::SshAddress;
+
 /// Where a hub is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,6 +19,8 @@ pub enum Endpoint {
         /// Whether it must be on a live network mount (`nfs://`).
         network: bool,
     },
+    /// A directory on another host, behind ssh.
+    Ssh(SshAddress),
 }
 
 impl Endpoint {
@@ -26,7 +30,7 @@ impl Endpoint {
         let usage = |why: &str| {
             Error::new(ErrorKind::Usage, format!("not the address of a hub: {why}"))
                 .at(redact(text))
-                .hint("give a directory, or file:///path, nfs:///path")
+                .hint("give a directory, or file:///path, nfs:///path, rsync+ssh://[user@]host[:port]/path")
         };
         if text.is_empty() || text.contains('\0') {
             return Err(usage("it is empty or holds a NUL"));
@@ -43,7 +47,8 @@ impl Endpoint {
                 let path = decode(path).ok_or_else(|| usage("a `%` without two hex digits, or %00"))?;
                 Ok(Self::Mount { path: PathBuf::from(OsString::from_vec(path)), network: scheme == "nfs" })
             }
-            "rsync+ssh" | "svn" | "svn+ssh" | "svn+http" | "svn+https" | "svn+file" => Err(Error::new(
+            "rsync+ssh" => SshAddress::parse(rest).map(Self::Ssh).map_err(|error| error.at(redact(text))),
+            "svn" | "svn+ssh" | "svn+http" | "svn+https" | "svn+file" => Err(Error::new(
                 ErrorKind::Unsupported,
                 format!("hubs of the kind `{scheme}` are not built into this version"),
             )
@@ -53,7 +58,7 @@ impl Endpoint {
     }
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

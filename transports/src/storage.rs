@@ -17,8 +17,12 @@ use std::fmt;
 use depsync_engine::context::Context;
 use depsync_engine::durable::Created;
 use depsync_engine::error::Result;
+use depsync_engine::name::random_bytes;
 use depsync_engine::path::RelPath;
 use jiff::Timestamp;
+
+use crate::batch::{self, Answer, Call};
+use crate::hub::layout;
 
 /// What a storage turned out to be able to do when it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +35,20 @@ pub struct Probe {
     pub now: Option<Timestamp>,
 }
 
-/// A whole, durable file under a temporary name: ready to be given its real one.
+/// A temporary name. Once it was staged, a whole, durable file stands there, ready to be given its real name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a staged file that is neither committed nor removed is left for gc"]
 pub struct Staged {
     /// Where it is.
     pub name: RelPath,
+}
+
+impl Staged {
+    /// A name that nothing has.
+    pub fn new() -> Result<Self> {
+        let drawn = data_encoding::HEXLOWER.encode(&random_bytes()?);
+        Ok(Self { name: layout::temporary_directory().join(drawn.as_bytes())? })
+    }
 }
 
 /// How a commit ended.
@@ -85,7 +97,7 @@ pub trait Storage: Send + Sync {
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created>;
 
     /// Writes a whole, durable file under a temporary name.
-    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged>;
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()>;
 
     /// Gives a staged file its name unless that exists. The temporary name is gone afterwards, whatever the answer.
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed>;
@@ -105,8 +117,16 @@ pub trait Storage: Send + Sync {
 
     /// Writes `bytes` under `name` unless it exists: [`Storage::stage`], then [`Storage::commit`].
     fn create_exclusive(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Placed> {
-        let staged = self.stage(cx, bytes)?;
+        let staged = Staged::new()?;
+        self.stage(cx, &staged, bytes)?;
         self.commit(cx, &staged, name)
+    }
+
+    /// Makes several calls, in this order and as if one after the other, in as few round trips as the place allows. Ends
+    /// early where a call says so; what is answered is what was made. An error may be that of any of them: those before
+    /// it were made, and the one itself may have been.
+    fn perform(&self, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
+        batch::in_turn(self, cx, calls)
     }
 }
 
@@ -139,8 +159,8 @@ impl<S: Storage + ?Sized> Storage for std::sync::Arc<S> {
         (**self).put_if_absent(cx, name, bytes)
     }
 
-    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
-        (**self).stage(cx, bytes)
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
+        (**self).stage(cx, staged, bytes)
     }
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {
@@ -161,5 +181,9 @@ impl<S: Storage + ?Sized> Storage for std::sync::Arc<S> {
 
     fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>> {
         (**self).modified(cx, name)
+    }
+
+    fn perform(&self, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
+        (**self).perform(cx, calls)
     }
 }

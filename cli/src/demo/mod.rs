@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use depsync_engine::context::{Context, Observer};
 use depsync_engine::engine::{Options, Role, StatePlace, UpdateOptions};
 use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_transports::Access;
 use serde::Serialize;
 
 use crate::args::Demo;
@@ -138,7 +139,7 @@ fn watched_update(session: &Session<'_>, stage: &Stage, dir: &Path) -> Result<Ve
     options.author = session.environment.author();
     let watch = Arc::new(Steps::default());
     let cx = Context::new().with_cancel(session.cancel.clone()).with_observer(Arc::clone(&watch) as _);
-    let open = Open::new(cx, options)?;
+    let open = Open::new(cx, options, &Access::default())?;
     let outcome = open.node.update(&open.cx, &UpdateOptions::default())?;
     let steps = watch.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if !outcome.changed || steps.is_empty() {

@@ -6,6 +6,7 @@ use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
 use depsync_engine::transport::{Look, OpenMode, Published, Transport};
 use depsync_transports::hub::{Collected, Retention, layout};
+use depsync_transports::storage::Staged;
 
 use super::{another, first, kind};
 use crate::faults::Fault;
@@ -108,7 +109,8 @@ pub fn leftovers_are_swept_after_the_grace(place: &Place) {
     let mut node = first(place);
     node.must_publish(&version(1));
     let client = place.client();
-    let staged = client.stage(&cx, b"left behind").expect("stage");
+    let staged = Staged::new().expect("a name");
+    client.stage(&cx, &staged, b"left behind").expect("stage");
     let patient = Retention { grace: Duration::from_secs(3600), ..AT_ONCE };
     assert_eq!(collector(place).gc(&cx, &patient).expect("gc").leftovers, 0);
     assert_eq!(gc(place).leftovers, 1);

@@ -295,7 +295,12 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn collect(site: &Site, keep: usize) -> Result<Collected> {
         let ledger = Arc::new(MemoryLedger::default());
-        let hub = depsync_transports::open(&site.hub().display().to_string(), DeploymentName::default(), ledger)?;
+        let hub = depsync_transports::open(
+            &site.hub().display().to_string(),
+            &Default::default(),
+            DeploymentName::default(),
+            ledger,
+        )?;
         let retention = Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
         hub.gc(&site.context(), &retention)
     }

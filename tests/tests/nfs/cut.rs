@@ -16,7 +16,7 @@ use crate::member::{Ended, Member};
 use crate::outage::{DEADLINE, LEEWAY, Pair};
 
 /// The step after which a revision may stand.
-const COMMIT: &str = "hub.commit-record";
+const COMMIT: &str = "hub.commit";
 /// Steps at which files of the share are open, or have bytes that the server does not have yet.
 const DIRTY: [&str; 3] = ["mount.probe-link", "durable.write", "durable.sync"];
 /// How long a process that was stuck may take once the server is back.

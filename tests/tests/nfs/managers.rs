@@ -98,7 +98,8 @@ pub(crate) fn two_publish_at_once(scene: &Scene, top: &Path) {
         // Each record is verified, and follows the one before it by hash.
         let endpoint = format!("nfs://{}", hub.display());
         let ledger = Arc::new(MemoryLedger::default());
-        let transport = depsync_transports::open(&endpoint, "main".parse().expect("name"), ledger).expect("an address");
+        let transport = depsync_transports::open(&endpoint, &Default::default(), "main".parse().expect("name"), ledger)
+            .expect("an address");
         transport.open(&Context::new(), OpenMode::Existing).expect("the hub");
         let head = transport.head(&Context::new(), Look::Glance).expect("a look").expect("a head");
         assert_eq!(head.number, published as u64 + 1);

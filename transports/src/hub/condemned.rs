@@ -15,7 +15,8 @@ use super::index::SCHEMA;
 use super::layout;
 use super::reading::Reading;
 
-const MAX_CONDEMNED: usize = 64 << 20;
+/// The most bytes of the list.
+pub(super) const MAX_CONDEMNED: usize = 64 << 20;
 
 /// The list, and the bytes that it was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,11 @@ impl Condemned {
     /// The collector's turn in which it was written; 0 if there is none.
     pub(super) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The bytes of the list, if there is one.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
     }
 
     /// The packs.

@@ -18,6 +18,7 @@ use depsync_engine::record::Envelope;
 use super::chain::Chain;
 use super::layout;
 use super::reading::Reading;
+use crate::batch::{Call, Line};
 use crate::storage::Storage;
 
 const MAX_HEAD: usize = 256;
@@ -41,7 +42,8 @@ fn parse(text: &str) -> Option<Revision> {
     (1..=MAX_REVISION).contains(&number).then_some(Revision { number, record })
 }
 
-fn line(head: Revision) -> String {
+/// What `HEAD` is to say.
+pub(super) fn line(head: Revision) -> String {
     format!("{} {}\n", head.number, head.record)
 }
 
@@ -157,16 +159,13 @@ pub(super) fn advance(hub: &Reading<'_>, chain: &mut Chain, published: Revision)
 }
 
 fn write_heads(hub: &Reading<'_>, head: Revision) -> Result<()> {
-    let bytes = match hub.get(&layout::heads(), MAX_HEADS) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => Vec::new(),
-        read => read?,
-    };
-    let mut heads = parse_heads(&bytes);
-    heads.retain(|(deployment, _)| deployment != hub.deployment);
-    heads.push((hub.deployment.clone(), head));
-    heads.sort_by(|left, right| left.0.cmp(&right.0));
-    let text: String = heads.iter().map(|(deployment, head)| format!("{deployment} {}", line(*head))).collect();
-    hub.storage.replace(hub.cx, &layout::heads(), text.as_bytes())
+    let line = line_of_heads(hub.deployment, head);
+    hub.storage.perform(hub.cx, &[Call::SetLine(layout::heads(), &line)]).map(drop)
+}
+
+/// The line of a deployment in `HEADS`.
+pub(super) fn line_of_heads(deployment: &DeploymentName, head: Revision) -> Line {
+    Line { key: deployment.to_string(), value: line(head).trim_end().to_owned(), limit: MAX_HEADS }
 }
 
 /// The lines of `HEADS` that read; it is a hint, so the others are passed over.

@@ -36,12 +36,13 @@ use depsync_engine::transport::{Proposal, Published};
 
 use super::Memory;
 use super::catalog::Shelf;
-use super::condemned::Condemned;
+use super::condemned::{Condemned, MAX_CONDEMNED};
 use super::format::Format;
 use super::head::{self, Hint};
 use super::known::Known;
 use super::layout;
 use super::reading::Reading;
+use crate::batch::{Answer, Call};
 use crate::storage::{Placed, Staged};
 
 /// How often what was staged may vanish while gc says nothing new, before we give up.
@@ -78,24 +79,22 @@ pub(super) fn publish(
         };
         let payload = proposal.draft.clone().place(hub.hub, hub.deployment.clone(), proposal.parent, packs);
         let record = Arc::new(Envelope::seal(&payload)?);
-        hub.cx.step("hub.stage-record");
-        let staged = hub.storage.stage(hub.cx, record.bytes())?;
-        hub.cx.step("hub.read-condemned");
-        let now = Condemned::read(hub)?;
-        if now != condemned {
+        let staged = Staged::new()?;
+        let Some((placed, hints)) = commit(hub, memory, &staged, &record, &condemned)? else {
             let _ = hub.storage.remove(hub.cx, &staged.name);
             condemned = renew(hub, memory)?;
             continue;
-        }
+        };
         sent += record.bytes().len() as u64;
-        hub.cx.step("hub.commit-record");
-        match commit(hub, memory, &staged, &record)? {
+        match placed {
             Placed::Created => {
                 memory.condemned = Some(condemned);
                 memory.mine.clear();
                 memory.chain.keep(hub, &record)?;
                 // The revision stands. A hint that cannot be written is healed by the next who may.
-                if let Err(error) = head::advance(hub, &mut memory.chain, record.revision()) {
+                if hints == Hints::Lag
+                    && let Err(error) = head::advance(hub, &mut memory.chain, record.revision())
+                {
                     tracing::warn!(%error, "HEAD lags behind");
                 }
                 return Ok(Published::Done {
@@ -234,24 +233,56 @@ fn renamed(pack: &Pack) -> Result<Pack> {
     writer.finish()
 }
 
-/// The compare-and-swap. A lost answer is decided by the bytes that stand there.
-fn commit(hub: &Reading<'_>, memory: &mut Memory, staged: &Staged, record: &Envelope) -> Result<Placed> {
-    let name = layout::record(hub.deployment, record.revision().number);
-    match hub.storage.commit(hub.cx, staged, &name) {
-        // Whoever repeated the call for us (an NFS client, a retry) may have met our own record.
-        Ok(Placed::Existed) => match hub.find(&name, MAX_RECORD)? {
-            Some(bytes) if bytes == record.bytes() => Ok(Placed::Created),
-            _ => Ok(Placed::Existed),
+/// How the hints stand after a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hints {
+    /// They say that ours is the newest record.
+    Written,
+    /// They do not, or somebody has published after us.
+    Lag,
+}
+
+/// The compare-and-swap, and if it succeeds the hints, asked for at once; none if gc says something new, and then it was
+/// not tried. A lost answer is decided by the bytes that stand there.
+fn commit(
+    hub: &Reading<'_>,
+    memory: &mut Memory,
+    staged: &Staged,
+    record: &Envelope,
+    condemned: &Condemned,
+) -> Result<Option<(Placed, Hints)>> {
+    let revision = record.revision();
+    let name = layout::record(hub.deployment, revision.number);
+    let (head, line) = (head::line(revision), head::line_of_heads(hub.deployment, revision));
+    let calls = [
+        Call::Stage(staged, record.bytes()),
+        Call::Insist(layout::condemned(), MAX_CONDEMNED, condemned.bytes()),
+        Call::Commit(staged, name.clone()),
+        Call::Replace(layout::head(hub.deployment), head.as_bytes()),
+        // Somebody may have published and written HEAD before our write put it back.
+        Call::Find(layout::record(hub.deployment, revision.number + 1), MAX_RECORD),
+        Call::SetLine(layout::heads(), &line),
+    ];
+    let answers = match hub.storage.perform(hub.cx, &calls) {
+        Ok(answers) => answers,
+        Err(lost) => return settle(hub, memory, staged, record, lost).map(|placed| Some((placed, Hints::Lag))),
+    };
+    let Some(Answer::Placed(placed)) = answers.get(2) else { return Ok(None) };
+    let placed = match placed {
+        Placed::Created => Placed::Created,
+        // Whoever repeated the call for us (an NFS client, a retry) may have met our own record; and a retry after a
+        // commit that went through finds the staged file gone, which looks like gc.
+        Placed::Existed | Placed::Swept => match hub.find(&name, MAX_RECORD)? {
+            Some(bytes) if bytes == record.bytes() => Placed::Created,
+            Some(_) => Placed::Existed,
+            None => *placed,
         },
-        // A retry after a commit that went through finds the staged file gone, which looks like gc.
-        Ok(Placed::Swept) => match hub.find(&name, MAX_RECORD)? {
-            Some(bytes) if bytes == record.bytes() => Ok(Placed::Created),
-            Some(_) => Ok(Placed::Existed),
-            None => Ok(Placed::Swept),
-        },
-        Ok(Placed::Created) => Ok(Placed::Created),
-        Err(lost) => settle(hub, memory, staged, record, lost),
+    };
+    let newest = answers.len() == calls.len() && answers.get(4) == Some(&Answer::Found(None));
+    if newest {
+        memory.chain.note_head(revision);
     }
+    Ok(Some((placed, if newest { Hints::Written } else { Hints::Lag })))
 }
 
 /// Finds out what became of a commit whose answer was lost. Once the staged file is removed it cannot happen any more,

@@ -89,9 +89,9 @@ impl Storage for MountStorage {
         self.run(cx, move |place, cx| place.put_if_absent(cx, &name, &bytes))
     }
 
-    fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
-        let bytes = bytes.to_vec();
-        self.run(cx, move |place, cx| place.stage(cx, &bytes))
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
+        let (staged, bytes) = (staged.clone(), bytes.to_vec());
+        self.run(cx, move |place, cx| place.stage(cx, &staged, &bytes))
     }
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {

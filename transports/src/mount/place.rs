@@ -189,22 +189,20 @@ impl Place {
         durable::rename_staged(cx, target).map_err(placed)
     }
 
-    pub(super) fn stage(&self, cx: &Context, bytes: &[u8]) -> Result<Staged> {
+    pub(super) fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
         let root = self.root()?;
-        unswept(|| self.try_stage(cx, &root, bytes))
+        unswept(|| self.try_stage(cx, &root, staged, bytes))
     }
 
-    fn try_stage(&self, cx: &Context, root: &Root, bytes: &[u8]) -> Result<Staged> {
+    fn try_stage(&self, cx: &Context, root: &Root, staged: &Staged, bytes: &[u8]) -> Result<()> {
         let heritage = Heritage::of(root)?;
         let staging = directory(cx, root, &heritage, layout::temporary_directory())?;
-        let temporary = self.temporary();
-        let name = layout::temporary_directory().join(temporary.as_bytes())?;
+        let temporary = text(&staged.name)?;
         let at = staging.as_fd();
-        let target = Target { staging: at, temporary: &temporary, directory: at, name: &temporary, mode: 0o600 };
-        stage(cx, root, &heritage, target, bytes).map_err(|error| named(error, root, &name))?;
+        let target = Target { staging: at, temporary, directory: at, name: temporary, mode: 0o600 };
+        stage(cx, root, &heritage, target, bytes).map_err(|error| named(error, root, &staged.name))?;
         cx.step("mount.sync-staging");
-        durable::sync_directory(at, root.shown().display())?;
-        Ok(Staged { name })
+        durable::sync_directory(at, root.shown().display())
     }
 
     pub(super) fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {

@@ -63,7 +63,8 @@ fn nothing_is_left_in_tmp_and_a_cut_off_file_is_healed() {
 fn a_swept_file_cannot_be_committed() {
     let hub = tempfile::tempdir().expect("tempdir");
     let (storage, cx) = (storage(hub.path()), Context::new());
-    let staged = storage.stage(&cx, b"x").expect("stage");
+    let staged = Staged::new().expect("a name");
+    storage.stage(&cx, &staged, b"x").expect("stage");
     storage.remove(&cx, &staged.name).expect("remove");
     assert_eq!(storage.commit(&cx, &staged, &record(1)).expect("commit"), Placed::Swept);
     assert_eq!(storage.find(&cx, &record(1), 5).expect("find"), None);

@@ -1,0 +1,346 @@
+//! A hub on another host, reached by ssh: `rsync+ssh://[user@]host[:port]/path`.
+//!
+//! The far side needs sshd, a POSIX shell and rsync, and nothing of ours. One connection carries everything: requests
+//! to a shell there (`wire`, `remote.sh`) for records, hints and parts of packs, and rsync for packs on their way up
+//! (`spool`). The layout is that of every directory hub: the same directory may be mounted elsewhere at the same time.
+//!
+//! Laws:
+//! - a connection is made by the first call and kept; a call that fails in the middle drops it. A call whose answer was
+//!   lost is never repeated here: whoever called decides ([`depsync_engine::error::ErrorKind::Indeterminate`] comes from
+//!   above, where it is known what was at stake);
+//! - packs that were put wait in a spool until something is written that may rely on them: before that they are sent,
+//!   and durable;
+//! - the far side's words are never trusted: lengths are bounded, and what is read is verified by its name above.
+//!
+//! [Sharing](../../../engine/doc/rsync-ssh.md): new files take over the mode of the hub's root.
+
+mod address;
+mod connection;
+mod failure;
+mod spool;
+mod wire;
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use depsync_engine::context::Context;
+use depsync_engine::durable::Created;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::path::RelPath;
+use jiff::Timestamp;
+
+pub use address::{SshAddress, SshSettings};
+use connection::{Connection, Route};
+use spool::Spool;
+use wire::{Reply, Request};
+
+use crate::batch::{Answer, Call};
+use crate::hub::layout::Place;
+use crate::storage::{Listed, Placed, Probe, Staged, Storage};
+
+/// The far side's statuses beside 0 and what programs give.
+const ABSENT: u8 = 44;
+const TOO_MANY: u8 = 45;
+const NO_ROOT: u8 = 46;
+const SWEPT: u8 = 47;
+const EXISTED: u8 = 48;
+const DIFFERS: u8 = 49;
+const GONE: u8 = 50;
+const SKIPPED: u8 = 99;
+
+/// The longest name that a listing is believed to have.
+const NAME: usize = 260;
+
+/// A directory behind ssh as a hub's place.
+#[derive(Debug)]
+pub struct SshStorage {
+    route: Route,
+    shown: String,
+    line: Mutex<Line>,
+}
+
+/// The connection, if there is one, and what waits for it.
+#[derive(Debug, Default)]
+struct Line {
+    connection: Option<Connection>,
+    spool: Spool,
+    trips: u64,
+}
+
+impl SshStorage {
+    /// The directory at `address`. Touches nothing.
+    pub fn new(address: SshAddress, settings: SshSettings) -> Result<Self> {
+        let shown = address.to_string();
+        let route = Route { address, settings };
+        Ok(Self { route, shown, line: Mutex::default() })
+    }
+
+    /// How often this process has sent something and waited for the answer.
+    pub fn round_trips(&self) -> u64 {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.trips + line.connection.as_ref().map_or(0, Connection::trips)
+    }
+
+    /// Asks, over the connection there is or a new one. With `sent`, what waits in the spool goes first.
+    fn ask(&self, cx: &Context, sent: bool, requests: &[Request]) -> Result<Vec<Reply>> {
+        cx.check()?;
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = match line.connection.take() {
+            Some(open) => open,
+            None => Connection::open(cx, &self.route)?,
+        };
+        let asked = if sent { line.spool.send(cx, &mut open, &self.route.settings) } else { Ok(()) };
+        let asked = asked.and_then(|()| open.ask(cx, requests));
+        // A connection over which an answer was lost is of no use any more.
+        match asked {
+            Ok(_) => line.connection = Some(open),
+            Err(_) => line.trips += open.trips(),
+        }
+        asked.map_err(|error| error.at(&self.shown))
+    }
+
+    fn ask_one(&self, cx: &Context, sent: bool, request: Request) -> Result<Reply> {
+        let mut answers = self.ask(cx, sent, &[request])?;
+        let answer = answers.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a request has no answer"))?;
+        if answer.status == NO_ROOT {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such directory")
+                .at(&self.shown)
+                .hint("check the path of the hub's address"));
+        }
+        Ok(answer)
+    }
+
+    /// Reads a file; `None` if there is none.
+    fn read(&self, cx: &Context, request: Request, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
+        let answer = self.ask_one(cx, false, request.limit(limit.saturating_add(1)))?;
+        match answer.status {
+            0 if answer.bytes.len() > limit => {
+                Err(Error::damaged(self.place(name), format!("it has more than {limit} bytes")))
+            }
+            0 => Ok(Some(answer.bytes)),
+            ABSENT => Ok(None),
+            _ => Err(self.failed("read", name, &answer)),
+        }
+    }
+
+    fn place(&self, name: &RelPath) -> String {
+        format!("{}/{name}", self.shown)
+    }
+
+    fn failed(&self, op: &str, name: &RelPath, answer: &Reply) -> Error {
+        failure::of_far_side(&answer.message).op(op.to_owned()).at(self.place(name))
+    }
+
+    fn missing(&self, name: &RelPath) -> Error {
+        Error::new(ErrorKind::NotFound, "there is no such file").op("read").at(self.place(name))
+    }
+
+    /// Writes a whole file under its name, through a temporary one.
+    fn write(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()> {
+        loop {
+            let temporary = Staged::new()?.name;
+            let stage = Request::call("stage").arg(temporary.as_bytes())?.bytes(bytes);
+            let place = Request::call("place").arg(temporary.as_bytes())?.arg(name.as_bytes())?.gated();
+            cx.step("ssh.write");
+            let answers = self.ask(cx, true, &[stage, place])?;
+            match answers.iter().find(|answer| answer.status != 0) {
+                None => return Ok(()),
+                // Somebody cleans up there.
+                Some(swept) if swept.status == SWEPT => cx.check()?,
+                Some(failed) if failed.status == NO_ROOT => return Err(self.missing(name)),
+                Some(failed) => return Err(self.failed("write", name, failed)),
+            }
+        }
+    }
+}
+
+impl Storage for SshStorage {
+    fn endpoint(&self) -> &dyn fmt::Display {
+        &self.shown
+    }
+
+    fn make(&self, cx: &Context) -> Result<()> {
+        cx.step("ssh.make");
+        let answer = self.ask_one(cx, false, Request::call("make"))?;
+        if answer.status == 0 {
+            return Ok(());
+        }
+        Err(failure::of_far_side(&answer.message).op("make the hub's directory").at(&self.shown))
+    }
+
+    fn probe(&self, cx: &Context) -> Result<Probe> {
+        cx.step("ssh.probe");
+        let request =
+            Request::call("probe").arg(Staged::new()?.name.as_bytes())?.arg(Staged::new()?.name.as_bytes())?;
+        let answer = self.ask_one(cx, false, request)?;
+        let said = String::from_utf8_lossy(&answer.bytes).into_owned();
+        let now = said.lines().find_map(|line| line.strip_prefix("time ")).and_then(time);
+        Ok(Probe { writable: now.is_some(), exclusive: said.lines().any(|line| line == "exclusive"), now })
+    }
+
+    fn get(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
+        self.find(cx, name, limit)?.ok_or_else(|| self.missing(name))
+    }
+
+    fn find(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
+        cx.check()?;
+        if let Some(waiting) = self.line.lock().unwrap_or_else(PoisonError::into_inner).spool.get(name) {
+            return Ok(Some(waiting));
+        }
+        let request = Request::call("get").arg(name.as_bytes())?.number((limit as u64).saturating_add(1));
+        self.read(cx, request, name, limit)
+    }
+
+    fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let request = Request::call("range").arg(name.as_bytes())?.number(offset).number(length as u64);
+        let bytes = self.read(cx, request, name, length)?.ok_or_else(|| self.missing(name))?;
+        if bytes.len() == length {
+            return Ok(bytes);
+        }
+        Err(Error::damaged(self.place(name), format!("it ends before byte {}", offset.saturating_add(length as u64))))
+    }
+
+    fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
+        cx.check()?;
+        if !matches!(Place::of(name), Some(Place::Pack(_))) {
+            self.write(cx, name, bytes)?;
+            return Ok(Created::Yes);
+        }
+        let full = self.line.lock().unwrap_or_else(PoisonError::into_inner).spool.put(name, bytes)?;
+        if full {
+            self.ask(cx, true, &[])?;
+        }
+        Ok(Created::Yes)
+    }
+
+    fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
+        cx.step("ssh.stage");
+        let answer = self.ask_one(cx, true, Request::call("stage").arg(staged.name.as_bytes())?.bytes(bytes))?;
+        if answer.status == 0 { Ok(()) } else { Err(self.failed("write", &staged.name, &answer)) }
+    }
+
+    fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {
+        cx.step("ssh.commit");
+        let request = Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?;
+        let answer = self.ask_one(cx, true, request)?;
+        match answer.status {
+            0 => Ok(Placed::Created),
+            EXISTED => Ok(Placed::Existed),
+            SWEPT => Ok(Placed::Swept),
+            _ => Err(self.failed("create", name, &answer)),
+        }
+    }
+
+    fn replace(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()> {
+        self.write(cx, name, bytes)
+    }
+
+    fn list(&self, cx: &Context, directory: Option<&RelPath>, limit: usize) -> Result<Vec<Listed>> {
+        let shown = || directory.map_or_else(|| self.shown.clone(), |directory| self.place(directory));
+        let name = directory.map_or(&b"."[..], RelPath::as_bytes);
+        let request = Request::call("list").arg(name)?.number(limit as u64).limit(limit.saturating_mul(NAME));
+        let answer = self.ask_one(cx, true, request)?;
+        match answer.status {
+            0 => {}
+            ABSENT => return Ok(Vec::new()),
+            TOO_MANY => {
+                return Err(Error::new(ErrorKind::Refused, format!("more than {limit} names")).op("list").at(shown()));
+            }
+            _ => return Err(failure::of_far_side(&answer.message).op("list").at(shown())),
+        }
+        let listed = answer.bytes.split(|&byte| byte == 0).filter_map(|entry| {
+            let (kind, name) = entry.split_first()?;
+            Some(Listed { name: name.to_vec(), directory: *kind == b'd' })
+        });
+        let mut listed: Vec<Listed> = listed.collect();
+        listed.sort_unstable();
+        Ok(listed)
+    }
+
+    fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
+        cx.step("ssh.remove");
+        let answer = self.ask_one(cx, true, Request::call("rm -f --").arg(name.as_bytes())?)?;
+        if answer.status == 0 { Ok(()) } else { Err(self.failed("remove", name, &answer)) }
+    }
+
+    fn perform(&self, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
+        let mut requests: Vec<Request> = calls.iter().map(request).collect::<Result<_>>()?;
+        for behind in requests.iter_mut().skip(1) {
+            behind.gate();
+        }
+        calls.iter().filter_map(Call::step).for_each(|step| cx.step(step));
+        let replies = self.ask(cx, true, &requests)?;
+        let mut answers = Vec::with_capacity(calls.len());
+        for (call, reply) in calls.iter().zip(&replies) {
+            if reply.status == SKIPPED {
+                break;
+            }
+            let name = call.name();
+            answers.push(match (call, reply.status) {
+                (_, NO_ROOT) => return Err(self.missing(name)),
+                (Call::Find(..) | Call::Insist(..), ABSENT) => Answer::Found(None),
+                (Call::Insist(..), GONE) => Answer::Found(None),
+                (Call::Insist(_, _, Some(bytes)), 0) => Answer::Found(Some(bytes.to_vec())),
+                (Call::Find(_, limit) | Call::Insist(_, limit, _), 0 | DIFFERS) => {
+                    if reply.bytes.len() > *limit {
+                        return Err(Error::damaged(self.place(name), format!("it has more than {limit} bytes")));
+                    }
+                    Answer::Found(Some(reply.bytes.clone()))
+                }
+                (Call::Commit(..), 0) => Answer::Placed(Placed::Created),
+                (Call::Commit(..), EXISTED) => Answer::Placed(Placed::Existed),
+                (Call::Commit(..), SWEPT) => Answer::Placed(Placed::Swept),
+                (_, 0) => Answer::Done,
+                _ => return Err(self.failed("write", name, reply)),
+            });
+        }
+        Ok(answers)
+    }
+
+    fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>> {
+        let answer = self.ask_one(cx, true, Request::call("modified").arg(name.as_bytes())?)?;
+        match answer.status {
+            0 => Ok(time(&String::from_utf8_lossy(&answer.bytes))),
+            ABSENT => Ok(None),
+            _ => Err(self.failed("look at", name, &answer)),
+        }
+    }
+}
+
+/// What the far side is asked for a call.
+fn request(call: &Call<'_>) -> Result<Request> {
+    let get = |name: &RelPath, limit: usize| {
+        let most = limit.saturating_add(1);
+        Ok(Request::call("get").arg(name.as_bytes())?.number(most as u64).limit(most))
+    };
+    let request = match call {
+        Call::Find(name, limit) => get(name, *limit)?,
+        Call::Insist(name, limit, None) => {
+            let most = limit.saturating_add(1);
+            Request::call("nothing").arg(name.as_bytes())?.number(most as u64).limit(most)
+        }
+        Call::Insist(name, limit, Some(bytes)) => {
+            let most = limit.saturating_add(1);
+            Request::call("same").arg(name.as_bytes())?.number(most as u64).limit(most).bytes(bytes)
+        }
+        Call::Stage(staged, bytes) => Request::call("stage").arg(staged.name.as_bytes())?.bytes(bytes),
+        Call::Commit(staged, name) => Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?,
+        Call::Replace(name, bytes) => {
+            Request::call("replace").arg(Staged::new()?.name.as_bytes())?.arg(name.as_bytes())?.bytes(bytes)
+        }
+        Call::SetLine(name, line) => Request::call("set_line")
+            .arg(Staged::new()?.name.as_bytes())?
+            .arg(name.as_bytes())?
+            .arg(&line.key)?
+            .number(line.limit as u64)
+            .bytes(line.value.as_bytes()),
+    };
+    Ok(request)
+}
+
+/// Seconds since 1970, with or without a fraction.
+fn time(text: &str) -> Option<Timestamp> {
+    let (seconds, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    Timestamp::new(seconds.parse().ok()?, digits.parse().ok()?).ok()
+}

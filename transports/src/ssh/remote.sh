@@ -1,0 +1,237 @@
+# The far side of a connection: reads requests line by line, does them in the hub's directory, answers each.
+#
+# It is sent as one line and needs nothing but a POSIX shell and the usual programs (cat, head, tail, ln, mv, rm, mkdir,
+# stat, sync, wc, tr). $R is the hub's directory.
+#
+# A request is two lines, or three: "NONCE GATE COUNT", the call, and if COUNT is 1 what is to be written, with bytes
+# as \0ooo. With the gate "g" it is left out if the request before it
+# failed; that something is not there (44) is no failure. The answer is what the call
+# prints, then a line feed, and a line "NONCE STATUS MESSAGE".
+LC_ALL=C
+export LC_ALL
+
+# Makes names that are new on a network file system be seen: a directory that is opened is asked for again.
+look() {
+    case $1 in
+    */*)
+        look "${1%/*}"
+        { true <"${1%/*}"; } 2>/dev/null
+        ;;
+    esac
+}
+
+absent() {
+    if [ -e "$1" ] || [ -L "$1" ]; then
+        echo "something that is no regular file stands there" >&2
+        return 1
+    fi
+    return 44
+}
+
+# get NAME LIMIT: the first LIMIT bytes.
+get() {
+    look "$1"
+    if [ -f "$1" ]; then
+        head -c "$2" -- "$1" && return 0
+    fi
+    absent "$1"
+}
+
+# range NAME OFFSET LENGTH
+range() {
+    [ -f "$1" ] || look "$1"
+    if [ -f "$1" ]; then
+        tail -c "+$(($2 + 1))" -- "$1" | head -c "$3" && return 0
+    fi
+    absent "$1"
+}
+
+# list DIRECTORY LIMIT: its names, each behind d or f and before a NUL.
+list() {
+    look "$1/."
+    [ -d "$1" ] || return 44
+    cd -- "$1" || return 1
+    count=0
+    for name in * .[!.]* ..?*; do
+        if [ -d "$name" ] && [ ! -L "$name" ]; then
+            kind=d
+        elif [ -e "$name" ] || [ -L "$name" ]; then
+            kind=f
+        else
+            continue
+        fi
+        count=$((count + 1))
+        [ "$count" -le "$2" ] || return 45
+        printf '%s%s\0' "$kind" "$name"
+    done
+}
+
+modified() {
+    look "$1"
+    [ -e "$1" ] || return 44
+    time=$(stat -c %.9Y -- "$1" 2>/dev/null)
+    case $time in
+    '' | *[!0-9.]*) time=$(stat -c %Y -- "$1" 2>/dev/null || stat -f %m -- "$1") || return 1 ;;
+    esac
+    printf '%s' "$time"
+}
+
+# Makes a directory and those above it. A link in its place is not followed.
+folder() {
+    if [ -L "$1" ]; then
+        echo "a symbolic link stands where the directory $1 is expected" >&2
+        return 1
+    fi
+    [ -d "$1" ] && return 0
+    case $1 in
+    */*) folder "${1%/*}" || return 1 ;;
+    esac
+    mkdir -- "$1" 2>/dev/null || [ -d "$1" ] || mkdir -- "$1" || return 1
+    durable "$(dirname -- "$1")"
+}
+
+home() {
+    case $1 in
+    */*) folder "${1%/*}" ;;
+    esac
+}
+
+durable() {
+    sync -- "$@" 2>/dev/null || sync
+}
+
+above() {
+    case $1 in
+    */*) durable "${1%/*}" ;;
+    *) durable . ;;
+    esac
+}
+
+# stage TEMPORARY: what is to be written, whole and durable.
+stage() {
+    home "$1" && printf '%b' "$bytes" >"$1" && durable "$1"
+}
+
+free() {
+    if [ -d "$1" ]; then
+        echo "a directory stands where the file $1 is expected" >&2
+        return 1
+    fi
+}
+
+# commit TEMPORARY NAME: the one compare-and-swap.
+commit() {
+    [ -e "$1" ] || return 47
+    home "$2" && free "$2" || return 1
+    if ln -- "$1" "$2" 2>/dev/null; then
+        above "$2"
+        rm -f -- "$1"
+        return 0
+    fi
+    [ -e "$1" ] || return 47
+    if [ -e "$2" ] || [ -L "$2" ]; then
+        rm -f -- "$1"
+        return 48
+    fi
+    ln -- "$1" "$2"
+}
+
+# place TEMPORARY NAME: gives a whole file its name, whatever has it.
+place() {
+    home "$2" && free "$2" || return 1
+    [ -e "$1" ] || return 47
+    mv -f -- "$1" "$2" && above "$2"
+}
+
+# packs (TEMPORARY NAME LENGTH)...: the same for what rsync has brought; what is there with its length stays.
+packs() {
+    sync -f . 2>/dev/null || sync
+    while [ "$#" -gt 0 ]; do
+        if [ -f "$2" ] && [ "$(($(wc -c <"$2")))" = "$3" ]; then
+            rm -f -- "$1"
+        else
+            home "$2" && free "$2" || return 1
+            [ -e "$1" ] || return 47
+            chmod "$filemode" "$1" && mv -f -- "$1" "$2" || return 1
+        fi
+        shift 3
+    done
+    sync -f . 2>/dev/null || sync
+}
+
+replace() {
+    stage "$1" && place "$1" "$2"
+}
+
+# set_line TEMPORARY NAME KEY LIMIT: the line of KEY in a sorted text says what is to be written.
+set_line() {
+    home "$1" && home "$2" && free "$2" || return 1
+    look "$2"
+    {
+        if [ -f "$2" ] && [ "$(($(wc -c <"$2")))" -le "$4" ]; then
+            grep -v "^$3 " <"$2"
+        fi
+        printf '%s %b\n' "$3" "$bytes"
+    } | sort >"$1" && durable "$1" && place "$1" "$2"
+}
+
+# nothing NAME LIMIT: whether nothing is there; what is there, otherwise.
+nothing() {
+    get "$@" && return 49
+}
+
+# same NAME LIMIT: whether what is to be written is there; what is there, otherwise.
+same() {
+    look "$1"
+    [ -f "$1" ] || { absent "$1" || { [ "$?" = 44 ] && return 50; return 1; }; }
+    printf '%b' "$bytes" | cmp -s - "$1" && return 0
+    get "$@" && return 49
+}
+
+make() {
+    [ -d "$R" ] || mkdir -- "$R"
+}
+
+# probe TEMPORARY OTHER: what can be done here.
+probe() {
+    { folder tmp && printf x >"$1"; } 2>/dev/null || return 0
+    printf 'time %s\n' "$(modified "$1")"
+    ln -- "$1" "$2" 2>/dev/null && ! ln -- "$1" "$2" 2>/dev/null && echo exclusive
+    rm -f -- "$1" "$2"
+}
+
+# New files get the hub's mode, never writable for everybody.
+heritage() {
+    bits=$(stat -c %a -- "$R" 2>/dev/null || stat -f %Lp -- "$R" 2>/dev/null) || return 0
+    bits=$((0$bits & 0775 | 0700))
+    mask=$(printf '%o' "$((0777 & ~bits))")
+    filemode=$(printf '%o' "$((bits & 0666))")
+}
+
+status=0
+mask=
+filemode=644
+echo ready
+while IFS=' ' read -r nonce gate count && IFS= read -r call; do
+    bytes=
+    if [ "$count" = 1 ]; then
+        IFS= read -r bytes || exit 0
+    fi
+    if [ "$gate" = g ] && [ "$status" != 0 ] && [ "$status" != 44 ]; then
+        printf '\n%s 99 \n' "$nonce"
+        continue
+    fi
+    [ -n "$mask" ] || heritage
+    {
+        message=$(
+            {
+                [ -z "$mask" ] || umask "$mask"
+                cd -- "$R" 2>/dev/null || { [ "$call" = make ] || exit 46; }
+                eval "$call"
+            } 2>&1 >&4 </dev/null
+        )
+        status=$?
+    } 4>&1
+    [ -z "$message" ] || message=$(printf '%s' "$message" | tr '\n\r' '  ')
+    printf '\n%s %s %s\n' "$nonce" "$status" "$message"
+done

@@ -1,0 +1,135 @@
+//! Packs on their way to the hub: kept on this side until they are sent together, by one rsync.
+//!
+//! rsync brings them into the hub's `tmp/`, each whole before it has a name there. What a broken-off transfer has
+//! brought so far stays in `tmp/.partial` and is where the next one goes on, whoever starts it: packs are named by
+//! their content, and rsync compares checksums of the whole before it lets go of a file. Only then the far side's shell
+//! gives them their names.
+
+use std::path::PathBuf;
+
+use depsync_engine::context::Context;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::path::RelPath;
+
+use super::address::SshSettings;
+use super::connection::Connection;
+use super::failure;
+use super::wire::Request;
+use crate::child::Program;
+
+/// So many bytes are sent without waiting for more: what the spool may take of this side's disk.
+const FULL: u64 = 1 << 30;
+/// Packs up to so many bytes, all together, go with the requests instead of by rsync.
+const FEW: u64 = 64 << 10;
+/// How many packs are named in one request.
+const NAMED: usize = 200;
+/// Where rsync keeps what it has of a file that is not whole, relative to where the file goes.
+const PARTIAL: &str = ".partial";
+
+/// Files that are to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    waiting: Vec<(RelPath, u64)>,
+    bytes: u64,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Spool {
+    /// Takes a file. Whether it is time to send.
+    pub(super) fn put(&mut self, name: &RelPath, bytes: &[u8]) -> Result<bool> {
+        if self.waiting.iter().any(|(waiting, _)| waiting == name) {
+            return Ok(false);
+        }
+        let failed = |source| Error::io("write", "a pack that is to be sent", source);
+        let directory = match &mut self.directory {
+            Some(directory) => directory,
+            none => none.insert(tempfile::Builder::new().prefix("depsync-").tempdir().map_err(failed)?),
+        };
+        std::fs::write(directory.path().join(spooled(name)), bytes).map_err(failed)?;
+        self.bytes += bytes.len() as u64;
+        self.waiting.push((name.clone(), bytes.len() as u64));
+        Ok(self.bytes >= FULL)
+    }
+
+    /// A waiting file's bytes.
+    pub(super) fn get(&self, name: &RelPath) -> Option<Vec<u8>> {
+        self.waiting.iter().find(|(waiting, _)| waiting == name)?;
+        std::fs::read(self.directory.as_ref()?.path().join(spooled(name))).ok()
+    }
+
+    /// Sends what is waiting. It is durable under its names when this returns.
+    pub(super) fn send(&mut self, cx: &Context, connection: &mut Connection, settings: &SshSettings) -> Result<()> {
+        let Some(directory) = self.directory.as_ref().filter(|_| !self.waiting.is_empty()) else { return Ok(()) };
+        let from: PathBuf = directory.path().to_owned();
+        let mut requests = Vec::new();
+        if self.bytes <= FEW {
+            for (name, _) in &self.waiting {
+                let failed = |source| Error::io("read", "a pack that is to be sent", source);
+                let bytes = std::fs::read(from.join(spooled(name))).map_err(failed)?;
+                requests.push(Request::call("stage").arg(temporary(name))?.bytes(&bytes));
+            }
+        } else {
+            cx.step("ssh.rsync");
+            self.rsync(cx, connection, settings, &from)?;
+        }
+        for group in self.waiting.chunks(NAMED) {
+            let mut request = Request::call("packs");
+            for (name, length) in group {
+                request = request.arg(temporary(name))?.arg(name.as_bytes())?.number(*length);
+            }
+            requests.push(request.gated());
+        }
+        cx.step("ssh.place-packs");
+        // The first one does not depend on whatever was asked before.
+        let answers = connection.ask(cx, &[&[Request::call("true")], &requests[..]].concat())?;
+        if let Some(failed) = answers.iter().find(|answer| answer.status != 0) {
+            let error = match failed.status {
+                47 => Error::new(ErrorKind::Unreachable, "what was uploaded is gone again")
+                    .hint("`depsync gc` ran meanwhile; try again"),
+                _ => failure::of_far_side(&failed.message),
+            };
+            return Err(error.op("upload"));
+        }
+        self.waiting.clear();
+        self.bytes = 0;
+        self.directory = None;
+        Ok(())
+    }
+
+    fn rsync(
+        &self,
+        cx: &Context,
+        connection: &mut Connection,
+        settings: &SshSettings,
+        from: &std::path::Path,
+    ) -> Result<()> {
+        let made = connection.ask(cx, &[Request::call("folder").arg("tmp")?])?;
+        if let Some(failed) = made.iter().find(|answer| answer.status != 0) {
+            return Err(failure::of_far_side(&failed.message).op("upload"));
+        }
+        let (shell, destination) = connection.shell();
+        let target = format!("{destination}:{}/tmp/", connection.root());
+        let list: Vec<u8> =
+            self.waiting.iter().flat_map(|(name, _)| [&spooled(name).into_bytes()[..], b"\n"].concat()).collect();
+        let mut program = Program::new("rsync", "rsync")
+            .args(["--files-from=-", "--whole-file", "--times", "--omit-dir-times", "--no-implied-dirs"])
+            .arg(format!("--partial-dir={PARTIAL}"))
+            .arg(format!("--rsh={shell}"));
+        if let Some(limit) = settings.bandwidth_limit {
+            program = program.arg(format!("--bwlimit={limit}"));
+        }
+        let mut source = from.as_os_str().to_owned();
+        source.push("/");
+        let ended = program.operand(source).operand(target).run(cx, list)?;
+        if ended.status.success() { Ok(()) } else { Err(failure::of_rsync(ended.status.code(), &ended.stderr)) }
+    }
+}
+
+/// A pack's name in the spool, and in `tmp/`.
+fn spooled(name: &RelPath) -> String {
+    String::from_utf8_lossy(name.name()).into_owned()
+}
+
+fn temporary(name: &RelPath) -> String {
+    format!("tmp/{}", spooled(name))
+}
