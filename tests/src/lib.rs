@@ -17,5 +17,6 @@ pub mod node;
 pub mod place;
 pub mod recording;
 pub mod snapshot;
+pub mod sshd;
 pub mod storage_memory;
 pub mod uml;

@@ -1,0 +1,99 @@
+//! The processes of a server's sessions: those beneath its listener, and those that have left that tree but carry the
+//! server's mark in their environment.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The variable that sshd sets in each session; its value is the server's directory.
+pub(super) const MARK: &str = "DEPSYNC_TESTS_SSHD";
+
+/// A process that has not ended.
+struct Process {
+    pid: u32,
+    parent: u32,
+    state: char,
+}
+
+/// Every process that this one can see.
+fn all() -> Vec<Process> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(look).collect()
+}
+
+fn look(pid: u32) -> Option<Process> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    // The name before it may hold anything, brackets too.
+    let mut words = text.rsplit_once(')')?.1.split_whitespace();
+    let state = words.next().and_then(|word| word.chars().next())?;
+    let parent = words.next()?.parse().ok()?;
+    (!matches!(state, 'Z' | 'X')).then_some(Process { pid, parent, state })
+}
+
+/// How many connections the listener serves: it starts a process for each.
+pub(super) fn connections(listener: u32) -> usize {
+    all().iter().filter(|process| process.parent == listener).count()
+}
+
+/// All processes of all sessions.
+pub(super) fn processes(listener: u32, place: &Path) -> Vec<u32> {
+    let all = all();
+    let mark = format!("{MARK}={}", place.display());
+    let mut found: HashSet<u32> = all.iter().map(|process| process.pid).filter(|pid| is_marked(*pid, &mark)).collect();
+    loop {
+        let known = found.len();
+        let is_one = |parent| parent == listener || found.contains(&parent);
+        let more: Vec<u32> = all.iter().filter(|process| is_one(process.parent)).map(|process| process.pid).collect();
+        found.extend(more);
+        if found.len() == known {
+            found.remove(&listener);
+            return found.into_iter().collect();
+        }
+    }
+}
+
+fn is_marked(pid: u32, mark: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+}
+
+/// Stops the listener, so that no session is added.
+pub(super) fn freeze(listener: u32) {
+    signal(listener, Signal::STOP);
+    wait(|| look(listener).is_some_and(|process| process.state != 'T'));
+}
+
+/// Lets it go on.
+pub(super) fn thaw(listener: u32) {
+    signal(listener, Signal::CONT);
+}
+
+/// Ends all processes of all sessions of a frozen listener.
+pub(super) fn end(listener: u32, place: &Path) {
+    wait(|| {
+        let left = processes(listener, place);
+        for pid in &left {
+            signal(*pid, Signal::KILL);
+        }
+        !left.is_empty()
+    });
+}
+
+/// Waits as long as something is so, but not for ever: a process that cannot be killed is not waited for.
+fn wait(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while is_so() && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal; a process that is gone has no need of it.
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
