@@ -1,4 +1,4 @@
-//! A real sshd on loopback.
+//! A real sshd on loopback, and a relay in front of it that can be cut and stalled.
 //!
 //! Nothing of the machine's own ssh is used or changed: host key, client keys, `authorized_keys`, `known_hosts` and the
 //! log lie in a temporary directory of each server. It runs as the user who runs the tests, and lets that user in. The
@@ -12,6 +12,8 @@
 //! | `session` | the processes of its sessions |
 //! | `client` | [`Client`]: the system's `ssh` and `rsync`, told about the server |
 //! | `programs` | [`Programs`]: a `PATH` of the far side's, to hide programs and to put others in their place |
+//! | `relay` | [`Relay`]: passes bytes, counts them, cuts, stalls, refuses, takes its time |
+//! | `lane` | what a relay does to the bytes of one direction |
 //!
 //! What differs from a server out there:
 //! - `HOME` of a session is an empty directory, so that no profile of the user's interferes; the working directory is
@@ -21,16 +23,20 @@
 
 mod client;
 mod key;
+mod lane;
 mod programs;
+mod relay;
 mod server;
 mod session;
 mod settings;
 
 pub use client::Client;
 pub use key::Key;
+pub use lane::Way;
 pub use programs::{Programs, program};
+pub use relay::Relay;
 pub use server::Sshd;
 pub use settings::Manner;
 
-/// Where servers listen.
+/// Where server and relays listen.
 pub const HOST: &str = "127.0.0.1";

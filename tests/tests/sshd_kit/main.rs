@@ -1,6 +1,7 @@
 //! The kit for a real sshd ([`depsync_tests::sshd`]) does what it says, by the system's `ssh` and `rsync`.
 
 mod far;
+mod relay;
 mod server;
 
 use std::io::{BufRead, BufReader, Write};
