@@ -13,6 +13,7 @@ pub struct Client {
     port: u16,
     identity: PathBuf,
     known_hosts: PathBuf,
+    others: Vec<String>,
 }
 
 impl Client {
@@ -23,6 +24,7 @@ impl Client {
             port: server.port(),
             identity: server.identity().to_owned(),
             known_hosts: server.known_hosts(),
+            others: Vec::new(),
         }
     }
 
@@ -44,6 +46,13 @@ impl Client {
     #[must_use]
     pub fn knowing(mut self, known_hosts: &Path) -> Self {
         known_hosts.clone_into(&mut self.known_hosts);
+        self
+    }
+
+    /// The same with an option of `ssh_config`: `Name=value`.
+    #[must_use]
+    pub fn with(mut self, option: &str) -> Self {
+        self.others.push(option.to_owned());
         self
     }
 
@@ -72,7 +81,7 @@ impl Client {
         let mut options = ["-F", "none", "-p", &self.port.to_string(), "-i"].map(str::to_owned).to_vec();
         options.push(self.identity.display().to_string());
         let known = format!("UserKnownHostsFile={}", self.known_hosts.display());
-        for option in [
+        let own = [
             "BatchMode=yes",
             "StrictHostKeyChecking=yes",
             "IdentitiesOnly=yes",
@@ -80,7 +89,8 @@ impl Client {
             "GlobalKnownHostsFile=/dev/null",
             "ConnectTimeout=10",
             &known,
-        ] {
+        ];
+        for option in self.others.iter().map(String::as_str).chain(own) {
             options.extend(["-o".to_owned(), option.to_owned()]);
         }
         options

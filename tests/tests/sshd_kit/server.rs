@@ -177,6 +177,26 @@ fn many_log_in_at_once() {
 }
 
 #[test]
+fn one_connection_carries_many_commands() {
+    let server = Sshd::start_logging();
+    let place = tempfile::tempdir().expect("tempdir");
+    let socket = place.path().join("socket");
+    let path = format!("ControlPath={}", socket.display());
+    let client = Client::of(&server).with(&path).with("ControlMaster=auto").with("ControlPersist=yes");
+    // The one that stays in the background keeps what it has inherited.
+    let status = client.ssh("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(status.expect("ssh starts").success());
+    let held: Vec<Held> = (0..20).map(|number| Held::start(client.ssh(&format!("echo {number}; cat")))).collect();
+    for (number, mut held) in held.into_iter().enumerate() {
+        assert_eq!(held.hear(), number.to_string());
+        assert_eq!(held.end(), Some(0));
+    }
+    assert_eq!((server.accepted(), server.sessions(), server.commands().len()), (1, 1, 21));
+    server.cut();
+    server.wait_for(|_| !socket.exists(), "the client's end of it has seen that");
+}
+
+#[test]
 fn two_servers_do_not_meet() {
     let (one, client) = scene();
     let two = Sshd::start();
