@@ -115,11 +115,11 @@ fn a_cut_breaks_a_transfer() {
     assert!(arrived() < 20 << 20);
 }
 
-/// A server with a session that has also left a process of its own behind, and the ids of the two.
+/// A server with a session that has also left behind an orphan, and the ids of the two.
 fn with_processes() -> (Sshd, Held, Vec<u32>) {
     let (server, client) = scene();
-    let mut held =
-        Held::start(client.ssh("setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! $$; exec sleep 1000"));
+    let orphan = "(setsid sleep 1000 </dev/null >/dev/null 2>&1 & printf '%s ' $!)";
+    let mut held = Held::start(client.ssh(&format!("{orphan}; echo $$; exec sleep 1000")));
     let ids: Vec<u32> = held.hear().split(' ').map(|id| id.parse().expect("a number")).collect();
     assert_eq!(ids.iter().filter(|id| is_running(**id)).count(), 2);
     (server, held, ids)
