@@ -66,7 +66,7 @@ impl Settings {
 fn unnamed(what: &str, operand: &str, option: &str, key: &str) -> Error {
     Error::new(ErrorKind::Usage, format!("which {what}? None was named")).hint(format!(
         "give DIR HUB or {option} {operand}, or write `{key} = \"…\"` into {} here or in a directory above",
-        crate::config::NAME
+        config::NAME
     ))
 }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 use depsync_engine::name::DeploymentName;
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::{Ledger, MemoryLedger};
-use depsync_transports::{HubTransport, MountStorage, Storage};
+use depsync_transports::{HubTransport, MountStorage, SshStorage, Storage};
 
 use crate::faults::Faulty;
 use crate::recording::Recording;
+use crate::sshd::Sshd;
 use crate::storage_memory::MemoryStorage;
 
 /// A transport of the suite.
@@ -27,6 +28,16 @@ enum Kind {
     Memory(MemoryStorage),
     Mount(Arc<tempfile::TempDir>),
     Shared(Shared),
+    Ssh(Arc<Behind>),
+}
+
+/// A directory, and the server that it is behind.
+struct Behind {
+    directory: tempfile::TempDir,
+    /// Clients take turns: to connect takes a third of a second, and there are hundreds of them.
+    clients: [Arc<SshStorage>; 2],
+    next: AtomicUsize,
+    _sshd: Sshd,
 }
 
 /// A directory that several mounts show.
@@ -44,6 +55,19 @@ struct Shared {
 impl Shared {
     fn at(&self, number: usize) -> PathBuf {
         self.mounts[number % self.mounts.len()].join(&self.name)
+    }
+}
+
+impl Behind {
+    fn new() -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("tempdir");
+        let sshd = Sshd::start();
+        let clients = [(); 2].map(|()| Arc::new(sshd.storage(directory.path())));
+        Self { directory, clients, next: AtomicUsize::default(), _sshd: sshd }
+    }
+
+    fn client(&self) -> Arc<SshStorage> {
+        Arc::clone(&self.clients[self.next.fetch_add(1, Ordering::SeqCst) % self.clients.len()])
     }
 }
 
@@ -82,6 +106,7 @@ impl Place {
             Kind::Memory(storage) => Kind::Memory(storage.clone()),
             Kind::Mount(directory) => Kind::Mount(Arc::clone(directory)),
             Kind::Shared(shared) => Kind::Shared(shared.clone()),
+            Kind::Ssh(behind) => Kind::Ssh(Arc::clone(behind)),
         };
         Self { kind, wrapper: self.wrapper }
     }
@@ -97,12 +122,18 @@ impl Place {
         Self { kind: Kind::Shared(shared), wrapper }
     }
 
+    /// In a temporary directory behind a server of its own.
+    pub fn ssh(wrapper: Wrapper) -> Self {
+        Self { kind: Kind::Ssh(Arc::new(Behind::new())), wrapper }
+    }
+
     /// Another place of the same kind.
     pub fn another(&self) -> Self {
         match &self.kind {
             Kind::Memory(_) => Self::memory(self.wrapper),
             Kind::Mount(_) => Self::mount(self.wrapper),
             Kind::Shared(shared) => Self::shared(&shared.mounts, &shared.behind, self.wrapper),
+            Kind::Ssh(_) => Self::ssh(self.wrapper),
         }
     }
 
@@ -115,6 +146,7 @@ impl Place {
                 let mount = shared.at(shared.next.fetch_add(1, Ordering::SeqCst));
                 Arc::new(MountStorage::new(mount, true).expect("storage"))
             }
+            Kind::Ssh(behind) => behind.client(),
         };
         match self.wrapper {
             Wrapper::Bare => bare,
@@ -145,6 +177,7 @@ impl Place {
             Kind::Memory(_) => None,
             Kind::Mount(directory) => Some(directory.path().join(name.as_path())),
             Kind::Shared(shared) => Some(shared.behind.join(&shared.name).join(name.as_path())),
+            Kind::Ssh(behind) => Some(behind.directory.path().join(name.as_path())),
         }
     }
 
@@ -152,7 +185,7 @@ impl Place {
     pub fn peek(&self, name: &RelPath) -> Option<Vec<u8>> {
         match &self.kind {
             Kind::Memory(storage) => storage.peek(name),
-            Kind::Mount(_) | Kind::Shared(_) => std::fs::read(self.path(name)?).ok(),
+            Kind::Mount(_) | Kind::Shared(_) | Kind::Ssh(_) => std::fs::read(self.path(name)?).ok(),
         }
     }
 
@@ -160,7 +193,7 @@ impl Place {
     pub fn age(&self, name: &RelPath, span: Duration) {
         match (&self.kind, self.path(name)) {
             (Kind::Memory(storage), _) => storage.age(name, span),
-            (Kind::Mount(_) | Kind::Shared(_), path) => {
+            (Kind::Mount(_) | Kind::Shared(_) | Kind::Ssh(_), path) => {
                 let file = std::fs::File::open(path.expect("a mount has paths")).expect("open");
                 let time = file.metadata().and_then(|found| found.modified()).expect("a time");
                 file.set_modified(time - span).expect("a time");

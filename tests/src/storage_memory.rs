@@ -26,7 +26,6 @@ pub struct MemoryStorage(Arc<Mutex<Names>>);
 struct Names {
     files: BTreeMap<Vec<u8>, (Vec<u8>, Timestamp)>,
     clock: Timestamp,
-    next: u64,
 }
 
 impl Names {

@@ -13,6 +13,11 @@ mod mount {
     behaviours! { Place::mount(Wrapper::Bare) }
 }
 
+mod ssh {
+    use super::*;
+    behaviours! { Place::ssh(Wrapper::Bare) }
+}
+
 mod memory_through_faulty {
     use super::*;
     behaviours! { Place::memory(Wrapper::Faulty) }

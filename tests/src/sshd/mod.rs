@@ -24,6 +24,7 @@
 mod client;
 mod key;
 mod lane;
+mod product;
 mod programs;
 mod relay;
 mod server;
