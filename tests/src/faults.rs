@@ -134,6 +134,10 @@ impl<S: Storage> Storage for Faulty<S> {
         self.around(cx, Some(bytes), || self.inner.put_if_absent(cx, name, bytes))
     }
 
+    fn flush(&self, cx: &Context) -> Result<()> {
+        self.inner.flush(cx)
+    }
+
     fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
         self.around(cx, Some(bytes), || self.inner.stage(cx, staged, bytes))
     }

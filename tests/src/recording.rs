@@ -88,6 +88,10 @@ impl<S: Storage> Storage for Recording<S> {
         self.around("put_if_absent", Some(name), |_| bytes.len(), self.inner.put_if_absent(cx, name, bytes))
     }
 
+    fn flush(&self, cx: &Context) -> Result<()> {
+        self.inner.flush(cx)
+    }
+
     fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
         self.around("stage", None, |()| bytes.len(), self.inner.stage(cx, staged, bytes))
     }

@@ -4,7 +4,7 @@
 //! not revisions; [`crate::hub::HubTransport`] turns it into a transport once for all of them.
 //!
 //! Laws, which the conformance suite checks:
-//! - what becomes visible under a name is whole, and durable when the call returns;
+//! - what becomes visible under a name is whole, and durable when the call returns (what was put: when it was flushed);
 //! - [`Storage::commit`] is the one compare-and-swap: of two callers exactly one is told [`Placed::Created`], and once
 //!   the staged file was removed by anybody, it can never win again ([`Placed::Swept`]). Collecting garbage relies on it;
 //! - a read claims no more memory than its limit, whatever the place holds;
@@ -93,8 +93,14 @@ pub trait Storage: Send + Sync {
     /// [`depsync_engine::error::ErrorKind::Damaged`].
     fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>>;
 
-    /// Writes a file whose name says what is in it. One that exists with the same length stays.
+    /// Writes a file whose name says what is in it. One that exists with the same length stays. It may wait for others:
+    /// what was put is whole and durable only after [`Storage::flush`].
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created>;
+
+    /// Writes whatever was put and waits.
+    fn flush(&self, _cx: &Context) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes a whole, durable file under a temporary name.
     fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()>;
@@ -157,6 +163,10 @@ impl<S: Storage + ?Sized> Storage for std::sync::Arc<S> {
 
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
         (**self).put_if_absent(cx, name, bytes)
+    }
+
+    fn flush(&self, cx: &Context) -> Result<()> {
+        (**self).flush(cx)
     }
 
     fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {

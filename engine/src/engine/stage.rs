@@ -241,7 +241,6 @@ impl assemble::Staging for Slots<'_> {
         let Some(BatchFile { application, time, .. }) = self.batch.file(tag) else { return Ok(()) };
         let Some(Entry::File { mode, .. }) = application.want else { return Ok(()) };
         let times = Timestamps { last_access: *time, last_modification: *time };
-        self.cx.step("stage.date");
         let set = fs::fchmod(file, FsMode::from_raw_mode(mode.bits())).and_then(|()| fs::futimens(file, &times));
         set.map_err(|errno| Error::io("prepare a staged file for", &application.path, errno))
     }

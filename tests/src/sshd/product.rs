@@ -14,10 +14,17 @@ impl Sshd {
 
     /// The same through whatever stands in front of it at `port`.
     pub fn storage_through(&self, path: &Path, port: u16) -> SshStorage {
-        let path = path.display().to_string();
-        let host = HOST.to_owned();
-        let address = SshAddress { user: Some(self.user().to_owned()), host, port: Some(port), path };
-        SshStorage::new(address, self.access().ssh).expect("a storage")
+        SshStorage::new(self.address(path, port), self.access().ssh).expect("a storage")
+    }
+
+    /// The same with other settings.
+    pub fn storage_with(&self, path: &Path, settings: SshSettings) -> SshStorage {
+        SshStorage::new(self.address(path, self.port()), settings).expect("a storage")
+    }
+
+    fn address(&self, path: &Path, port: u16) -> SshAddress {
+        let (user, host) = (Some(self.user().to_owned()), HOST.to_owned());
+        SshAddress { user, host, port: Some(port), path: path.display().to_string() }
     }
 
     /// What the product must be told to get in.

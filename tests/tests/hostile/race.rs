@@ -100,7 +100,7 @@ fn a_staged_file_that_became_a_link_is_not_followed() {
     fs::create_dir_all(site.dir("webapps/w")).expect("a directory");
     let canary = exact_beneath(&outside);
     let (live, target) = (site.dir("webapps/w"), outside.join("secret"));
-    let at = At::observer("stage.date", move || replace_by_links(&live, ".depsync-stage-", &target));
+    let at = At::observer("stage.finish", move || replace_by_links(&live, ".depsync-stage-", &target));
     let cx = site.context().with_observer(Arc::clone(&at) as Arc<dyn Observer>);
     let node = site.node_under(&cx, "webapps/w").expect("opens");
     let update = node.update(&cx, &UpdateOptions::default()).expect("updates what it can");

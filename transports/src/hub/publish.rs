@@ -69,7 +69,11 @@ pub(super) fn publish(
     let mut sent = 0;
     let mut swept = 0;
     loop {
-        let attempt = upload(hub, memory, format, proposal, &condemned, &mut sent)?;
+        let attempt = upload(hub, memory, format, proposal, &condemned, &mut sent);
+        // What was put may be waiting where it never arrives.
+        let attempt = attempt
+            .and_then(|attempt| hub.storage.flush(hub.cx).map(|()| attempt))
+            .inspect_err(|_| memory.mine.clear())?;
         let (cutting, packs) = match attempt {
             Ok(whole) => whole,
             Err(moved) => {

@@ -8,8 +8,7 @@
 //! - a connection is made by the first call and kept; a call that fails in the middle drops it. A call whose answer was
 //!   lost is never repeated here: whoever called decides ([`depsync_engine::error::ErrorKind::Indeterminate`] comes from
 //!   above, where it is known what was at stake);
-//! - packs that were put wait in a spool until something is written that may rely on them: before that they are sent,
-//!   and durable;
+//! - packs that were put wait in a spool until they are flushed, or many;
 //! - the far side's words are never trusted: lengths are bounded, and what is read is verified by its name above.
 //!
 //! [Sharing](../../../engine/doc/rsync-ssh.md): new files take over the mode of the hub's root.
@@ -21,7 +20,7 @@ mod spool;
 mod wire;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use depsync_engine::context::Context;
 use depsync_engine::durable::Created;
@@ -57,13 +56,13 @@ pub struct SshStorage {
     route: Route,
     shown: String,
     line: Mutex<Line>,
+    spool: Mutex<Spool>,
 }
 
-/// The connection, if there is one, and what waits for it.
+/// The connection, if there is one, and how often those before it were used.
 #[derive(Debug, Default)]
 struct Line {
     connection: Option<Connection>,
-    spool: Spool,
     trips: u64,
 }
 
@@ -72,7 +71,7 @@ impl SshStorage {
     pub fn new(address: SshAddress, settings: SshSettings) -> Result<Self> {
         let shown = address.to_string();
         let route = Route { address, settings };
-        Ok(Self { route, shown, line: Mutex::default() })
+        Ok(Self { route, shown, line: Mutex::default(), spool: Mutex::default() })
     }
 
     /// How often this process has sent something and waited for the answer.
@@ -81,26 +80,32 @@ impl SshStorage {
         line.trips + line.connection.as_ref().map_or(0, Connection::trips)
     }
 
-    /// Asks, over the connection there is or a new one. With `sent`, what waits in the spool goes first.
-    fn ask(&self, cx: &Context, sent: bool, requests: &[Request]) -> Result<Vec<Reply>> {
+    /// Works over the connection there is, or a new one. One over which an answer was lost is of no use any more.
+    fn over<T>(&self, cx: &Context, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         cx.check()?;
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = match line.connection.take() {
             Some(open) => open,
             None => Connection::open(cx, &self.route)?,
         };
-        let asked = if sent { line.spool.send(cx, &mut open, &self.route.settings) } else { Ok(()) };
-        let asked = asked.and_then(|()| open.ask(cx, requests));
-        // A connection over which an answer was lost is of no use any more.
-        match asked {
+        let done = work(&mut open);
+        match done {
             Ok(_) => line.connection = Some(open),
             Err(_) => line.trips += open.trips(),
         }
-        asked.map_err(|error| error.at(&self.shown))
+        done.map_err(|error| error.at(&self.shown))
     }
 
-    fn ask_one(&self, cx: &Context, sent: bool, request: Request) -> Result<Reply> {
-        let mut answers = self.ask(cx, sent, &[request])?;
+    fn spool(&self) -> MutexGuard<'_, Spool> {
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, cx: &Context, requests: &[Request]) -> Result<Vec<Reply>> {
+        self.over(cx, |open| open.ask(cx, requests))
+    }
+
+    fn ask_one(&self, cx: &Context, request: Request) -> Result<Reply> {
+        let mut answers = self.ask(cx, &[request])?;
         let answer = answers.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a request has no answer"))?;
         if answer.status == NO_ROOT {
             return Err(Error::new(ErrorKind::NotFound, "there is no such directory")
@@ -112,7 +117,7 @@ impl SshStorage {
 
     /// Reads a file; `None` if there is none.
     fn read(&self, cx: &Context, request: Request, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
-        let answer = self.ask_one(cx, false, request.limit(limit.saturating_add(1)))?;
+        let answer = self.ask_one(cx, request.limit(limit.saturating_add(1)))?;
         match answer.status {
             0 if answer.bytes.len() > limit => {
                 Err(Error::damaged(self.place(name), format!("it has more than {limit} bytes")))
@@ -142,7 +147,7 @@ impl SshStorage {
             let stage = Request::call("stage").arg(temporary.as_bytes())?.bytes(bytes);
             let place = Request::call("place").arg(temporary.as_bytes())?.arg(name.as_bytes())?.gated();
             cx.step("ssh.write");
-            let answers = self.ask(cx, true, &[stage, place])?;
+            let answers = self.ask(cx, &[stage, place])?;
             match answers.iter().find(|answer| answer.status != 0) {
                 None => return Ok(()),
                 // Somebody cleans up there.
@@ -161,7 +166,7 @@ impl Storage for SshStorage {
 
     fn make(&self, cx: &Context) -> Result<()> {
         cx.step("ssh.make");
-        let answer = self.ask_one(cx, false, Request::call("make"))?;
+        let answer = self.ask_one(cx, Request::call("make"))?;
         if answer.status == 0 {
             return Ok(());
         }
@@ -172,7 +177,7 @@ impl Storage for SshStorage {
         cx.step("ssh.probe");
         let request =
             Request::call("probe").arg(Staged::new()?.name.as_bytes())?.arg(Staged::new()?.name.as_bytes())?;
-        let answer = self.ask_one(cx, false, request)?;
+        let answer = self.ask_one(cx, request)?;
         let said = String::from_utf8_lossy(&answer.bytes).into_owned();
         let now = said.lines().find_map(|line| line.strip_prefix("time ")).and_then(time);
         Ok(Probe { writable: now.is_some(), exclusive: said.lines().any(|line| line == "exclusive"), now })
@@ -184,7 +189,7 @@ impl Storage for SshStorage {
 
     fn find(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
         cx.check()?;
-        if let Some(waiting) = self.line.lock().unwrap_or_else(PoisonError::into_inner).spool.get(name) {
+        if let Some(waiting) = self.spool().get(name) {
             return Ok(Some(waiting));
         }
         let request = Request::call("get").arg(name.as_bytes())?.number((limit as u64).saturating_add(1));
@@ -206,23 +211,35 @@ impl Storage for SshStorage {
             self.write(cx, name, bytes)?;
             return Ok(Created::Yes);
         }
-        let full = self.line.lock().unwrap_or_else(PoisonError::into_inner).spool.put(name, bytes)?;
+        let full = self.spool().put(name, bytes)?;
         if full {
-            self.ask(cx, true, &[])?;
+            self.flush(cx)?;
         }
         Ok(Created::Yes)
     }
 
+    fn flush(&self, cx: &Context) -> Result<()> {
+        cx.check()?;
+        let mut spool = self.spool();
+        if spool.is_empty() {
+            return Ok(());
+        }
+        let sent = self.over(cx, |open| spool.send(cx, open, &self.route.settings));
+        // Whoever put it knows that it did not arrive.
+        *spool = Spool::default();
+        sent
+    }
+
     fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
         cx.step("ssh.stage");
-        let answer = self.ask_one(cx, true, Request::call("stage").arg(staged.name.as_bytes())?.bytes(bytes))?;
+        let answer = self.ask_one(cx, Request::call("stage").arg(staged.name.as_bytes())?.bytes(bytes))?;
         if answer.status == 0 { Ok(()) } else { Err(self.failed("write", &staged.name, &answer)) }
     }
 
     fn commit(&self, cx: &Context, staged: &Staged, name: &RelPath) -> Result<Placed> {
         cx.step("ssh.commit");
         let request = Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?;
-        let answer = self.ask_one(cx, true, request)?;
+        let answer = self.ask_one(cx, request)?;
         match answer.status {
             0 => Ok(Placed::Created),
             EXISTED => Ok(Placed::Existed),
@@ -239,7 +256,7 @@ impl Storage for SshStorage {
         let shown = || directory.map_or_else(|| self.shown.clone(), |directory| self.place(directory));
         let name = directory.map_or(&b"."[..], RelPath::as_bytes);
         let request = Request::call("list").arg(name)?.number(limit as u64).limit(limit.saturating_mul(NAME));
-        let answer = self.ask_one(cx, true, request)?;
+        let answer = self.ask_one(cx, request)?;
         match answer.status {
             0 => {}
             ABSENT => return Ok(Vec::new()),
@@ -259,7 +276,7 @@ impl Storage for SshStorage {
 
     fn remove(&self, cx: &Context, name: &RelPath) -> Result<()> {
         cx.step("ssh.remove");
-        let answer = self.ask_one(cx, true, Request::call("rm -f --").arg(name.as_bytes())?)?;
+        let answer = self.ask_one(cx, Request::call("rm -f --").arg(name.as_bytes())?)?;
         if answer.status == 0 { Ok(()) } else { Err(self.failed("remove", name, &answer)) }
     }
 
@@ -269,7 +286,7 @@ impl Storage for SshStorage {
             behind.gate();
         }
         calls.iter().filter_map(Call::step).for_each(|step| cx.step(step));
-        let replies = self.ask(cx, true, &requests)?;
+        let replies = self.ask(cx, &requests)?;
         let mut answers = Vec::with_capacity(calls.len());
         for (call, reply) in calls.iter().zip(&replies) {
             if reply.status == SKIPPED {
@@ -298,7 +315,7 @@ impl Storage for SshStorage {
     }
 
     fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>> {
-        let answer = self.ask_one(cx, true, Request::call("modified").arg(name.as_bytes())?)?;
+        let answer = self.ask_one(cx, Request::call("modified").arg(name.as_bytes())?)?;
         match answer.status {
             0 => Ok(time(&String::from_utf8_lossy(&answer.bytes))),
             ABSENT => Ok(None),

@@ -57,8 +57,13 @@ impl Spool {
         std::fs::read(self.directory.as_ref()?.path().join(spooled(name))).ok()
     }
 
-    /// Sends what is waiting. It is durable under its names when this returns.
-    pub(super) fn send(&mut self, cx: &Context, connection: &mut Connection, settings: &SshSettings) -> Result<()> {
+    /// Whether nothing is waiting.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Sends what is waiting, once. It is durable under its names when this returns.
+    pub(super) fn send(&self, cx: &Context, connection: &mut Connection, settings: &SshSettings) -> Result<()> {
         let Some(directory) = self.directory.as_ref().filter(|_| !self.waiting.is_empty()) else { return Ok(()) };
         let from: PathBuf = directory.path().to_owned();
         let mut requests = Vec::new();
@@ -90,9 +95,6 @@ impl Spool {
             };
             return Err(error.op("upload"));
         }
-        self.waiting.clear();
-        self.bytes = 0;
-        self.directory = None;
         Ok(())
     }
 
@@ -103,16 +105,12 @@ impl Spool {
         settings: &SshSettings,
         from: &std::path::Path,
     ) -> Result<()> {
-        let made = connection.ask(cx, &[Request::call("folder").arg("tmp")?])?;
-        if let Some(failed) = made.iter().find(|answer| answer.status != 0) {
-            return Err(failure::of_far_side(&failed.message).op("upload"));
-        }
         let (shell, destination) = connection.shell();
         let target = format!("{destination}:{}/tmp/", connection.root());
         let list: Vec<u8> =
             self.waiting.iter().flat_map(|(name, _)| [&spooled(name).into_bytes()[..], b"\n"].concat()).collect();
         let mut program = Program::new("rsync", "rsync")
-            .args(["--files-from=-", "--whole-file", "--times", "--omit-dir-times", "--no-implied-dirs"])
+            .args(["--files-from=-", "--times", "--omit-dir-times", "--no-implied-dirs"])
             .arg(format!("--partial-dir={PARTIAL}"))
             .arg(format!("--rsh={shell}"));
         if let Some(limit) = settings.bandwidth_limit {

@@ -1,0 +1,101 @@
+//! The far side and the network fail.
+
+use std::time::{Duration, Instant};
+
+use depsync_engine::context::Context;
+use depsync_engine::error::ErrorKind;
+use depsync_tests::node::noise;
+use depsync_tests::sshd::{Programs, Relay, Sshd, Way};
+
+use crate::{count, large, opened, place, small};
+
+/// How many processes have `word` on their command line.
+fn processes(word: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").expect("proc").flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| String::from_utf8_lossy(line).contains(word)).count()
+}
+
+#[test]
+fn an_upload_that_is_cut_goes_on_where_it_was() {
+    let (sshd, hub) = (Sshd::start(), place());
+    let relay = Relay::to(sshd.port());
+    let (mut manager, _) = opened(sshd.storage_through(hub.path(), relay.port()));
+    manager.must_publish(&small(b"1"));
+    let all = large(24);
+    for quarter in 1..4 {
+        // What has arrived is not sent again, but for what was on its way through sshd.
+        relay.cut_after(Way::Up, 6 << 20);
+        let error = manager.publish(&Context::new(), &all).expect_err("cut");
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "quarter {quarter}: {error}");
+        relay.go_on();
+    }
+    let before = relay.passed(Way::Up);
+    manager.must_publish(&all);
+    let sent = relay.passed(Way::Up) - before;
+    assert!(sent < 16 << 20, "{sent} bytes of 24 MiB after three quarters were sent");
+    let (mut worker, _) = opened(sshd.storage(hub.path()));
+    worker.update(&Context::new()).expect("updates");
+    assert_eq!(worker.files, all);
+}
+
+#[test]
+fn a_stalled_network_ends_with_the_deadline_and_nobody_is_left() {
+    let (sshd, hub) = (Sshd::start(), place());
+    let relay = Relay::to(sshd.port());
+    let (mut manager, _) = opened(sshd.storage_through(hub.path(), relay.port()));
+    manager.must_publish(&small(b"1"));
+    let port = relay.port().to_string();
+    assert!(processes(&port) > 0, "the connection is kept");
+    for large_one in [false, true] {
+        let all = if large_one { large(4) } else { small(&noise(1, 900)) };
+        relay.stall(Way::Down);
+        let cx = Context::new().with_deadline(Instant::now() + Duration::from_secs(2));
+        let began = Instant::now();
+        let error = manager.publish(&cx, &all).expect_err("nobody answers");
+        assert!(error.kind().worth_retrying(), "{error}");
+        // Whether the commit went through is asked once more, for a few seconds.
+        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+        assert_eq!(processes(&port), 0, "the children are gone");
+        relay.go_on();
+    }
+    let mut all = small(b"2");
+    all.extend(large(1));
+    manager.update(&Context::new()).expect("updates");
+    manager.must_publish(&all);
+}
+
+#[test]
+fn a_far_side_without_rsync_says_so_and_small_publishes_need_none() {
+    let programs = Programs::only(&[
+        "sh", "cat", "head", "tail", "ln", "mv", "rm", "mkdir", "stat", "sync", "wc", "tr", "dirname", "cmp", "grep",
+        "sort", "chmod",
+    ]);
+    let (sshd, hub) = (Sshd::with_path(&programs.path()), place());
+    let (mut manager, _) = opened(sshd.storage(hub.path()));
+    manager.must_publish(&small(b"1"));
+    let error = manager.publish(&Context::new(), &large(2)).expect_err("no rsync there");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(
+        error.to_string().contains("rsync") && error.advice().is_some_and(|hint| hint.contains("install")),
+        "{error}"
+    );
+    programs.script("rsync", "echo 'rsync: --files-from=-: unknown option' >&2; exit 1");
+    let error = manager.publish(&Context::new(), &large(2)).expect_err("an old one");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert_eq!(count(&hub.path().join("d/main/revisions")), 1);
+    manager.must_publish(&small(b"2"));
+}
+
+#[test]
+fn a_connection_that_was_cut_is_made_again() {
+    let (sshd, hub) = (Sshd::start(), place());
+    let (mut manager, _) = opened(sshd.storage(hub.path()));
+    manager.must_publish(&small(b"1"));
+    sshd.cut();
+    let all = small(b"2");
+    let error = manager.publish(&Context::new(), &all).expect_err("cut");
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    manager.must_publish(&all);
+    assert_eq!(sshd.accepted(), 2);
+}
