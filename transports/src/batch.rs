@@ -90,8 +90,12 @@ impl Line {
 }
 
 /// Makes the calls one after the other.
-pub fn in_turn<S: Storage + ?Sized>(storage: &S, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
-    let mut answers = Vec::with_capacity(calls.len());
+pub fn in_turn<S: Storage + ?Sized>(
+    storage: &S,
+    cx: &Context,
+    calls: &[Call<'_>],
+    answers: &mut Vec<Answer>,
+) -> Result<()> {
     for call in calls {
         if let Some(step) = call.step() {
             cx.step(step);
@@ -122,7 +126,7 @@ pub fn in_turn<S: Storage + ?Sized>(storage: &S, cx: &Context, calls: &[Call<'_>
             break;
         }
     }
-    Ok(answers)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Staged {
     /// A name that nothing has.
     pub fn new() -> Result<Self> {
         let drawn = data_encoding::HEXLOWER.encode(&random_bytes()?);
-        Ok(Self { name: layout::temporary_directory().join(drawn.as_bytes())? })
+        Ok(Self { name: layout::temporary(drawn.as_bytes())? })
     }
 }
 
@@ -129,10 +129,10 @@ pub trait Storage: Send + Sync {
     }
 
     /// Makes several calls, in this order and as if one after the other, in as few round trips as the place allows. Ends
-    /// early where a call says so; what is answered is what was made. An error may be that of any of them: those before
-    /// it were made, and the one itself may have been.
-    fn perform(&self, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
-        batch::in_turn(self, cx, calls)
+    /// early where a call says so. What was made is answered in `answers`, also on an error: that may be one of any call
+    /// behind those, which may have been made.
+    fn perform(&self, cx: &Context, calls: &[Call<'_>], answers: &mut Vec<Answer>) -> Result<()> {
+        batch::in_turn(self, cx, calls, answers)
     }
 }
 
@@ -193,7 +193,7 @@ impl<S: Storage + ?Sized> Storage for std::sync::Arc<S> {
         (**self).modified(cx, name)
     }
 
-    fn perform(&self, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
-        (**self).perform(cx, calls)
+    fn perform(&self, cx: &Context, calls: &[Call<'_>], answers: &mut Vec<Answer>) -> Result<()> {
+        (**self).perform(cx, calls, answers)
     }
 }

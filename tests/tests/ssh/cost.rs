@@ -1,11 +1,15 @@
 //! What calls cost: round trips, and processes.
 
 use depsync_engine::context::Context;
+use depsync_engine::error::ErrorKind;
+use depsync_engine::path::RelPath;
 use depsync_engine::transport::{Look, Transport};
 use depsync_tests::node::noise;
 use depsync_tests::sshd::Sshd;
+use depsync_transports::Storage;
+use depsync_transports::storage::Placed;
 
-use crate::{large, opened, place, small};
+use crate::{count, large, opened, place, small};
 
 #[test]
 fn looking_is_one_round_trip_and_a_small_publish_two() {
@@ -45,4 +49,26 @@ fn a_large_publish_is_one_rsync_over_the_same_connection() {
     let (mut worker, _) = opened(sshd.storage(hub.path()));
     worker.update(&Context::new()).expect("updates");
     assert_eq!(worker.files, all);
+}
+
+#[test]
+fn what_is_long_goes_by_rsync_and_what_is_short_does_not() {
+    let cx = Context::new();
+    let (sshd, hub) = (Sshd::start_logging(), place());
+    let storage = sshd.storage(hub.path());
+    let name = |text: &str| RelPath::try_from(text).expect(text);
+    for (number, length) in [(1, 64 << 10), (2, (64 << 10) + 1), (3, 3 << 20)] {
+        // All bytes, also those that a shell could take for something.
+        let bytes: Vec<u8> = (0..length).map(|at| (at % 256) as u8).collect();
+        storage.replace(&cx, &name("HEADS"), &bytes).expect("replaces");
+        assert!(storage.get(&cx, &name("HEADS"), length).expect("reads") == bytes);
+        assert_eq!(storage.get(&cx, &name("HEADS"), length - 1).expect_err("too long").kind(), ErrorKind::Damaged);
+        assert_eq!(storage.get_range(&cx, &name("HEADS"), 1000, 5).expect("reads"), bytes[1000..1005]);
+        let record = name(&format!("d/main/revisions/{number:012}"));
+        assert_eq!(storage.create_exclusive(&cx, &record, &bytes).expect("creates"), Placed::Created);
+        assert_eq!(storage.create_exclusive(&cx, &record, b"other").expect("looks"), Placed::Existed);
+        assert!(storage.get(&cx, &record, length).expect("reads") == bytes);
+    }
+    assert_eq!(count(&hub.path().join("tmp")), 0);
+    assert_eq!(sshd.commands().iter().filter(|command| command.starts_with("rsync")).count(), 4);
 }

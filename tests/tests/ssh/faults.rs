@@ -6,6 +6,7 @@ use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
 use depsync_tests::node::noise;
 use depsync_tests::sshd::{Programs, Relay, Sshd, Way};
+use depsync_transports::hub::Retention;
 
 use crate::{count, large, opened, place, small};
 
@@ -98,4 +99,23 @@ fn a_connection_that_was_cut_is_made_again() {
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     manager.must_publish(&all);
     assert_eq!(sshd.accepted(), 2);
+}
+
+#[test]
+fn what_a_cut_upload_has_left_is_swept_by_gc() {
+    let (sshd, hub) = (Sshd::start(), place());
+    let relay = Relay::to(sshd.port());
+    let (mut manager, _) = opened(sshd.storage_through(hub.path(), relay.port()));
+    manager.must_publish(&small(b"1"));
+    relay.cut_after(Way::Up, 5 << 20);
+    manager.publish(&Context::new(), &large(8)).expect_err("cut");
+    relay.go_on();
+    let left = hub.path().join("tmp/.partial");
+    // The far side's rsync notices a moment later.
+    sshd.wait_for(|_| count(&left) > 0, "something is left");
+    let retention = Retention { grace: Duration::ZERO, ..Retention::default() };
+    for _ in 0..2 {
+        manager.transport.gc(&Context::new(), &retention).expect("collects");
+    }
+    assert_eq!(count(&hub.path().join("tmp")), 0);
 }

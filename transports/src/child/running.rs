@@ -106,6 +106,11 @@ impl Running {
         self.hang_up();
         loop {
             if let Some(status) = self.status()? {
+                // Its last words may still be on their way. Whoever has inherited its stderr is not waited for.
+                let began = Instant::now();
+                while !self.stderr.has_ended() && began.elapsed() < PATIENCE {
+                    std::thread::sleep(PAUSE);
+                }
                 return Ok((status, self.stderr.text()));
             }
             if let Err(error) = cx.check() {

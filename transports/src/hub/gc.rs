@@ -215,15 +215,17 @@ fn sweep_indexes(hub: &Reading<'_>, old: impl Fn(Timestamp) -> bool) -> Result<(
     Ok(())
 }
 
-/// Removes the files in `tmp/` whose time `condition` holds for.
+/// Removes the files in `tmp/` and `tmp/.partial/` whose time `condition` holds for.
 fn sweep_leftovers(hub: &Reading<'_>, condition: impl Fn(Timestamp) -> bool) -> Result<u64> {
     let mut removed = 0;
-    for listed in hub.storage.list(hub.cx, Some(&layout::temporary_directory()), MAX_NAMES)? {
-        hub.cx.check()?;
-        let name = layout::temporary(&listed.name)?;
-        if !listed.directory && hub.storage.modified(hub.cx, &name)?.is_some_and(&condition) {
-            hub.storage.remove(hub.cx, &name)?;
-            removed += 1;
+    for directory in [layout::temporary_directory(), layout::partial_directory()] {
+        for listed in hub.storage.list(hub.cx, Some(&directory), MAX_NAMES)? {
+            hub.cx.check()?;
+            let name = directory.join(&listed.name)?;
+            if !listed.directory && hub.storage.modified(hub.cx, &name)?.is_some_and(&condition) {
+                hub.storage.remove(hub.cx, &name)?;
+                removed += 1;
+            }
         }
     }
     Ok(removed)

@@ -160,7 +160,7 @@ pub(super) fn advance(hub: &Reading<'_>, chain: &mut Chain, published: Revision)
 
 fn write_heads(hub: &Reading<'_>, head: Revision) -> Result<()> {
     let line = line_of_heads(hub.deployment, head);
-    hub.storage.perform(hub.cx, &[Call::SetLine(layout::heads(), &line)]).map(drop)
+    hub.storage.perform(hub.cx, &[Call::SetLine(layout::heads(), &line)], &mut Vec::new())
 }
 
 /// The line of a deployment in `HEADS`.

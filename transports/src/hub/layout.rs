@@ -11,6 +11,7 @@
 //! gc/condemned                            what gc will delete
 //! gc/turns/<12 digits>                    which collector came last
 //! tmp/<anything>                          uploads until they are whole
+//! tmp/.partial/<anything>                 what broken-off uploads by rsync have brought
 //! ```
 
 use depsync_engine::error::Result;
@@ -175,6 +176,11 @@ pub fn turn(number: u64) -> RelPath {
 /// `tmp`.
 pub fn temporary_directory() -> RelPath {
     path("tmp".into())
+}
+
+/// `tmp/.partial`: what rsync has of files that were not brought whole.
+pub fn partial_directory() -> RelPath {
+    path("tmp/.partial".into())
 }
 
 /// `tmp/<name>`.

@@ -240,7 +240,7 @@ fn renamed(pack: &Pack) -> Result<Pack> {
 /// How the hints stand after a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hints {
-    /// They say that ours is the newest record.
+    /// They say that ours is the newest record, or cannot be written now.
     Written,
     /// They do not, or somebody has published after us.
     Lag,
@@ -267,10 +267,14 @@ fn commit(
         Call::Find(layout::record(hub.deployment, revision.number + 1), MAX_RECORD),
         Call::SetLine(layout::heads(), &line),
     ];
-    let answers = match hub.storage.perform(hub.cx, &calls) {
-        Ok(answers) => answers,
-        Err(lost) => return settle(hub, memory, staged, record, lost).map(|placed| Some((placed, Hints::Lag))),
-    };
+    let mut answers = Vec::with_capacity(calls.len());
+    if let Err(lost) = hub.storage.perform(hub.cx, &calls, &mut answers) {
+        if answers.contains(&Answer::Placed(Placed::Created)) {
+            tracing::warn!(error = %lost, "HEAD lags behind");
+            return Ok(Some((Placed::Created, Hints::Written)));
+        }
+        return settle(hub, memory, staged, record, lost).map(|placed| Some((placed, Hints::Lag)));
+    }
     let Some(Answer::Placed(placed)) = answers.get(2) else { return Ok(None) };
     let placed = match placed {
         Placed::Created => Placed::Created,

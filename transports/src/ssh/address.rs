@@ -58,6 +58,12 @@ impl SshAddress {
             None => self.host.clone(),
         }
     }
+
+    /// The same for rsync, which reads a colon as the end of the host.
+    pub(crate) fn rsync_host(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        self.user.as_ref().map_or(host.clone(), |user| format!("{user}@{host}"))
+    }
 }
 
 impl fmt::Display for SshAddress {

@@ -66,7 +66,7 @@ pub(super) struct Connection {
     inbox: Inbox,
     shown: String,
     control: TempDir,
-    destination: String,
+    host: String,
     root: String,
     trips: u64,
 }
@@ -79,6 +79,7 @@ impl Connection {
         let control = control.map_err(|source| Error::io("make", "a directory for ssh's control socket", source))?;
         let patience = cx.time_left().map_or(CONNECT, |left| left.as_secs().clamp(1, CONNECT));
         let destination = route.address.destination();
+        let host = route.address.rsync_host();
         let ssh = Program::new("ssh", "openssh-client")
             .args(route.options())
             .args(["-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o"])
@@ -89,7 +90,7 @@ impl Connection {
             .start()?;
         ssh.tell(wire::greeting(route.address.path.as_bytes())?);
         let root = route.address.path.clone();
-        let mut connection = Self { ssh, inbox: Inbox::default(), shown, control, destination, root, trips: 0 };
+        let mut connection = Self { ssh, inbox: Inbox::default(), shown, control, host, root, trips: 0 };
         while connection.inbox.line(READY).map_err(|error| error.op("connect").at(&connection.shown))?.is_none() {
             connection.receive(cx)?;
         }
@@ -97,9 +98,9 @@ impl Connection {
     }
 
     /// How rsync reaches the same connection: the program, and the host.
-    pub(super) fn shell(&self) -> (String, &str) {
+    pub(super) fn shell(&self) -> (String, String) {
         let control: PathBuf = self.control.path().join("ssh");
-        (format!("ssh -S {} -o ControlMaster=no -o BatchMode=yes -T -x", control.display()), &self.destination)
+        (format!("ssh -S {} -o ControlMaster=no -o BatchMode=yes -T -x", control.display()), self.host.clone())
     }
 
     /// The hub's directory on the far side.

@@ -16,6 +16,7 @@
 mod address;
 mod connection;
 mod failure;
+mod rsync;
 mod spool;
 mod wire;
 
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 
 pub use address::{SshAddress, SshSettings};
 use connection::{Connection, Route};
-use spool::Spool;
+use spool::{FEW, Spool};
 use wire::{Reply, Request};
 
 use crate::batch::{Answer, Call};
@@ -140,11 +141,51 @@ impl SshStorage {
         Error::new(ErrorKind::NotFound, "there is no such file").op("read").at(self.place(name))
     }
 
+    /// What makes `bytes` stand at `temporary`, whole and durable. Many of them are brought by rsync before.
+    fn staging(&self, cx: &Context, temporary: &RelPath, bytes: &[u8]) -> Result<Request> {
+        if bytes.len() as u64 <= FEW {
+            return Ok(Request::call("stage").arg(temporary.as_bytes())?.bytes(bytes));
+        }
+        self.over(cx, |open| rsync::bring(cx, open, &self.route.settings, temporary, bytes))?;
+        Request::call("brought").arg(temporary.as_bytes())
+    }
+
+    /// What the far side is asked for a call.
+    fn request(&self, cx: &Context, call: &Call<'_>) -> Result<Request> {
+        let get = |name: &RelPath, limit: usize| {
+            let most = limit.saturating_add(1);
+            Ok(Request::call("get").arg(name.as_bytes())?.number(most as u64).limit(most))
+        };
+        let request = match call {
+            Call::Find(name, limit) => get(name, *limit)?,
+            Call::Insist(name, limit, None) => {
+                let most = limit.saturating_add(1);
+                Request::call("nothing").arg(name.as_bytes())?.number(most as u64).limit(most)
+            }
+            Call::Insist(name, limit, Some(bytes)) => {
+                let most = limit.saturating_add(1);
+                Request::call("same").arg(name.as_bytes())?.number(most as u64).limit(most).bytes(bytes)
+            }
+            Call::Stage(staged, bytes) => self.staging(cx, &staged.name, bytes)?,
+            Call::Commit(staged, name) => Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?,
+            Call::Replace(name, bytes) => {
+                Request::call("replace").arg(Staged::new()?.name.as_bytes())?.arg(name.as_bytes())?.bytes(bytes)
+            }
+            Call::SetLine(name, line) => Request::call("set_line")
+                .arg(Staged::new()?.name.as_bytes())?
+                .arg(name.as_bytes())?
+                .arg(&line.key)?
+                .number(line.limit as u64)
+                .bytes(line.value.as_bytes()),
+        };
+        Ok(request)
+    }
+
     /// Writes a whole file under its name, through a temporary one.
     fn write(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()> {
         loop {
             let temporary = Staged::new()?.name;
-            let stage = Request::call("stage").arg(temporary.as_bytes())?.bytes(bytes);
+            let stage = self.staging(cx, &temporary, bytes)?;
             let place = Request::call("place").arg(temporary.as_bytes())?.arg(name.as_bytes())?.gated();
             cx.step("ssh.write");
             let answers = self.ask(cx, &[stage, place])?;
@@ -232,7 +273,8 @@ impl Storage for SshStorage {
 
     fn stage(&self, cx: &Context, staged: &Staged, bytes: &[u8]) -> Result<()> {
         cx.step("ssh.stage");
-        let answer = self.ask_one(cx, Request::call("stage").arg(staged.name.as_bytes())?.bytes(bytes))?;
+        let request = self.staging(cx, &staged.name, bytes)?;
+        let answer = self.ask_one(cx, request)?;
         if answer.status == 0 { Ok(()) } else { Err(self.failed("write", &staged.name, &answer)) }
     }
 
@@ -280,14 +322,13 @@ impl Storage for SshStorage {
         if answer.status == 0 { Ok(()) } else { Err(self.failed("remove", name, &answer)) }
     }
 
-    fn perform(&self, cx: &Context, calls: &[Call<'_>]) -> Result<Vec<Answer>> {
-        let mut requests: Vec<Request> = calls.iter().map(request).collect::<Result<_>>()?;
+    fn perform(&self, cx: &Context, calls: &[Call<'_>], answers: &mut Vec<Answer>) -> Result<()> {
+        let mut requests: Vec<Request> = calls.iter().map(|call| self.request(cx, call)).collect::<Result<_>>()?;
         for behind in requests.iter_mut().skip(1) {
             behind.gate();
         }
         calls.iter().filter_map(Call::step).for_each(|step| cx.step(step));
         let replies = self.ask(cx, &requests)?;
-        let mut answers = Vec::with_capacity(calls.len());
         for (call, reply) in calls.iter().zip(&replies) {
             if reply.status == SKIPPED {
                 break;
@@ -311,7 +352,7 @@ impl Storage for SshStorage {
                 _ => return Err(self.failed("write", name, reply)),
             });
         }
-        Ok(answers)
+        Ok(())
     }
 
     fn modified(&self, cx: &Context, name: &RelPath) -> Result<Option<Timestamp>> {
@@ -322,37 +363,6 @@ impl Storage for SshStorage {
             _ => Err(self.failed("look at", name, &answer)),
         }
     }
-}
-
-/// What the far side is asked for a call.
-fn request(call: &Call<'_>) -> Result<Request> {
-    let get = |name: &RelPath, limit: usize| {
-        let most = limit.saturating_add(1);
-        Ok(Request::call("get").arg(name.as_bytes())?.number(most as u64).limit(most))
-    };
-    let request = match call {
-        Call::Find(name, limit) => get(name, *limit)?,
-        Call::Insist(name, limit, None) => {
-            let most = limit.saturating_add(1);
-            Request::call("nothing").arg(name.as_bytes())?.number(most as u64).limit(most)
-        }
-        Call::Insist(name, limit, Some(bytes)) => {
-            let most = limit.saturating_add(1);
-            Request::call("same").arg(name.as_bytes())?.number(most as u64).limit(most).bytes(bytes)
-        }
-        Call::Stage(staged, bytes) => Request::call("stage").arg(staged.name.as_bytes())?.bytes(bytes),
-        Call::Commit(staged, name) => Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?,
-        Call::Replace(name, bytes) => {
-            Request::call("replace").arg(Staged::new()?.name.as_bytes())?.arg(name.as_bytes())?.bytes(bytes)
-        }
-        Call::SetLine(name, line) => Request::call("set_line")
-            .arg(Staged::new()?.name.as_bytes())?
-            .arg(name.as_bytes())?
-            .arg(&line.key)?
-            .number(line.limit as u64)
-            .bytes(line.value.as_bytes()),
-    };
-    Ok(request)
 }
 
 /// Seconds since 1970, with or without a fraction.

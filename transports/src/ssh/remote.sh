@@ -112,6 +112,12 @@ stage() {
     home "$1" && printf '%b' "$bytes" >"$1" && durable "$1"
 }
 
+# brought TEMPORARY: what rsync has brought, whole, is made durable.
+brought() {
+    [ -e "$1" ] || return 47
+    chmod "$filemode" "$1" && durable "$1"
+}
+
 free() {
     if [ -d "$1" ]; then
         echo "a directory stands where the file $1 is expected" >&2

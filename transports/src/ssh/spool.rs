@@ -1,9 +1,8 @@
 //! Packs on their way to the hub: kept on this side until they are sent together, by one rsync.
 //!
-//! rsync brings them into the hub's `tmp/`, each whole before it has a name there. What a broken-off transfer has
-//! brought so far stays in `tmp/.partial` and is where the next one goes on, whoever starts it: packs are named by
-//! their content, and rsync compares checksums of the whole before it lets go of a file. Only then the far side's shell
-//! gives them their names.
+//! rsync brings them into the hub's `tmp/`, each whole before it has a name there ([`rsync`]). Packs are named by their
+//! content, so whoever starts the next transfer goes on with what a broken-off one has brought. Only then the far
+//! side's shell gives them their names.
 
 use std::path::PathBuf;
 
@@ -14,17 +13,15 @@ use depsync_engine::path::RelPath;
 use super::address::SshSettings;
 use super::connection::Connection;
 use super::failure;
+use super::rsync;
 use super::wire::Request;
-use crate::child::Program;
 
 /// So many bytes are sent without waiting for more: what the spool may take of this side's disk.
 const FULL: u64 = 1 << 30;
 /// Packs up to so many bytes, all together, go with the requests instead of by rsync.
-const FEW: u64 = 64 << 10;
+pub(super) const FEW: u64 = 64 << 10;
 /// How many packs are named in one request.
 const NAMED: usize = 200;
-/// Where rsync keeps what it has of a file that is not whole, relative to where the file goes.
-const PARTIAL: &str = ".partial";
 
 /// Files that are to be sent.
 #[derive(Debug, Default)]
@@ -74,8 +71,7 @@ impl Spool {
                 requests.push(Request::call("stage").arg(temporary(name))?.bytes(&bytes));
             }
         } else {
-            cx.step("ssh.rsync");
-            self.rsync(cx, connection, settings, &from)?;
+            rsync::upload(cx, connection, settings, &from, self.waiting.iter().map(|(name, _)| spooled(name)))?;
         }
         for group in self.waiting.chunks(NAMED) {
             let mut request = Request::call("packs");
@@ -96,30 +92,6 @@ impl Spool {
             return Err(error.op("upload"));
         }
         Ok(())
-    }
-
-    fn rsync(
-        &self,
-        cx: &Context,
-        connection: &mut Connection,
-        settings: &SshSettings,
-        from: &std::path::Path,
-    ) -> Result<()> {
-        let (shell, destination) = connection.shell();
-        let target = format!("{destination}:{}/tmp/", connection.root());
-        let list: Vec<u8> =
-            self.waiting.iter().flat_map(|(name, _)| [&spooled(name).into_bytes()[..], b"\n"].concat()).collect();
-        let mut program = Program::new("rsync", "rsync")
-            .args(["--files-from=-", "--times", "--omit-dir-times", "--no-implied-dirs"])
-            .arg(format!("--partial-dir={PARTIAL}"))
-            .arg(format!("--rsh={shell}"));
-        if let Some(limit) = settings.bandwidth_limit {
-            program = program.arg(format!("--bwlimit={limit}"));
-        }
-        let mut source = from.as_os_str().to_owned();
-        source.push("/");
-        let ended = program.operand(source).operand(target).run(cx, list)?;
-        if ended.status.success() { Ok(()) } else { Err(failure::of_rsync(ended.status.code(), &ended.stderr)) }
     }
 }
 

@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(inbox.answer(&sent).expect("reads"), None);
             inbox.put(&[*byte]);
         }
-        inbox.put(b"rest");
+        inbox.put(b"\nrest");
         let answer = inbox.answer(&sent).expect("reads").expect("whole");
         assert_eq!((answer.status, &answer.bytes[..], &answer.message[..]), (44, &b"one\ntwo\0\n"[..], "it is gone"));
         assert_eq!(inbox.bytes, b"rest");
