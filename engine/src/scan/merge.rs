@@ -47,9 +47,9 @@ impl Segment {
     /// Whether all its records are new, and one block holds them.
     pub(super) fn is_one_block(&self) -> bool {
         let [Piece::Fresh(range)] = &self.pieces[..] else { return false };
-        let mut records = block::records(&self.fresh);
-        let one = records.next().is_some() && records.all(|record| !block::starts_block(record.name));
-        *range == (0..self.fresh.len()) && one && block::records(&self.fresh).count() <= block::MAX_RECORDS
+        let mut later = block::records(&self.fresh).enumerate().skip(1);
+        *range == (0..self.fresh.len())
+            && later.all(|(number, record)| number < block::MAX_RECORDS && !block::starts_block(record.name))
     }
 }
 

@@ -12,7 +12,7 @@ use depsync_transports::storage::Placed;
 use crate::{count, large, opened, place, small};
 
 #[test]
-fn looking_is_one_round_trip_and_a_small_publish_two() {
+fn looking_is_one_round_trip_and_a_small_publish_three() {
     let cx = Context::new();
     let (sshd, hub) = (Sshd::start_logging(), place());
     let (mut manager, trips) = opened(sshd.storage(hub.path()));
@@ -25,7 +25,7 @@ fn looking_is_one_round_trip_and_a_small_publish_two() {
         assert_eq!(worker_trips.round_trips() - before, 1, "nothing new");
         let before = trips.round_trips();
         manager.must_publish(&small(&noise(round.into(), 1024)));
-        assert!(trips.round_trips() - before <= 3, "{}", trips.round_trips() - before);
+        assert_eq!(trips.round_trips() - before, 3, "the head, the pack, the commit");
         worker.update(&cx).expect("updates");
         assert_eq!(worker.files, manager.files);
     }
@@ -42,7 +42,7 @@ fn a_large_publish_is_one_rsync_over_the_same_connection() {
     let (before, commands) = (trips.round_trips(), sshd.commands().len());
     let all = large(20);
     manager.must_publish(&all);
-    assert!(trips.round_trips() - before <= 3, "{}", trips.round_trips() - before);
+    assert_eq!(trips.round_trips() - before, 3, "as a small one");
     let commands = sshd.commands().split_off(commands);
     assert!(commands.len() == 1 && commands[0].starts_with("rsync --server"), "{commands:?}");
     assert_eq!(sshd.accepted(), 1);

@@ -8,7 +8,9 @@ use depsync_tests::node::noise;
 use depsync_tests::sshd::{Programs, Relay, Sshd, Way};
 use depsync_transports::hub::Retention;
 
-use crate::{count, large, opened, place, small};
+use tempfile::TempDir;
+
+use crate::{Remote, count, large, opened, place, small};
 
 /// How many processes have `word` on their command line.
 fn processes(word: &str) -> usize {
@@ -17,12 +19,18 @@ fn processes(word: &str) -> usize {
     lines.filter(|line| String::from_utf8_lossy(line).contains(word)).count()
 }
 
-#[test]
-fn an_upload_that_is_cut_goes_on_where_it_was() {
+/// A manager that has published once, through a relay.
+fn relayed() -> (Sshd, TempDir, Relay, Remote) {
     let (sshd, hub) = (Sshd::start(), place());
     let relay = Relay::to(sshd.port());
     let (mut manager, _) = opened(sshd.storage_through(hub.path(), relay.port()));
     manager.must_publish(&small(b"1"));
+    (sshd, hub, relay, manager)
+}
+
+#[test]
+fn an_upload_that_is_cut_goes_on_where_it_was() {
+    let (sshd, hub, relay, mut manager) = relayed();
     let all = large(24);
     for quarter in 1..4 {
         // What has arrived is not sent again, but for what was on its way through sshd.
@@ -42,10 +50,7 @@ fn an_upload_that_is_cut_goes_on_where_it_was() {
 
 #[test]
 fn a_stalled_network_ends_with_the_deadline_and_nobody_is_left() {
-    let (sshd, hub) = (Sshd::start(), place());
-    let relay = Relay::to(sshd.port());
-    let (mut manager, _) = opened(sshd.storage_through(hub.path(), relay.port()));
-    manager.must_publish(&small(b"1"));
+    let (_sshd, _hub, relay, mut manager) = relayed();
     let port = relay.port().to_string();
     assert!(processes(&port) > 0, "the connection is kept");
     for large_one in [false, true] {
@@ -69,8 +74,7 @@ fn a_stalled_network_ends_with_the_deadline_and_nobody_is_left() {
 #[test]
 fn a_far_side_without_rsync_says_so_and_small_publishes_need_none() {
     let programs = Programs::only(&[
-        "sh", "cat", "head", "tail", "ln", "mv", "rm", "mkdir", "stat", "sync", "wc", "tr", "dirname", "cmp", "grep",
-        "sort", "chmod",
+        "sh", "head", "tail", "ln", "mv", "rm", "mkdir", "stat", "sync", "wc", "tr", "cmp", "grep", "sort", "chmod",
     ]);
     let (sshd, hub) = (Sshd::with_path(&programs.path()), place());
     let (mut manager, _) = opened(sshd.storage(hub.path()));
@@ -103,10 +107,7 @@ fn a_connection_that_was_cut_is_made_again() {
 
 #[test]
 fn what_a_cut_upload_has_left_is_swept_by_gc() {
-    let (sshd, hub) = (Sshd::start(), place());
-    let relay = Relay::to(sshd.port());
-    let (mut manager, _) = opened(sshd.storage_through(hub.path(), relay.port()));
-    manager.must_publish(&small(b"1"));
+    let (sshd, hub, relay, mut manager) = relayed();
     relay.cut_after(Way::Up, 5 << 20);
     manager.publish(&Context::new(), &large(8)).expect_err("cut");
     relay.go_on();

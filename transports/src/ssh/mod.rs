@@ -150,53 +150,58 @@ impl SshStorage {
         Request::call("brought").arg(temporary.as_bytes())
     }
 
+    /// What puts `bytes` in the place of whatever has the name, through a temporary one.
+    fn replacing(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Request> {
+        let temporary = Staged::new()?.name;
+        let staged = self.staging(cx, &temporary, bytes)?;
+        staged.then("place").arg(temporary.as_bytes())?.arg(name.as_bytes())
+    }
+
     /// What the far side is asked for a call.
     fn request(&self, cx: &Context, call: &Call<'_>) -> Result<Request> {
-        let get = |name: &RelPath, limit: usize| {
+        let look = |function: &'static str, name: &RelPath, limit: usize| {
             let most = limit.saturating_add(1);
-            Ok(Request::call("get").arg(name.as_bytes())?.number(most as u64).limit(most))
+            Ok::<_, Error>(Request::call(function).arg(name.as_bytes())?.number(most as u64).limit(most))
         };
-        let request = match call {
-            Call::Find(name, limit) => get(name, *limit)?,
-            Call::Insist(name, limit, None) => {
-                let most = limit.saturating_add(1);
-                Request::call("nothing").arg(name.as_bytes())?.number(most as u64).limit(most)
-            }
-            Call::Insist(name, limit, Some(bytes)) => {
-                let most = limit.saturating_add(1);
-                Request::call("same").arg(name.as_bytes())?.number(most as u64).limit(most).bytes(bytes)
-            }
-            Call::Stage(staged, bytes) => self.staging(cx, &staged.name, bytes)?,
-            Call::Commit(staged, name) => Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?,
-            Call::Replace(name, bytes) => {
-                Request::call("replace").arg(Staged::new()?.name.as_bytes())?.arg(name.as_bytes())?.bytes(bytes)
-            }
-            Call::SetLine(name, line) => Request::call("set_line")
+        match call {
+            Call::Find(name, limit) => look("get", name, *limit),
+            Call::Insist(name, limit, None) => look("nothing", name, *limit),
+            Call::Insist(name, limit, Some(bytes)) => Ok(look("same", name, *limit)?.bytes(bytes)),
+            Call::Stage(staged, bytes) => self.staging(cx, &staged.name, bytes),
+            Call::Commit(staged, name) => Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes()),
+            Call::Replace(name, bytes) => self.replacing(cx, name, bytes),
+            Call::SetLine(name, line) => Ok(Request::call("set_line")
                 .arg(Staged::new()?.name.as_bytes())?
                 .arg(name.as_bytes())?
                 .arg(&line.key)?
                 .number(line.limit as u64)
-                .bytes(line.value.as_bytes()),
-        };
-        Ok(request)
+                .bytes(line.value.as_bytes())),
+        }
     }
 
-    /// Writes a whole file under its name, through a temporary one.
+    /// Writes a whole file under its name.
     fn write(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()> {
         loop {
-            let temporary = Staged::new()?.name;
-            let stage = self.staging(cx, &temporary, bytes)?;
-            let place = Request::call("place").arg(temporary.as_bytes())?.arg(name.as_bytes())?.gated();
+            let request = self.replacing(cx, name, bytes)?;
             cx.step("ssh.write");
-            let answers = self.ask(cx, &[stage, place])?;
-            match answers.iter().find(|answer| answer.status != 0) {
-                None => return Ok(()),
+            let answer = self.ask_one(cx, request)?;
+            match answer.status {
+                0 => return Ok(()),
                 // Somebody cleans up there.
-                Some(swept) if swept.status == SWEPT => cx.check()?,
-                Some(failed) if failed.status == NO_ROOT => return Err(self.missing(name)),
-                Some(failed) => return Err(self.failed("write", name, failed)),
+                SWEPT => cx.check()?,
+                _ => return Err(self.failed("write", name, &answer)),
             }
         }
+    }
+}
+
+/// How a commit ended, if it ended.
+fn placed(status: u8) -> Option<Placed> {
+    match status {
+        0 => Some(Placed::Created),
+        EXISTED => Some(Placed::Existed),
+        SWEPT => Some(Placed::Swept),
+        _ => None,
     }
 }
 
@@ -282,12 +287,7 @@ impl Storage for SshStorage {
         cx.step("ssh.commit");
         let request = Request::call("commit").arg(staged.name.as_bytes())?.arg(name.as_bytes())?;
         let answer = self.ask_one(cx, request)?;
-        match answer.status {
-            0 => Ok(Placed::Created),
-            EXISTED => Ok(Placed::Existed),
-            SWEPT => Ok(Placed::Swept),
-            _ => Err(self.failed("create", name, &answer)),
-        }
+        placed(answer.status).ok_or_else(|| self.failed("create", name, &answer))
     }
 
     fn replace(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<()> {
@@ -336,8 +336,7 @@ impl Storage for SshStorage {
             let name = call.name();
             answers.push(match (call, reply.status) {
                 (_, NO_ROOT) => return Err(self.missing(name)),
-                (Call::Find(..) | Call::Insist(..), ABSENT) => Answer::Found(None),
-                (Call::Insist(..), GONE) => Answer::Found(None),
+                (Call::Find(..) | Call::Insist(..), ABSENT | GONE) => Answer::Found(None),
                 (Call::Insist(_, _, Some(bytes)), 0) => Answer::Found(Some(bytes.to_vec())),
                 (Call::Find(_, limit) | Call::Insist(_, limit, _), 0 | DIFFERS) => {
                     if reply.bytes.len() > *limit {
@@ -345,9 +344,9 @@ impl Storage for SshStorage {
                     }
                     Answer::Found(Some(reply.bytes.clone()))
                 }
-                (Call::Commit(..), 0) => Answer::Placed(Placed::Created),
-                (Call::Commit(..), EXISTED) => Answer::Placed(Placed::Existed),
-                (Call::Commit(..), SWEPT) => Answer::Placed(Placed::Swept),
+                (Call::Commit(..), status) => {
+                    Answer::Placed(placed(status).ok_or_else(|| self.failed("create", name, reply))?)
+                }
                 (_, 0) => Answer::Done,
                 _ => return Err(self.failed("write", name, reply)),
             });

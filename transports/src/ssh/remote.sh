@@ -1,7 +1,7 @@
 # The far side of a connection: reads requests line by line, does them in the hub's directory, answers each.
 #
-# It is sent as one line and needs nothing but a POSIX shell and the usual programs (cat, head, tail, ln, mv, rm, mkdir,
-# stat, sync, wc, tr). $R is the hub's directory.
+# It is sent as one line and needs nothing but a POSIX shell and the usual programs (chmod, cmp, grep, head, ln, mkdir,
+# mv, rm, sort, stat, sync, tail, tr, wc). $R is the hub's directory.
 #
 # A request is two lines, or three: "NONCE GATE COUNT", the call, and if COUNT is 1 what is to be written, with bytes
 # as \0ooo. With the gate "g" it is left out if the request before it
@@ -87,7 +87,7 @@ folder() {
     */*) folder "${1%/*}" || return 1 ;;
     esac
     mkdir -- "$1" 2>/dev/null || [ -d "$1" ] || mkdir -- "$1" || return 1
-    durable "$(dirname -- "$1")"
+    above "$1"
 }
 
 home() {
@@ -163,10 +163,6 @@ packs() {
         shift 3
     done
     sync -f . 2>/dev/null || sync
-}
-
-replace() {
-    stage "$1" && place "$1" "$2"
 }
 
 # set_line TEMPORARY NAME KEY LIMIT: the line of KEY in a sorted text says what is to be written.

@@ -12,9 +12,8 @@ use depsync_engine::path::RelPath;
 
 use super::address::SshSettings;
 use super::connection::Connection;
-use super::failure;
-use super::rsync;
 use super::wire::Request;
+use super::{SWEPT, failure, rsync};
 
 /// So many bytes are sent without waiting for more: what the spool may take of this side's disk.
 const FULL: u64 = 1 << 30;
@@ -85,7 +84,7 @@ impl Spool {
         let answers = connection.ask(cx, &[&[Request::call("true")], &requests[..]].concat())?;
         if let Some(failed) = answers.iter().find(|answer| answer.status != 0) {
             let error = match failed.status {
-                47 => Error::new(ErrorKind::Unreachable, "what was uploaded is gone again")
+                SWEPT => Error::new(ErrorKind::Unreachable, "what was uploaded is gone again")
                     .hint("`depsync gc` ran meanwhile; try again"),
                 _ => failure::of_far_side(&failed.message),
             };

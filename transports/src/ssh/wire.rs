@@ -39,6 +39,13 @@ impl Request {
         Ok(self)
     }
 
+    /// Calls another function, if the one before it succeeds: one request, one answer.
+    pub(super) fn then(mut self, function: &'static str) -> Self {
+        self.call.push_str(" && ");
+        self.call.push_str(function);
+        self
+    }
+
     /// A number as an argument.
     pub(super) fn number(mut self, number: u64) -> Self {
         let _ = write!(self.call, " {number}");

@@ -29,7 +29,7 @@ pub struct Failure {
     pub hash: Digest,
     /// Who wanted it. Their staged files, if there are any, are worthless.
     pub tags: Vec<usize>,
-    /// Why. PackNames the hash; [`ErrorKind::Damaged`](crate::error::ErrorKind::Damaged) unless a disk failed.
+    /// Why. Names the hash; [`ErrorKind::Damaged`](crate::error::ErrorKind::Damaged) unless a disk failed.
     pub error: Error,
 }
 
