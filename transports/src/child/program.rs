@@ -23,9 +23,14 @@ pub(crate) struct Program {
 pub(crate) struct Finished {
     /// How it ended.
     pub(crate) status: ExitStatus,
+    /// The first bytes of what it printed on stdout.
+    pub(crate) stdout: Vec<u8>,
     /// The end of what it printed on stderr.
     pub(crate) stderr: String,
 }
+
+/// How much of its stdout is kept.
+const KEPT: usize = 64 << 10;
 
 impl Program {
     /// The program `name`, which Debian has in `package`.
@@ -74,13 +79,17 @@ impl Program {
         Running::new(self.name, child)
     }
 
-    /// Runs it to its end, with `input` on its stdin. What it prints on stdout is passed over.
+    /// Runs it to its end, with `input` on its stdin. Much on its stdout is passed over.
     pub(crate) fn run(self, cx: &Context, input: Vec<u8>) -> Result<Finished> {
         let mut running = self.start()?;
         running.tell(input);
         running.hang_up();
-        while running.read(cx)?.is_some() {}
+        let mut stdout = Vec::new();
+        while let Some(bytes) = running.read(cx)? {
+            let room = KEPT - stdout.len();
+            stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
         let (status, stderr) = running.wait(cx)?;
-        Ok(Finished { status, stderr })
+        Ok(Finished { status, stdout, stderr })
     }
 }

@@ -7,6 +7,7 @@
 //! The answers of one call come in the order of its requests. A call whose answers did not arrive whole leaves a
 //! connection that nobody can use any more: it is dropped, and the next call makes a new one.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 
 use super::address::{SshAddress, SshSettings};
 use super::failure;
-use super::wire::{self, Inbox, READY, Reply, Request};
+use super::wire::{self, Far, Inbox, READY, Reply, Request};
 use crate::child::{Program, Running};
 
 /// How long connecting may take where the caller has no deadline of its own, in seconds.
@@ -26,9 +27,10 @@ const ALIVE: [&str; 2] = ["ServerAliveInterval=15", "ServerAliveCountMax=3"];
 
 /// How to start ssh for a place.
 #[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) address: SshAddress,
-    pub(super) settings: SshSettings,
+pub(crate) struct Route {
+    pub(crate) address: SshAddress,
+    pub(crate) settings: SshSettings,
+    pub(crate) far: Far,
 }
 
 impl Route {
@@ -61,7 +63,7 @@ impl Route {
 
 /// An open connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     ssh: Running,
     inbox: Inbox,
     shown: String,
@@ -73,7 +75,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects. The far side's shell is ready when this returns.
-    pub(super) fn open(cx: &Context, route: &Route) -> Result<Self> {
+    pub(crate) fn open(cx: &Context, route: &Route) -> Result<Self> {
         let shown = route.address.to_string();
         let control = tempfile::Builder::new().prefix("depsync-").tempdir();
         let control = control.map_err(|source| Error::io("make", "a directory for ssh's control socket", source))?;
@@ -88,7 +90,7 @@ impl Connection {
             .operand(&destination)
             .operand(wire::START)
             .start()?;
-        ssh.tell(wire::greeting(route.address.path.as_bytes())?);
+        ssh.tell(wire::greeting(&route.far)?);
         let root = route.address.path.clone();
         let mut connection = Self { ssh, inbox: Inbox::default(), shown, control, host, root, trips: 0 };
         while connection.inbox.line(READY).map_err(|error| error.op("connect").at(&connection.shown))?.is_none() {
@@ -97,24 +99,29 @@ impl Connection {
         Ok(connection)
     }
 
-    /// How rsync reaches the same connection: the program, and the host.
-    pub(super) fn shell(&self) -> (String, String) {
+    /// What rsync is to start to reach the same connection.
+    pub(crate) fn shell(&self) -> String {
         let control: PathBuf = self.control.path().join("ssh");
-        (format!("ssh -S {} -o ControlMaster=no -o BatchMode=yes -T -x", control.display()), self.host.clone())
+        format!("ssh -S {} -o ControlMaster=no -o BatchMode=yes -T -x", control.display())
+    }
+
+    /// The inside of a directory of the far side, for rsync.
+    pub(crate) fn far(&self, directory: &str) -> OsString {
+        format!("{}:{directory}/", self.host).into()
     }
 
     /// The hub's directory on the far side.
-    pub(super) fn root(&self) -> &str {
+    pub(crate) fn root(&self) -> &str {
         &self.root
     }
 
     /// How often something was sent and answered.
-    pub(super) fn trips(&self) -> u64 {
+    pub(crate) fn trips(&self) -> u64 {
         self.trips
     }
 
     /// Sends all `requests` at once and reads their answers.
-    pub(super) fn ask(&mut self, cx: &Context, requests: &[Request]) -> Result<Vec<Reply>> {
+    pub(crate) fn ask(&mut self, cx: &Context, requests: &[Request]) -> Result<Vec<Reply>> {
         let mut lines = Vec::new();
         let sent: Vec<_> = requests.iter().map(|request| wire::write(&mut lines, request)).collect::<Result<_>>()?;
         self.trips += 1;

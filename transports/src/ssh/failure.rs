@@ -4,7 +4,7 @@
 use depsync_engine::error::{Error, ErrorKind};
 
 /// What ssh said when it could not connect, or lost the connection.
-pub(super) fn of_ssh(said: &str, shown: &str) -> Error {
+pub(crate) fn of_ssh(said: &str, shown: &str) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let (kind, what, hint) = if says(&["REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
         (
@@ -39,7 +39,7 @@ pub(super) fn of_ssh(said: &str, shown: &str) -> Error {
 }
 
 /// What a program on the far side said.
-pub(super) fn of_far_side(said: &str) -> Error {
+pub(crate) fn of_far_side(said: &str) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let kind = if says(&["No space left on device", "Disk quota exceeded"]) {
         ErrorKind::NoSpace
@@ -62,7 +62,7 @@ fn last_lines(said: &str) -> String {
 }
 
 /// What rsync said when it failed.
-pub(super) fn of_rsync(status: Option<i32>, said: &str) -> Error {
+pub(crate) fn of_rsync(status: Option<i32>, said: &str) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if says(&["rsync: not found", "rsync: command not found", "rsync: No such file"]) || status == Some(127) {
         return Error::new(ErrorKind::Unsupported, "there is no `rsync` on the far side")

@@ -1,7 +1,7 @@
 //! A hub on another host, reached by ssh: `rsync+ssh://[user@]host[:port]/path`.
 //!
 //! The far side needs sshd, a POSIX shell and rsync, and nothing of ours. One connection carries everything: requests
-//! to a shell there (`wire`, `remote.sh`) for records, hints and parts of packs, and rsync for packs on their way up
+//! to a shell there (`wire`, `shell.sh`, `hub.sh`) for records, hints and parts of packs, and rsync for packs on their way up
 //! (`spool`). The layout is that of every directory hub: the same directory may be mounted elsewhere at the same time.
 //!
 //! Laws:
@@ -14,11 +14,11 @@
 //! [Sharing](../../../engine/doc/rsync-ssh.md): new files take over the mode of the hub's root.
 
 mod address;
-mod connection;
-mod failure;
-mod rsync;
+pub(crate) mod connection;
+pub(crate) mod failure;
+pub(crate) mod rsync;
 mod spool;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ use jiff::Timestamp;
 pub use address::{SshAddress, SshSettings};
 use connection::{Connection, Route};
 use spool::{FEW, Spool};
-use wire::{Reply, Request};
+use wire::{Far, Reply, Request};
 
 use crate::batch::{Answer, Call};
 use crate::hub::layout::Place;
@@ -71,7 +71,8 @@ impl SshStorage {
     /// The directory at `address`. Touches nothing.
     pub fn new(address: SshAddress, settings: SshSettings) -> Result<Self> {
         let shown = address.to_string();
-        let route = Route { address, settings };
+        let far = Far { functions: include_str!("hub.sh"), variables: vec![("R", address.path.clone())] };
+        let route = Route { address, settings, far };
         Ok(Self { route, shown, line: Mutex::default(), spool: Mutex::default() })
     }
 

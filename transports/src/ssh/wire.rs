@@ -1,4 +1,4 @@
-//! What is said on a connection: requests to the far side's shell, and its answers. See `remote.sh`.
+//! What is said on a connection: requests to the far side's shell, and its answers. See `shell.sh`.
 //!
 //! A request is written as lines; whatever could mean something to a shell is quoted or escaped here. An answer is
 //! what the far side prints up to a line with the request's nonce: sixteen random bytes that no content can know. So
@@ -9,15 +9,15 @@ use std::fmt::Write as _;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::random_bytes;
 
-/// The far side's program.
-const REMOTE: &str = include_str!("remote.sh");
+/// What reads requests on the far side.
+const SHELL: &str = include_str!("shell.sh");
 
 /// The longest line with status and message that is read.
 const MAX_TRAILER: usize = 8 << 10;
 
 /// Something for the far side to do.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     call: String,
     bytes: Option<Vec<u8>>,
     /// Whether it is left out when the request before it did not succeed.
@@ -28,49 +28,49 @@ pub(super) struct Request {
 
 impl Request {
     /// Calls the far side's function `function`.
-    pub(super) fn call(function: &'static str) -> Self {
+    pub(crate) fn call(function: &'static str) -> Self {
         Self { call: function.to_owned(), bytes: None, gated: false, limit: 1 << 10 }
     }
 
     /// An argument, quoted.
-    pub(super) fn arg(mut self, argument: impl AsRef<[u8]>) -> Result<Self> {
+    pub(crate) fn arg(mut self, argument: impl AsRef<[u8]>) -> Result<Self> {
         self.call.push(' ');
         quote(&mut self.call, argument.as_ref())?;
         Ok(self)
     }
 
     /// Calls another function, if the one before it succeeds: one request, one answer.
-    pub(super) fn then(mut self, function: &'static str) -> Self {
+    pub(crate) fn then(mut self, function: &'static str) -> Self {
         self.call.push_str(" && ");
         self.call.push_str(function);
         self
     }
 
     /// A number as an argument.
-    pub(super) fn number(mut self, number: u64) -> Self {
+    pub(crate) fn number(mut self, number: u64) -> Self {
         let _ = write!(self.call, " {number}");
         self
     }
 
     /// What is to be written.
-    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
         self.bytes = Some(bytes.to_vec());
         self
     }
 
     /// Left out when the request before it did not succeed.
-    pub(super) fn gated(mut self) -> Self {
+    pub(crate) fn gated(mut self) -> Self {
         self.gate();
         self
     }
 
     /// The same, in place.
-    pub(super) fn gate(&mut self) {
+    pub(crate) fn gate(&mut self) {
         self.gated = true;
     }
 
     /// The most bytes that the answer may have.
-    pub(super) fn limit(mut self, limit: usize) -> Self {
+    pub(crate) fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
@@ -78,40 +78,54 @@ impl Request {
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) status: u8,
+pub(crate) struct Reply {
+    pub(crate) status: u8,
     /// What was printed.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// What went wrong, in the far side's words.
-    pub(super) message: String,
+    pub(crate) message: String,
+}
+
+/// What the far side is to be able to do, and what it must know for that.
+#[derive(Clone, Debug)]
+pub(crate) struct Far {
+    /// The functions that are called, for a POSIX shell.
+    pub(crate) functions: &'static str,
+    /// What the functions find in which variables.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 /// The first line: the far side's program, for a shell that reads one line and evaluates it.
-pub(super) fn greeting(root: &[u8]) -> Result<Vec<u8>> {
-    let mut program = String::from("R=");
-    quote(&mut program, root)?;
-    program.push('\n');
-    program.push_str(REMOTE);
+pub(crate) fn greeting(far: &Far) -> Result<Vec<u8>> {
+    let mut program = String::from("LC_ALL=C\nexport LC_ALL\n");
+    for (name, value) in &far.variables {
+        program.push_str(name);
+        program.push('=');
+        quote(&mut program, value.as_bytes())?;
+        program.push('\n');
+    }
+    program.push_str(far.functions);
+    program.push_str(SHELL);
     let mut line = escaped(program.as_bytes());
     line.push(b'\n');
     Ok(line)
 }
 
 /// What the far side's account runs. Any login shell reads it, also those that are no POSIX shells.
-pub(super) const START: &str = r#"exec /bin/sh -c 'IFS= read -r x && eval "$(printf %b "$x")"'"#;
+pub(crate) const START: &str = r#"exec /bin/sh -c 'IFS= read -r x && eval "$(printf %b "$x")"'"#;
 
 /// The line that the far side prints when it is ready.
-pub(super) const READY: &[u8] = b"ready\n";
+pub(crate) const READY: &[u8] = b"ready\n";
 
 /// A request on its way: its lines, and how its answer is known.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     nonce: String,
     limit: usize,
 }
 
 /// Writes `request` behind `lines`.
-pub(super) fn write(lines: &mut Vec<u8>, request: &Request) -> Result<Sent> {
+pub(crate) fn write(lines: &mut Vec<u8>, request: &Request) -> Result<Sent> {
     let nonce = data_encoding::HEXLOWER.encode(&random_bytes()?);
     let gate = if request.gated { 'g' } else { '-' };
     let head = format!("{nonce} {gate} {}\n{}\n", u8::from(request.bytes.is_some()), request.call);
@@ -125,7 +139,7 @@ pub(super) fn write(lines: &mut Vec<u8>, request: &Request) -> Result<Sent> {
 
 /// What has arrived and was not read yet.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     bytes: Vec<u8>,
     /// How far it was searched for the end of an answer.
     searched: usize,
@@ -133,12 +147,12 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Takes what has arrived.
-    pub(super) fn put(&mut self, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Takes a line that must come now; `None` while it is not whole.
-    pub(super) fn line(&mut self, line: &[u8]) -> Result<Option<()>> {
+    pub(crate) fn line(&mut self, line: &[u8]) -> Result<Option<()>> {
         let common = self.bytes.len().min(line.len());
         if self.bytes[..common] != line[..common] {
             let said = String::from_utf8_lossy(&self.bytes[..self.bytes.len().min(80)]).escape_debug().to_string();
@@ -149,7 +163,7 @@ impl Inbox {
     }
 
     /// Takes the answer to `sent`; `None` while it is not whole.
-    pub(super) fn answer(&mut self, sent: &Sent) -> Result<Option<Reply>> {
+    pub(crate) fn answer(&mut self, sent: &Sent) -> Result<Option<Reply>> {
         let mark = format!("\n{} ", sent.nonce);
         let from = self.searched.saturating_sub(mark.len());
         let Some(found) = find(&self.bytes[from..], mark.as_bytes()) else {

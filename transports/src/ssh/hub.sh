@@ -1,14 +1,7 @@
-# The far side of a connection: reads requests line by line, does them in the hub's directory, answers each.
+# What the far side of a hub can do. `shell.sh` says how it is asked; $R is the hub's directory.
 #
-# It is sent as one line and needs nothing but a POSIX shell and the usual programs (chmod, cmp, grep, head, ln, mkdir,
-# mv, rm, sort, stat, sync, tail, tr, wc). $R is the hub's directory.
-#
-# A request is two lines, or three: "NONCE GATE COUNT", the call, and if COUNT is 1 what is to be written, with bytes
-# as \0ooo. With the gate "g" it is left out if the request before it
-# failed; that something is not there (44) is no failure. The answer is what the call
-# prints, then a line feed, and a line "NONCE STATUS MESSAGE".
-LC_ALL=C
-export LC_ALL
+# It needs nothing but a POSIX shell and the usual programs (chmod, cmp, grep, head, ln, mkdir, mv, rm, sort, stat, sync,
+# tail, tr, wc). That something is not there is status 44.
 
 # Makes names that are new on a network file system be seen: a directory that is opened is asked for again.
 look() {
@@ -210,30 +203,16 @@ heritage() {
     filemode=$(printf '%o' "$((bits & 0666))")
 }
 
-status=0
+# What every call begins with, in the shell that stays.
+prepare() {
+    [ -n "$mask" ] || heritage
+}
+
+# Where every call is made.
+enter() {
+    [ -z "$mask" ] || umask "$mask"
+    cd -- "$R" 2>/dev/null || { [ "$1" = make ] || exit 46; }
+}
+
 mask=
 filemode=644
-echo ready
-while IFS=' ' read -r nonce gate count && IFS= read -r call; do
-    bytes=
-    if [ "$count" = 1 ]; then
-        IFS= read -r bytes || exit 0
-    fi
-    if [ "$gate" = g ] && [ "$status" != 0 ] && [ "$status" != 44 ]; then
-        printf '\n%s 99 \n' "$nonce"
-        continue
-    fi
-    [ -n "$mask" ] || heritage
-    {
-        message=$(
-            {
-                [ -z "$mask" ] || umask "$mask"
-                cd -- "$R" 2>/dev/null || { [ "$call" = make ] || exit 46; }
-                eval "$call"
-            } 2>&1 >&4 </dev/null
-        )
-        status=$?
-    } 4>&1
-    [ -z "$message" ] || message=$(printf '%s' "$message" | tr '\n\r' '  ')
-    printf '\n%s %s %s\n' "$nonce" "$status" "$message"
-done
