@@ -2,7 +2,7 @@
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
 //! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `record`,
-//! `transport`, `revdb`, `plan`, `apply`, `engine`.
+//! `transport`, `revdb`, `plan`, `apply`, `push`, `engine`.
 
 pub mod apply;
 pub mod beneath;
@@ -17,6 +17,7 @@ pub mod name;
 pub mod packed;
 pub mod path;
 pub mod plan;
+pub mod push;
 pub mod record;
 pub mod revdb;
 pub mod scan;

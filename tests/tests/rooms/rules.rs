@@ -3,7 +3,7 @@
 use crate::lexer::{Source, Token};
 
 /// The engine's rooms, ground floor first. Each may use those before it and none after it.
-pub(crate) const ROOMS: [&str; 20] = [
+pub(crate) const ROOMS: [&str; 21] = [
     "error",
     "hash",
     "path",
@@ -23,6 +23,7 @@ pub(crate) const ROOMS: [&str; 20] = [
     "revdb",
     "plan",
     "apply",
+    "push",
     "engine",
 ];
 
