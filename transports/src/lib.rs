@@ -7,6 +7,7 @@ mod child;
 pub mod endpoint;
 pub mod hub;
 pub mod mount;
+pub mod nodes;
 pub mod ssh;
 pub mod storage;
 

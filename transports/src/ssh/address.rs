@@ -37,18 +37,23 @@ impl SshAddress {
             Some(beneath_home) => beneath_home.trim_start_matches('/').to_owned(),
             None => format!("/{}", path.trim_start_matches('/')),
         };
-        if path.is_empty() || path.chars().any(char::is_control) {
-            return Err(wrong("a directory with control characters in its name, or none"));
-        }
         let address = Self { user: user.map(str::to_owned), host: host.to_owned(), port, path };
-        // An option in the place of a host would be ssh's to obey.
-        let words = [address.user.as_deref(), Some(&address.host)];
+        address.flaw().map_or(Ok(address), |flaw| Err(wrong(flaw)))
+    }
+
+    /// Why nothing is to be started with this address: ssh or rsync could take its user or host for an option, or a shell
+    /// for a command, or its path is none. Every way to write an address asks this.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
         let plain = |word: &str| {
             !word.is_empty()
                 && !word.starts_with('-')
-                && word.chars().all(|c| c.is_ascii_graphic() && !"'\"\\`$;&|<>()".contains(c))
+                && word.chars().all(|c| c.is_ascii_graphic() && !"'\"\\`$;&|<>()[]/".contains(c))
         };
-        if words.into_iter().flatten().all(plain) { Ok(address) } else { Err(wrong("no user or host is called that")) }
+        if self.path.is_empty() || self.path.chars().any(char::is_control) {
+            return Some("a directory with control characters in its name, or none");
+        }
+        let mut words = [self.user.as_deref(), Some(&self.host)].into_iter().flatten();
+        if words.all(plain) { None } else { Some("no user or host is called that") }
     }
 
     /// What ssh is to connect to.
@@ -150,6 +155,7 @@ mod tests {
             "[::1/p",
             "ho st/p",
             "h;id/p",
+            "[a[b]/p",
             "host/~/",
             "host/a%0ab",
             "host/a%ff",
