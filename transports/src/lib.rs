@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod hub;
 pub mod mount;
 pub mod nodes;
+pub mod push;
 pub mod ssh;
 pub mod storage;
 
@@ -20,6 +21,7 @@ use depsync_engine::transport::Ledger;
 pub use endpoint::Endpoint;
 pub use hub::HubTransport;
 pub use mount::MountStorage;
+pub use push::SshDestination;
 pub use ssh::{SshAddress, SshSettings, SshStorage};
 pub use storage::Storage;
 

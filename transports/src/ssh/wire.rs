@@ -39,6 +39,13 @@ impl Request {
         Ok(self)
     }
 
+    /// A word of the shell's, as it is.
+    pub(crate) fn word(mut self, word: &'static str) -> Self {
+        self.call.push(' ');
+        self.call.push_str(word);
+        self
+    }
+
     /// Calls another function, if the one before it succeeds: one request, one answer.
     pub(crate) fn then(mut self, function: &'static str) -> Self {
         self.call.push_str(" && ");
