@@ -41,8 +41,28 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// How far a push to one node has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivering {
+    /// Connecting, and seeing who is there.
+    Arriving,
+    /// Looking at what is there.
+    Looking,
+    /// So many files are on their way.
+    Sending(u64),
+    /// So many paths are being changed.
+    Applying(u64),
+    /// It has what it should.
+    Done,
+    /// It has not.
+    Failed,
+}
+
 /// Somebody who watches: a progress bar, a metric, a test.
 pub trait Observer: Send + Sync {
+    /// A push to `node` has come further.
+    fn delivering(&self, _node: &str, _how_far: Delivering) {}
+
     /// A phase has come further. Called often: be quick.
     fn progress(&self, _progress: Progress) {}
 
@@ -227,6 +247,11 @@ impl Context {
     /// Reports progress.
     pub fn progress(&self, phase: Phase, done: u64, total: Option<u64>) {
         self.observer.progress(Progress { phase, done, total });
+    }
+
+    /// Reports how far a push to `node` has come.
+    pub fn delivering(&self, node: &str, how_far: Delivering) {
+        self.observer.delivering(node, how_far);
     }
 
     /// The wall clock's time.

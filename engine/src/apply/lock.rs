@@ -1,4 +1,4 @@
-//! One process at a time per deployment: a lock on a file of the local state directory.
+//! One process at a time per deployment and kind of work: a lock on a file of the local state directory.
 //!
 //! It is the operating system's advisory lock, so a killed process leaves none behind. Never on a hub.
 
@@ -19,9 +19,19 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock in `state`, waiting at most `wait`. Held elsewhere: [`ErrorKind::Locked`].
+    /// Takes the lock of whoever changes the directory, in `state`, waiting at most `wait`. Held elsewhere:
+    /// [`ErrorKind::Locked`].
     pub fn take(cx: &Context, state: &Path, wait: Duration) -> Result<Self> {
-        let path = state.join("lock");
+        Self::take_named(cx, state, "lock", wait)
+    }
+
+    /// Takes the lock of whoever pushes, which keeps nobody else from working.
+    pub fn take_for_push(cx: &Context, state: &Path, wait: Duration) -> Result<Self> {
+        Self::take_named(cx, state, "lock-push", wait)
+    }
+
+    fn take_named(cx: &Context, state: &Path, name: &str, wait: Duration) -> Result<Self> {
+        let path = state.join(name);
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -141,7 +141,7 @@ impl Node {
 }
 
 /// Refuses a tree with an entry whose parent is not a directory: no honest publisher makes one.
-fn check_parents(applications: &Packed<Application>, wanted: &Tree<'_>) -> Result<()> {
+pub(super) fn check_parents(applications: &Packed<Application>, wanted: &Tree<'_>) -> Result<()> {
     let mut last: Option<RelPath> = None;
     for application in applications.iter().filter(|application| application.want.is_some()) {
         let Some(parent) = application.path.parent() else { continue };

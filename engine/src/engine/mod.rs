@@ -16,6 +16,7 @@ mod log;
 mod options;
 mod outcome;
 mod publish;
+mod push;
 mod race;
 mod recover;
 mod relics;
@@ -43,6 +44,7 @@ pub use options::{DiffSide, Options, PublishOptions, RecoveryBounds, Role, Side,
 pub use outcome::{
     Conflict, DiffOutcome, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome, VerifyOutcome,
 };
+pub use push::{Addressed, Delivery, PushOptions, PushOutcome};
 
 /// A deployment directory on this node, and the hub it follows.
 pub struct Node {

@@ -50,7 +50,7 @@ impl Node {
         self.soundly(|| self.publish_once(cx, options))
     }
 
-    fn publish_once(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
+    pub(super) fn publish_once(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
         cx.check()?;
         if self.options.role == Some(Role::ReadOnly) {
             return Err(Error::new(ErrorKind::Usage, "this node is configured as a worker, which does not publish"));

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
 use crate::packed::Packed;
+use crate::path::RelPath;
 use crate::plan::Application;
 use crate::stamp::Stamp;
 use crate::transport::{Deliver, Want, WantedContent};
@@ -140,26 +141,44 @@ impl Node {
             }
         }
         let slots = Slots { cx, stage: staging.stage, batch };
+        let of_tag = |tag| batch.file(tag).map(|file| file.application.path.clone());
+        let rebuilt = self.rebuild(cx, staging.at, wanted, &slots, (root, sources), &of_tag)?;
+        staged.fetched += rebuilt.fetched;
+        staged.recipes.extend(rebuilt.recipes);
+        Ok(())
+    }
+
+    /// Rebuilds `wanted` files of revision `at`, from local `sources` and the hub, each verified.
+    pub(super) fn rebuild(
+        &self,
+        cx: &Context,
+        at: Revision,
+        wanted: Vec<WantedFile>,
+        slots: &dyn assemble::Staging,
+        (root, sources): (&Root, Vec<LocalFile>),
+        of_tag: &dyn Fn(usize) -> Option<RelPath>,
+    ) -> Result<Staged> {
+        let mut rebuilt = Staged::default();
         cx.step("stage.begin");
-        let assembly = Assembly::begin(cx, wanted, &slots, root, sources)?;
+        let assembly = Assembly::begin(cx, wanted, slots, root, sources)?;
         let mut arriving = Arriving { cx, assembly };
         let unresolved: Vec<WantedContent> =
             arriving.assembly.unresolved().into_iter().map(|(hash, size)| WantedContent { hash, size }).collect();
         if !unresolved.is_empty() {
             cx.step("stage.fetch");
-            staged.fetched += self.transport.fetch(cx, staging.at, Want::Contents(&unresolved), &mut arriving)?.bytes;
+            rebuilt.fetched = self.transport.fetch(cx, at, Want::Contents(&unresolved), &mut arriving)?.bytes;
         }
         cx.step("stage.finish");
         let finished = arriving.assembly.finish(cx)?;
         if let Some(failure) = finished.failed.into_iter().next() {
             let error = failure.error;
-            return Err(match failure.tags.first().and_then(|&tag| batch.file(tag)) {
-                Some(file) => Error::new(error.kind(), error.to_string()).op("rebuild").at(&file.application.path),
+            return Err(match failure.tags.first().and_then(|&tag| of_tag(tag)) {
+                Some(path) => Error::new(error.kind(), error.to_string()).op("rebuild").at(&path),
                 None => error,
             });
         }
-        staged.recipes.extend(finished.recipes);
-        Ok(())
+        rebuilt.recipes = finished.recipes;
+        Ok(rebuilt)
     }
 
     /// How the file that is there now is cut: as remembered, or as it is cut now.

@@ -100,7 +100,8 @@ fn differing(trees: &Trees<'_>, disk: &Disk) -> Result<Vec<Remark>> {
     disk.differing(trees).map(|change| change.map(remark)).collect()
 }
 
-fn how(change: &Change) -> &'static str {
+/// How what is there differs from what should be.
+pub(super) fn how(change: &Change) -> &'static str {
     match (&change.before, &change.after) {
         (_, None) => "missing",
         (Some(before), Some(after)) if before.differs_in_mode_only(after) => "other permissions",

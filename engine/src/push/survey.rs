@@ -1,7 +1,7 @@
 //! From what a destination says to the tree that stands there. Pure.
 //!
-//! Three trees may have left their entries there: the *base*, which was confirmed last, the *doubtful* one of a push that
-//! was broken off, and the *wanted* one. A file there is known by its SHA-256; it has the content of one of them, or one
+//! Three trees may have left their entries there: the *base*, which was confirmed last, the *doubtful* ones of pushes that
+//! were broken off, and the *wanted* one. A file there is known by its SHA-256; it has the content of one of them, or one
 //! that nobody of us knows.
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,8 +19,8 @@ use crate::tree::{self, Entry, PageSink, Tree};
 pub struct Tracked<'a> {
     /// What was confirmed last.
     pub base: Tree<'a>,
-    /// What a push that was broken off was bringing.
-    pub doubtful: Option<Tree<'a>>,
+    /// What pushes that were broken off were bringing.
+    pub doubtful: &'a [Tree<'a>],
     /// What is to be there.
     pub wanted: Tree<'a>,
 }
@@ -29,8 +29,8 @@ impl Tracked<'_> {
     /// The paths that a push from the base must look at: those that change or are in doubt, and the directories above.
     pub fn in_question(&self) -> Result<Vec<RelPath>> {
         let mut paths = BTreeSet::new();
-        let doubts = self.doubtful.map(|doubtful| self.base.diff(&doubtful));
-        for change in self.base.diff(&self.wanted).chain(doubts.into_iter().flatten()) {
+        let others = self.doubtful.iter().chain([&self.wanted]);
+        for change in others.flat_map(|other| self.base.diff(other)) {
             let path = change?.path;
             for above in path.ancestors() {
                 paths.insert(above);
@@ -47,7 +47,7 @@ struct Question {
     path: RelPath,
     found: Option<Found>,
     base: Option<Entry>,
-    doubtful: Option<Entry>,
+    doubtful: Vec<Entry>,
     wanted: Option<Entry>,
 }
 
@@ -67,7 +67,8 @@ impl Survey {
         let mut survey = Self::default();
         for path in paths {
             let (base, wanted) = (tracked.base.get(path)?, tracked.wanted.get(path)?);
-            let doubtful = tracked.doubtful.map(|doubtful| doubtful.get(path)).transpose()?.flatten();
+            let doubtful = tracked.doubtful.iter().filter_map(|doubtful| doubtful.get(path).transpose());
+            let doubtful = doubtful.collect::<Result<_>>()?;
             survey.questions.push(Question { found: found.remove(path), path: path.clone(), base, doubtful, wanted });
         }
         Ok(survey)
@@ -78,25 +79,21 @@ impl Survey {
         found.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         let mut survey = Self::default();
         let mut found = found.into_iter().peekable();
-        let doubtful = tracked.doubtful.unwrap_or(tracked.base);
-        let mut entries = tracked
-            .base
-            .iter()
-            .map_ok(|(path, entry)| (path, 0, entry))
-            .merge_by(doubtful.iter().map_ok(|(path, entry)| (path, 1, entry)), in_order)
-            .merge_by(tracked.wanted.iter().map_ok(|(path, entry)| (path, 2, entry)), in_order)
-            .peekable();
-        while let Some((path, which, entry)) = entries.next().transpose()? {
+        let trees = [(Place::Base, tracked.base), (Place::Wanted, tracked.wanted)];
+        let trees = trees.into_iter().chain(tracked.doubtful.iter().map(|doubtful| (Place::Doubtful, *doubtful)));
+        let entries = trees.map(|(place, tree)| tree.iter().map_ok(move |(path, entry)| (path, place, entry)));
+        let mut entries = entries.kmerge_by(in_order).peekable();
+        while let Some((path, place, entry)) = entries.next().transpose()? {
             while let Some(other) = found.next_if(|(there, _)| *there < path) {
                 survey.untracked.push(other);
             }
             let there = found.next_if(|(there, _)| *there == path).map(|(_, found)| found);
-            let mut question = Question { path, found: there, base: None, doubtful: None, wanted: None };
-            question.put(which, entry);
-            while let Some((_, which, entry)) =
-                entries.next_if(|next| next.as_ref().is_ok_and(|(next, ..)| *next == question.path)).transpose()?
+            let mut question = Question { path, found: there, base: None, doubtful: Vec::new(), wanted: None };
+            question.put(place, entry);
+            while let Some((_, place, entry)) =
+                entries.next_if(|next| next.as_ref().map_or(true, |(next, ..)| *next == question.path)).transpose()?
             {
-                question.put(which, entry);
+                question.put(place, entry);
             }
             survey.questions.push(question);
         }
@@ -163,7 +160,9 @@ impl Survey {
             if entry == question.base {
                 continue;
             }
-            if tracked.doubtful.is_some() && entry == question.doubtful {
+            // Of what such a push has removed nothing is left to see.
+            let removed = entry.is_none() && question.doubtful.len() < tracked.doubtful.len();
+            if removed || entry.as_ref().is_some_and(|entry| question.doubtful.contains(entry)) {
                 ours.push(Ok((question.path.clone(), entry.clone())));
             }
             there.push(Ok((question.path.clone(), entry)));
@@ -172,7 +171,15 @@ impl Survey {
     }
 }
 
-fn in_order(left: &Result<(RelPath, u8, Entry)>, right: &Result<(RelPath, u8, Entry)>) -> bool {
+/// Which tree an entry is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Base,
+    Doubtful,
+    Wanted,
+}
+
+fn in_order(left: &Result<(RelPath, Place, Entry)>, right: &Result<(RelPath, Place, Entry)>) -> bool {
     match (left, right) {
         (Ok((left, ..)), Ok((right, ..))) => left <= right,
         // An error comes first: it ends everything.
@@ -181,16 +188,16 @@ fn in_order(left: &Result<(RelPath, u8, Entry)>, right: &Result<(RelPath, u8, En
 }
 
 impl Question {
-    fn put(&mut self, which: u8, entry: Entry) {
-        match which {
-            0 => self.base = Some(entry),
-            1 => self.doubtful = Some(entry),
-            _ => self.wanted = Some(entry),
+    fn put(&mut self, place: Place, entry: Entry) {
+        match place {
+            Place::Base => self.base = Some(entry),
+            Place::Doubtful => self.doubtful.push(entry),
+            Place::Wanted => self.wanted = Some(entry),
         }
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Entry> {
-        [&self.wanted, &self.base, &self.doubtful].into_iter().flatten()
+        self.wanted.iter().chain(&self.base).chain(&self.doubtful)
     }
 
     /// What stands there, as an entry.
@@ -257,7 +264,8 @@ mod tests {
         let wanted =
             tree(&mut pages, &[("a", file("new")), ("d", directory()), ("d/f", file("new")), ("n", file("new"))]);
         let at = |root| Tree::new(&pages, root);
-        let tracked = Tracked { base: at(base), doubtful: Some(at(doubtful)), wanted: at(wanted) };
+        let doubtful = [at(doubtful)];
+        let tracked = Tracked { base: at(base), doubtful: &doubtful, wanted: at(wanted) };
         let paths = tracked.in_question().expect("reads");
         assert_eq!(paths, ["a", "d", "d/f", "n", "x"].map(path));
         let found = vec![
@@ -292,7 +300,7 @@ mod tests {
         let mut pages = MemoryPages::default();
         let base = tree(&mut pages, &[("d", directory()), ("d/f", file("old"))]);
         let wanted = tree(&mut pages, &[("d", directory()), ("d/f", file("new"))]);
-        let tracked = Tracked { base: Tree::new(&pages, base), doubtful: None, wanted: Tree::new(&pages, wanted) };
+        let tracked = Tracked { base: Tree::new(&pages, base), doubtful: &[], wanted: Tree::new(&pages, wanted) };
         let paths = tracked.in_question().expect("reads");
         let survey = Survey::of_paths(tracked, &paths, vec![(path("d"), there("old"))]).expect("reads");
         assert!(survey.lacks_a_directory());

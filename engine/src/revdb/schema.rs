@@ -11,7 +11,8 @@ use super::sql_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// `state.db`.
-pub(super) const STATE: [&str; 1] = ["
+pub(super) const STATE: [&str; 2] = [
+    "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL CHECK (json_valid(value))
@@ -57,10 +58,17 @@ pub(super) const STATE: [&str; 1] = ["
         node  TEXT PRIMARY KEY,
         bytes BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE pushed (
+        node  TEXT PRIMARY KEY,
+        value TEXT NOT NULL CHECK (json_valid(value))
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// `cache.db`.
-pub(super) const CACHE: [&str; 3] = [
+pub(super) const CACHE: [&str; 4] = [
     "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
@@ -92,6 +100,12 @@ pub(super) const CACHE: [&str; 3] = [
     "
     DELETE FROM stat_block;
     DELETE FROM fact WHERE name = 'observed';
+",
+    "
+    CREATE TABLE sum (
+        content BLOB PRIMARY KEY CHECK (length(content) = 32),
+        sha256  BLOB NOT NULL CHECK (length(sha256) = 32)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 
