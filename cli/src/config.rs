@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::{DeploymentName, NodeId};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::args::RoleName;
 use crate::units::{Size, Span};
@@ -17,6 +18,8 @@ use crate::units::{Size, Span};
 pub(crate) const NAME: &str = "depsync.toml";
 /// The most bytes of a configuration file: a hub given by mistake as `--config` is not read into memory.
 const MAX_BYTES: u64 = 1 << 20;
+/// The most nodes that are pushed to at once.
+pub(crate) const MAX_PARALLEL: u32 = 256;
 
 /// A configuration file. Paths are absolute once it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -26,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) dir: Option<PathBuf>,
     /// The hub.
     pub(crate) hub: Option<String>,
+    /// The list of the nodes that a push goes to.
+    pub(crate) nodes: Option<PathBuf>,
     /// The deployment in the hub.
     pub(crate) deployment: Option<DeploymentName>,
     /// What this node may do.
@@ -48,9 +53,27 @@ pub(crate) struct Config {
     /// How a hub behind ssh is reached.
     #[serde(default)]
     pub(crate) ssh: Ssh,
+    /// How a push goes about it.
+    #[serde(default)]
+    pub(crate) push: Push,
     /// What the recovery area may hold.
     #[serde(default)]
     pub(crate) recovery: Recovery,
+}
+
+/// The table `push`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Push {
+    /// How many nodes are pushed to at once.
+    #[serde(default, deserialize_with = "parallel")]
+    pub(crate) parallel: Option<u32>,
+}
+
+fn parallel<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    let fits = u32::try_from(number).ok().filter(|number| (1..=MAX_PARALLEL).contains(number));
+    fits.map(Some).ok_or_else(|| D::Error::custom(format!("`parallel` is 1 to {MAX_PARALLEL}")))
 }
 
 /// The table `recovery`.
@@ -115,8 +138,10 @@ impl Config {
             Error::new(ErrorKind::Usage, error.message().trim_end()).op("read the configuration").at(place)
         })?;
         let ssh = &mut config.ssh;
-        let paths = [&mut config.dir, &mut config.state, &mut config.staging, &mut ssh.identity, &mut ssh.known_hosts];
-        for path in paths.into_iter().flatten() {
+        let keys = [&mut ssh.identity, &mut ssh.known_hosts];
+        let paths =
+            [&mut config.dir, &mut config.nodes, &mut config.state, &mut config.staging].into_iter().chain(keys);
+        for path in paths.flatten() {
             *path = base.join(&path);
         }
         config.hub = config.hub.map(|hub| crate::settings::tidy_hub(base, &hub)).transpose()?;
@@ -144,6 +169,7 @@ mod tests {
             r#"
             dir = "deploy"
             hub = "../hub"
+            nodes = "nodes-list.txt"
             deployment = "shop"
             role = "manager"
             node = "web-1"
@@ -153,6 +179,8 @@ mod tests {
             archives = ["war"]
             author = "ops"
             timeout = 90
+            [push]
+            parallel = 256
             [recovery]
             max-age = "7d"
             max-bytes = "64M"
@@ -161,6 +189,8 @@ mod tests {
         .expect("reads");
         assert_eq!(config.dir.as_deref(), Some(Path::new("/etc/d/deploy")));
         assert_eq!(config.hub.as_deref(), Some("/etc/d/../hub"));
+        assert_eq!(config.nodes.as_deref(), Some(Path::new("/etc/d/nodes-list.txt")));
+        assert_eq!(config.push.parallel, Some(256));
         assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/x")));
         assert_eq!(config.staging.as_deref(), Some(Path::new("/etc/d/stage")));
         assert_eq!(config.role, Some(RoleName::Manager));
@@ -179,6 +209,10 @@ mod tests {
             ("deployment = \"../x\"", "depsync.toml:1", "deployment name"),
             ("recovery.max-age = \"soon\"", "depsync.toml:1", "span of time"),
             ("timeout = -3", "depsync.toml:1", "span of time"),
+            ("[push]\nparallel = 0", "depsync.toml:2", "1 to 256"),
+            ("push.parallel = 257", "depsync.toml:1", "1 to 256"),
+            ("push.parallel = -1", "depsync.toml:1", "1 to 256"),
+            ("[push]\nparalel = 3", "depsync.toml:2", "paralel"),
             ("dir = ", "depsync.toml:1", ""),
             ("dir = \"a\"\ndir = \"b\"", "depsync.toml:2", "duplicate key"),
         ] {

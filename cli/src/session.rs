@@ -55,6 +55,7 @@ impl Session<'_> {
 
     fn open_where(&self, operands: &Operands, must_exist: bool) -> Result<Open> {
         let mut settings = Settings::merge(self.global, operands, self.environment)?;
+        settings.needs_hub()?;
         if !self.global.envoy && depsync_transports::may_hang(&settings.options.hub) {
             match envoy::send(&self.cancel, self.signals)? {}
         }

@@ -14,8 +14,16 @@ use crate::environment::Environment;
 /// What a command works on.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// How the node is opened.
+    /// How the node is opened. The hub is the empty text where none was named.
     pub(crate) options: Options,
+    /// Whether a hub was named; see [`Settings::needs_hub`].
+    pub(crate) hub_named: bool,
+    /// The list of the nodes that a push goes to.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by `push`, which comes next"))]
+    pub(crate) nodes: Option<PathBuf>,
+    /// How many nodes are pushed to at once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by `push`, which comes next"))]
+    pub(crate) parallel: Option<u32>,
     /// How its hub is reached.
     pub(crate) access: Access,
     /// How long the command may take.
@@ -23,6 +31,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Refuses to go on without a hub: what every command that asks one says first.
+    pub(crate) fn needs_hub(&self) -> Result<()> {
+        if self.hub_named { Ok(()) } else { Err(unnamed("hub", "HUB", "--hub", "hub")) }
+    }
+
     /// Merges the three. A command without operands passes the empty ones.
     pub(crate) fn merge(global: &Global, operands: &Operands, environment: &Environment) -> Result<Self> {
         let config = Config::load(global.config.as_deref(), &environment.cwd)?;
@@ -30,15 +43,17 @@ impl Settings {
         let given = operands.dir_operand.as_ref().or(global.dir.as_ref());
         let dir = given.or(config.dir.as_ref()).ok_or_else(|| unnamed("directory", "DIR", "--dir", "dir"))?;
         let given = operands.hub_operand.as_ref().or(global.hub.as_ref());
-        let hub = given.or(config.hub.as_ref()).ok_or_else(|| unnamed("hub", "HUB", "--hub", "hub"))?;
-        if hub.is_empty() || dir.as_os_str().is_empty() {
+        let hub = given.or(config.hub.as_ref());
+        if hub.is_some_and(String::is_empty) || dir.as_os_str().is_empty() {
             return Err(Error::new(ErrorKind::Usage, "the directory and the hub cannot be empty texts"));
         }
         let state = match global.state.as_ref().or(config.state.as_ref()) {
             Some(place) => StatePlace::At(tidy(cwd, place)),
             None => StatePlace::BesideOr(environment.state_home()),
         };
-        let mut options = Options::new(tidy(cwd, dir), tidy_hub(cwd, hub)?, state);
+        let hub_named = hub.is_some();
+        let hub = hub.map(|hub| tidy_hub(cwd, hub)).transpose()?.unwrap_or_default();
+        let mut options = Options::new(tidy(cwd, dir), hub, state);
         options.deployment = global.deployment.clone().or(config.deployment).unwrap_or_default();
         options.staging = config.staging.map(|place| tidy(cwd, &place));
         options.role = config.role.map(Into::into);
@@ -59,7 +74,8 @@ impl Settings {
         }
         let config::Ssh { identity, known_hosts, port, bandwidth_limit, compress } = config.ssh;
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
-        Ok(Self { options, access: Access { ssh }, timeout })
+        let nodes = config.nodes.map(|list| tidy(cwd, &list));
+        Ok(Self { options, hub_named, nodes, parallel: config.push.parallel, access: Access { ssh }, timeout })
     }
 }
 
@@ -97,11 +113,13 @@ mod tests {
     #[test]
     fn the_command_line_beats_the_file_and_the_file_beats_the_defaults() {
         let cwd = tempfile::tempdir().expect("a directory");
-        let text =
-            "dir = 'd'\nhub = 'h'\nnode = 'file'\nrole = 'worker'\nauthor = 'a'\nrecovery.max-bytes = 7\ntimeout = 5";
+        let text = "dir = 'd'\nhub = 'h'\nnode = 'file'\nrole = 'worker'\nauthor = 'a'\nrecovery.max-bytes = 7\n\
+                    timeout = 5\nnodes = './n'\npush.parallel = 3";
         std::fs::write(cwd.path().join("depsync.toml"), text).expect("a file");
         let global = Global { node: Some("line".parse().expect("id")), timeout: Some(3), ..Global::default() };
         let settings = Settings::merge(&global, &Operands::default(), &environment(cwd.path())).expect("merges");
+        assert!(settings.needs_hub().is_ok());
+        assert_eq!((settings.nodes, settings.parallel), (Some(cwd.path().join("n")), Some(3)));
         let options = settings.options;
         assert_eq!(options.dir, cwd.path().join("d"));
         assert_eq!(options.hub, cwd.path().join("h").to_string_lossy());
@@ -131,5 +149,21 @@ mod tests {
         let error = error.expect_err("nothing named");
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.advice().expect("advice").contains("depsync.toml"));
+        assert!(error.to_string().contains("which directory"), "{error}");
+    }
+
+    #[test]
+    fn without_a_hub_there_are_settings_but_nothing_that_asks_one() {
+        let global = Global { dir: Some("d".into()), ..Global::default() };
+        let settings = Settings::merge(&global, &Operands::default(), &environment(Path::new("/nonexistent")));
+        let settings = settings.expect("merges");
+        assert_eq!((settings.hub_named, settings.options.hub.as_str(), &settings.nodes), (false, "", &None));
+        let error = settings.needs_hub().expect_err("no hub");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("which hub"), "{error}");
+        assert!(error.advice().expect("advice").contains("--hub"), "{error}");
+        let empty = Global { hub: Some(String::new()), ..global };
+        let settings = Settings::merge(&empty, &Operands::default(), &environment(Path::new("/nonexistent")));
+        assert_eq!(settings.expect_err("an empty hub").kind(), ErrorKind::Usage);
     }
 }

@@ -42,6 +42,7 @@ fn usage_errors() {
         "status",
         "--json status",
         "--json fly",
+        "status --dir d",
         "status --config none.toml",
         "status --config bad/depsync.toml",
         "--json status --config bad/depsync.toml",
