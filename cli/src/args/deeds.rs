@@ -1,0 +1,131 @@
+//! The commands that change something: a node's state, a directory, the hub's newest revision.
+
+use clap::Args;
+use depsync_engine::engine::Side;
+
+use super::Operands;
+use super::words::{RoleName, revision_number};
+
+pub(super) const INIT: &str = "\
+Examples:
+  depsync init /srv/deploy /mnt/hub --role manager   a node that may publish
+  depsync init --role worker                         a node that only follows, as depsync.toml says";
+
+/// `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+    /// What this node may do [default: the first publish makes a manager of it]
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<RoleName>,
+}
+
+pub(super) const PUBLISH: &str = "\
+The first publish makes a hub of an empty directory. Files that look half-copied are held back and named; a source \
+that lost more than half of its entries is refused until --allow-mass-delete says that it is meant.
+
+Examples:
+  depsync publish /srv/deploy /mnt/hub -m 'release 7'
+  depsync publish --dry-run            say what would be published
+  depsync publish --forget logs/old    a path that is ignored now leaves the deployment
+  depsync --json publish | jq .revision";
+
+/// `publish`.
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+    /// Why, for the log
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) message: String,
+    /// Say what would be published and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go on although fewer than half of the entries remain; written into the revision, and the workers follow
+    #[arg(long)]
+    pub(crate) allow_mass_delete: bool,
+    /// Publish files that look half-copied, too
+    #[arg(long)]
+    pub(crate) no_hold: bool,
+    /// A tracked path that is ignored now and is to leave the deployment (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) forget: Vec<std::ffi::OsString>,
+}
+
+pub(super) const UPDATE: &str = "\
+Everything is staged and verified before the first rename; an interrupted update is finished by the next command. \
+The first update makes the directory. Files that depsync did not put there are left alone.
+
+Examples:
+  depsync update /srv/deploy /mnt/hub
+  depsync update --to 12     go to revision 12 and stay there
+  depsync update --unpin     follow the newest revision again
+  depsync --detailed-exitcode update; [ $? -eq 10 ] && systemctl reload tomcat";
+
+/// `update`.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+    /// Go to this revision and stay there
+    #[arg(long, value_name = "REV", conflicts_with = "unpin", value_parser = revision_number())]
+    pub(crate) to: Option<u64>,
+    /// Follow the newest revision again
+    #[arg(long)]
+    pub(crate) unpin: bool,
+    /// Say what would be done and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Remove untracked entries too (they are kept aside)
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Go on although fewer than half of the entries remain
+    #[arg(long)]
+    pub(crate) allow_mass_delete: bool,
+}
+
+pub(super) const ROLLBACK: &str = "\
+History is not rewritten: the old tree becomes the newest revision. To hold a single node back, use `update --to REV`.
+
+Examples:
+  depsync rollback 6
+  depsync rollback 6 -m 'release 7 broke the login'";
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The revision whose tree is wanted
+    #[arg(value_name = "REV", value_parser = revision_number())]
+    pub(crate) revision: u64,
+    /// Why, for the log [default: 'rollback to revision REV']
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) message: String,
+}
+
+pub(super) const RESOLVE: &str = "\
+Examples:
+  depsync resolve conf/server.xml --mine     the next publish publishes what is here
+  depsync resolve conf/server.xml --theirs   the next update brings the hub's";
+
+/// `resolve`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("side").required(true))]
+pub(crate) struct Resolve {
+    /// The path, below the deployment directory
+    #[arg(value_name = "PATH")]
+    pub(crate) path: std::ffi::OsString,
+    /// What is on this disk wins
+    #[arg(long, group = "side")]
+    pub(crate) mine: bool,
+    /// What the hub has wins
+    #[arg(long, group = "side")]
+    pub(crate) theirs: bool,
+}
+
+impl Resolve {
+    /// The side that wins.
+    pub(crate) fn side(&self) -> Side {
+        if self.mine { Side::Mine } else { Side::Theirs }
+    }
+}

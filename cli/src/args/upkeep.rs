@@ -1,0 +1,58 @@
+//! The commands beside the daily work.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+pub(super) const GC: &str = "\
+In two phases: a first run writes down what is no longer needed, a later one, after the grace period by the hub's \
+clock and a second look, removes it. Revisions that a node reports as applied are kept.
+
+Examples:
+  depsync gc
+  depsync gc --keep-revisions 100 --keep-age 90d";
+
+/// `gc`.
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// Keep at least this many of the newest revisions
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keep_revisions: u64,
+    /// Keep revisions younger than this
+    #[arg(long, value_name = "AGE", default_value = "30d")]
+    pub(crate) keep_age: crate::units::Span,
+    /// Remove nothing that was condemned less than this ago
+    #[arg(long, value_name = "AGE", default_value = "1d")]
+    pub(crate) grace: crate::units::Span,
+}
+
+pub(super) const DEMO: &str = "\
+Publish, update, a change, an update killed half way and finished by the next one, a rollback. Every step is checked by \
+comparing the trees byte by byte. Nothing outside the temporary directory is changed.
+
+Examples:
+  depsync demo
+  depsync demo /srv/deploy    the same with a copy of your own directory";
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Work on a copy of this directory instead of a made-up one
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) source: Option<PathBuf>,
+    /// Leave the temporary directory behind, to look around in
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  depsync completions bash > /etc/bash_completion.d/depsync";
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}

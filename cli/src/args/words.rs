@@ -1,0 +1,51 @@
+//! Words on the command line that mean one of several things.
+
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use depsync_engine::engine::{DiffSide, Role};
+
+/// A role by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RoleName {
+    /// May publish
+    Manager,
+    /// Only follows
+    Worker,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Manager => Self::ReadWrite,
+            RoleName::Worker => Self::ReadOnly,
+        }
+    }
+}
+
+/// A side of a diff by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SideName(pub(crate) DiffSide);
+
+impl FromStr for SideName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = match text {
+            "disk" => DiffSide::Disk,
+            "agreement" => DiffSide::Agreement,
+            "head" => DiffSide::Head,
+            number => match number.parse() {
+                Ok(number) if (1..=depsync_engine::name::MAX_REVISION).contains(&number) => DiffSide::Revision(number),
+                _ => return Err("use a revision number, `head`, `agreement` or `disk`".to_owned()),
+            },
+        };
+        Ok(Self(side))
+    }
+}
+
+/// A revision by its number.
+pub(super) fn revision_number() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=depsync_engine::name::MAX_REVISION)
+}
