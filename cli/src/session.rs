@@ -5,16 +5,19 @@ use std::time::Instant;
 
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::engine::{Node, Options};
-use depsync_engine::error::Result;
+use depsync_engine::error::{ErrorKind, Result};
 use depsync_transports::{Access, HubTransport, Storage};
 
 use crate::args::{Global, Operands};
 use crate::environment::Environment;
 use crate::envoy;
-use crate::settings::Settings;
+use crate::settings::{Settings, tidy_hub};
 use crate::signals::Signals;
 use crate::text::Length;
 use crate::watch::Watch;
+
+/// Where in a state directory the hub of a node without any other is.
+const OWN_HUB: &str = "hub";
 
 /// What every command is handed.
 pub(crate) struct Session<'a> {
@@ -53,19 +56,38 @@ impl Session<'_> {
         self.open_where(operands, true)
     }
 
+    /// What the command line and the configuration say.
+    pub(crate) fn settings(&self, operands: &Operands) -> Result<Settings> {
+        Settings::merge(self.global, operands, self.environment)
+    }
+
+    /// Opens a node to push from: without a hub it gets one of its own.
+    pub(crate) fn open_to_push(&self, settings: &Settings) -> Result<Open> {
+        self.open_as(settings)
+    }
+
     fn open_where(&self, operands: &Operands, must_exist: bool) -> Result<Open> {
-        let mut settings = Settings::merge(self.global, operands, self.environment)?;
-        settings.needs_hub()?;
+        let mut settings = self.settings(operands)?;
+        settings.options.must_exist = must_exist || !settings.hub_named;
+        let open = self.open_as(&settings);
+        // Without a hub only what was pushed from is at home here.
+        match open {
+            Ok(open) if settings.hub_named || open.has_own_hub() => Ok(open),
+            Err(error) if settings.hub_named || error.kind() != ErrorKind::Usage => Err(error),
+            _ => Err(settings.unnamed_hub()),
+        }
+    }
+
+    fn open_as(&self, settings: &Settings) -> Result<Open> {
         if !self.global.envoy && depsync_transports::may_hang(&settings.options.hub) {
             match envoy::send(&self.cancel, self.signals)? {}
         }
-        settings.options.must_exist = must_exist;
         let mut cx = Context::new().with_cancel(self.cancel.clone()).with_observer(Arc::clone(&self.watch) as _);
         // A timeout beyond what the clock can say is none.
         if let Some(deadline) = settings.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             cx = cx.with_deadline(deadline);
         }
-        Open::new(cx, settings.options, &settings.access)
+        Open::new(cx, settings.options.clone(), &settings.access)
     }
 
     /// How long lists are to be.
@@ -75,15 +97,21 @@ impl Session<'_> {
 }
 
 impl Open {
-    /// Opens a node.
+    /// Opens a node. Where no hub is named it is one of its own, in its state directory.
     pub(crate) fn new(cx: Context, options: Options, access: &Access) -> Result<Self> {
         let mut hub = None;
-        let node = Node::open(&cx, options.clone(), |ledger| {
-            let opened = Arc::new(depsync_transports::open(&options.hub, access, options.deployment.clone(), ledger)?);
+        let node = Node::open(&cx, options.clone(), |places, ledger| {
+            let own = places.state.join(OWN_HUB);
+            let address = if options.hub.is_empty() { tidy_hub(&own, "")? } else { options.hub.clone() };
+            let opened = Arc::new(depsync_transports::open(&address, access, options.deployment.clone(), ledger)?);
             hub = Some(Arc::clone(&opened));
             Ok(opened)
         })?;
         let hub = hub.expect("an open node has asked for its transport");
         Ok(Self { node, hub, cx, options })
+    }
+
+    fn has_own_hub(&self) -> bool {
+        self.node.places().state.join(OWN_HUB).is_dir()
     }
 }

@@ -19,10 +19,8 @@ pub(crate) struct Settings {
     /// Whether a hub was named; see [`Settings::needs_hub`].
     pub(crate) hub_named: bool,
     /// The list of the nodes that a push goes to.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by `push`, which comes next"))]
     pub(crate) nodes: Option<PathBuf>,
     /// How many nodes are pushed to at once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by `push`, which comes next"))]
     pub(crate) parallel: Option<u32>,
     /// How its hub is reached.
     pub(crate) access: Access,
@@ -31,9 +29,9 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Refuses to go on without a hub: what every command that asks one says first.
-    pub(crate) fn needs_hub(&self) -> Result<()> {
-        if self.hub_named { Ok(()) } else { Err(unnamed("hub", "HUB", "--hub", "hub")) }
+    /// What a command says that needs a hub where none is named.
+    pub(crate) fn unnamed_hub(&self) -> Error {
+        unnamed("hub", "HUB", "--hub", "hub")
     }
 
     /// Merges the three. A command without operands passes the empty ones.
@@ -118,7 +116,7 @@ mod tests {
         std::fs::write(cwd.path().join("depsync.toml"), text).expect("a file");
         let global = Global { node: Some("line".parse().expect("id")), timeout: Some(3), ..Global::default() };
         let settings = Settings::merge(&global, &Operands::default(), &environment(cwd.path())).expect("merges");
-        assert!(settings.needs_hub().is_ok());
+        assert!(settings.hub_named);
         assert_eq!((settings.nodes, settings.parallel), (Some(cwd.path().join("n")), Some(3)));
         let options = settings.options;
         assert_eq!(options.dir, cwd.path().join("d"));
@@ -158,7 +156,7 @@ mod tests {
         let settings = Settings::merge(&global, &Operands::default(), &environment(Path::new("/nonexistent")));
         let settings = settings.expect("merges");
         assert_eq!((settings.hub_named, settings.options.hub.as_str(), &settings.nodes), (false, "", &None));
-        let error = settings.needs_hub().expect_err("no hub");
+        let error = settings.unnamed_hub();
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.to_string().contains("which hub"), "{error}");
         assert!(error.advice().expect("advice").contains("--hub"), "{error}");

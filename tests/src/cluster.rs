@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use depsync_engine::apply::Places;
 use depsync_engine::context::{Clock, Context};
 use depsync_engine::engine::{
     Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UpdateOptions, UpdateOutcome,
@@ -147,7 +148,7 @@ impl Site {
         wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
     ) -> Result<Node> {
         let (hub, deployment) = (options.hub.clone(), options.deployment.clone());
-        let connect = |ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
+        let connect = |_: &Places, ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
             Ok(wrap(Arc::new(depsync_transports::open(&hub, &Default::default(), deployment, ledger)?)))
         };
         Node::open(cx, options, connect)
@@ -159,7 +160,7 @@ impl Site {
         let storage = MountStorage::new(self.hub(), false).expect("a storage");
         let recording = Arc::new(Recording::new(storage));
         let (storage, deployment) = (Arc::clone(&recording), options.deployment.clone());
-        let connect = |ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
+        let connect = |_: &Places, ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
             Ok(Arc::new(HubTransport::new(storage, deployment, ledger)))
         };
         (Node::open(&self.context(), options, connect).expect("the node opens"), recording)

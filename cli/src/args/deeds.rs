@@ -1,7 +1,10 @@
 //! The commands that change something: a node's state, a directory, the hub's newest revision.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 use depsync_engine::engine::Side;
+use depsync_transports::nodes::Selector;
 
 use super::Operands;
 use super::words::{RoleName, revision_number};
@@ -101,6 +104,56 @@ pub(crate) struct Rollback {
     /// Why, for the log [default: 'rollback to revision REV']
     #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) message: String,
+}
+
+pub(super) const PUSH: &str = "\
+For nodes where nothing of ours is installed: sshd, a shell and rsync are enough. What is in the directory is \
+published first (without a hub: to one of its own, in the state directory), then every node of the list is brought to that \
+revision. A node that fails keeps no other from getting it. The list has one `user@host:/path` a line.
+
+Examples:
+  depsync push /srv/deploy --nodes nodes-list.txt
+  depsync push                        as depsync.toml says: dir and nodes
+  depsync push --only web-1 --check   look at every file there, by checksums, and put right what differs
+  depsync push --to 12                everybody back to revision 12, which stays published as it was
+  depsync --json push | jq '.nodes[] | select(.error) | .node'";
+
+/// `push`.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The deployment directory (as --dir)
+    #[arg(value_name = "DIR", conflicts_with = "dir", value_hint = ValueHint::DirPath)]
+    pub(crate) dir_operand: Option<PathBuf>,
+    /// The list of nodes [default: `nodes` of depsync.toml]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) nodes: Option<PathBuf>,
+    /// Only these nodes: a name, a host, or a label as LABEL=VALUE (repeatable)
+    #[arg(long, value_name = "NODE")]
+    pub(crate) only: Vec<Selector>,
+    /// How many nodes at a time [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallel: Option<u32>,
+    /// Look at everything on the nodes, by checksums, and put right what differs
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// The same, and remove what is in no revision (it is kept aside)
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Push this revision, and publish nothing
+    #[arg(long, value_name = "REV", value_parser = revision_number(), conflicts_with_all = ["message", "no_hold"])]
+    pub(crate) to: Option<u64>,
+    /// Why, for the log
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) message: String,
+    /// Say what would be published and pushed, from what is on record, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go on although fewer than half of the entries remain; written into the revision
+    #[arg(long)]
+    pub(crate) allow_mass_delete: bool,
+    /// Publish files that look half-copied, too
+    #[arg(long)]
+    pub(crate) no_hold: bool,
 }
 
 pub(super) const RESOLVE: &str = "\

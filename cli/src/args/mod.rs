@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use depsync_engine::name::{DeploymentName, NodeId};
 
-use deeds::{INIT, PUBLISH, RESOLVE, ROLLBACK, UPDATE};
-pub(crate) use deeds::{Init, Publish, Resolve, Rollback, Update};
+use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
+pub(crate) use deeds::{Init, Publish, Push, Resolve, Rollback, Update};
 use questions::{DIFF, LOG, STATUS, VERIFY};
 pub(crate) use questions::{Diff, Log, Verify};
 use upkeep::{COMPLETIONS, DEMO, GC};
@@ -148,6 +148,9 @@ pub(crate) enum Command {
     /// Publish an old revision's tree as a new revision: the whole cluster follows
     #[command(after_help = ROLLBACK)]
     Rollback(Rollback),
+    /// Bring directories on other machines, where nothing is installed, to the newest revision
+    #[command(after_help = PUSH)]
+    Push(Push),
     /// End a conflict
     #[command(after_help = RESOLVE)]
     Resolve(Resolve),

@@ -6,6 +6,7 @@ mod gc;
 mod init;
 mod log;
 mod publish;
+mod push;
 mod resolve;
 mod rollback;
 mod status;
@@ -33,6 +34,7 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Diff(args) => diff::run(session, args)?,
         Command::Verify(args) => verify::run(session, args)?,
         Command::Rollback(args) => rollback::run(session, args)?,
+        Command::Push(args) => push::run(session, args)?,
         Command::Resolve(args) => resolve::run(session, args)?,
         Command::Gc(args) => gc::run(session, args)?,
         Command::Demo(args) => return crate::demo::run(session, args).map(Some),

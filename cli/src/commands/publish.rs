@@ -33,7 +33,8 @@ pub(super) fn answer(outcome: &PublishOutcome, deployment: &DeploymentName, dry_
     Answer::deed(outcome, say(outcome, deployment, dry_run, length), exit).with_warnings(&outcome.warnings)
 }
 
-fn say(outcome: &PublishOutcome, deployment: &DeploymentName, dry_run: bool, length: Length) -> String {
+/// The outcome for people.
+pub(super) fn say(outcome: &PublishOutcome, deployment: &DeploymentName, dry_run: bool, length: Length) -> String {
     let counts = text::counts(outcome.added, outcome.modified, outcome.removed);
     let mut out = match (outcome.changed, outcome.revision) {
         (true, _) if dry_run => {

@@ -60,7 +60,7 @@ impl Node {
     pub fn open(
         cx: &Context,
         options: Options,
-        connect: impl FnOnce(Arc<dyn Ledger>) -> Result<Arc<dyn Transport>>,
+        connect: impl FnOnce(&Places, Arc<dyn Ledger>) -> Result<Arc<dyn Transport>>,
     ) -> Result<Self> {
         cx.check()?;
         let (state, fallback) = match &options.state {
@@ -70,7 +70,7 @@ impl Node {
         let wishes = Wishes { state, fallback, staging: options.staging.as_deref(), must_exist: options.must_exist };
         let places = Places::find(&options.dir, wishes)?;
         let db = Arc::new(RevDb::open(&places.state)?);
-        let transport = connect(Arc::clone(&db) as Arc<dyn Ledger>)?;
+        let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         cx.step("state.identity");
         let identity = identify(&db, &options, &transport.endpoint().to_string()).map_err(|error| db.advise(error))?;
         Ok(Self { options, places, db, transport, identity: Mutex::new(identity) })

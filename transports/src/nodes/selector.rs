@@ -1,5 +1,6 @@
 //! Which nodes of a list are meant.
 
+use std::fmt;
 use std::str::FromStr;
 
 use depsync_engine::error::{Error, Result};
@@ -27,6 +28,15 @@ impl Selector {
                 addressee.id.as_str() == name || addressee.address.host.eq_ignore_ascii_case(host)
             }
             Choice::Label(label, value) => addressee.labels.get(label) == Some(value),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Choice::Name(name) => f.write_str(name),
+            Choice::Label(label, value) => write!(f, "{label}={value}"),
         }
     }
 }
