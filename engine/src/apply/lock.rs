@@ -12,6 +12,9 @@ use rustix::io::Errno;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
+/// How often somebody who waits looks again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Holds the lock until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -45,12 +48,16 @@ impl Lock {
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(errno) => return Err(Error::io("lock", path.display(), errno)),
             }
-            if Instant::now() >= until {
+            // A deadline that passes meanwhile says less than who is in the way.
+            if Instant::now() >= until || cx.time_left().is_some_and(|left| left.is_zero()) {
                 return Err(Error::new(ErrorKind::Locked, "another depsync works on this deployment")
                     .at(state.display())
                     .hint("wait for it to end, or see which process holds it with `fuser`"));
             }
-            cx.sleep(Duration::from_millis(50))?;
+            match cx.sleep(PAUSE) {
+                Err(error) if error.kind() == ErrorKind::DeadlineExceeded => {}
+                slept => slept?,
+            }
         }
     }
 }

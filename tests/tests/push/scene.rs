@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use depsync_tests::cli::Bench;
 use depsync_tests::snapshot::{Snapshot, check_same, snapshot};
@@ -124,6 +126,18 @@ impl Scene {
         assert_eq!(exit, 0, "{answer:#}");
         self.all_identical("after a push");
         answer
+    }
+
+    /// A push that has stopped before its first step of this name, and holds its locks.
+    pub(crate) fn stopped_push(&self, step: &str) -> Child {
+        let mut command = self.bench.command(&["--stop-at-step", step, "push"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        let (begun, status) = (Instant::now(), format!("/proc/{}/stat", child.id()));
+        while !std::fs::read_to_string(&status).is_ok_and(|stat| stat.contains(") T ")) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child
     }
 
     pub(crate) fn all_identical(&self, at: &str) {

@@ -23,7 +23,7 @@ elif [ -d "${D%/*}/" ]; then
     up=$(cd -- "${D%/*}/" && pwd -P) || trouble='the directory above it cannot be entered'
     D=${up%/}/${D##*/}
 else
-    trouble='the directory above it does not exist'
+    trouble='No such file or directory: the one above it does not exist'
 fi
 case $S in
 '') W=${D%/*}/.${D##*/}.depsync-push ;;
@@ -86,8 +86,11 @@ started() {
 
 # Whether whoever wrote the lock $1 is still there. Sets $pid, $nonce and $owner.
 alive() {
-    read -r pid when host nonce owner <"$1" || return 1
-    [ "$pid" != free ] || return 1
+    read -r pid when host nonce owner <"$1" || [ -n "$pid" ] || return 1
+    case $pid in
+    # Free, or cut off with the machine's power.
+    '' | *[!0-9]*) return 1 ;;
+    esac
     # Elsewhere it may live or not.
     [ "$host" = "$(uname -n)" ] || return 0
     [ -d "/proc/$pid" ] || kill -0 "$pid" 2>/dev/null || return 1

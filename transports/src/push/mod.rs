@@ -176,7 +176,7 @@ impl Destination for SshDestination {
                      in the list, on the same file system",
                 ));
             }
-            _ => return Err(self.failed("arrive", reply)),
+            _ => return Err(self.failed("begin", reply).hint("check the path in the list")),
         }
         let (arrival, dir, work) = answers::arrival(&reply.bytes).map_err(|error| error.at(&self.shown))?;
         self.open = Some(Open { connection, dir, work, exists: arrival.place.is_some() });

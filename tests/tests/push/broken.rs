@@ -1,0 +1,143 @@
+//! Pushes that are killed or cut, and nodes that are down, and what the next push makes of them.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use depsync_tests::node::noise;
+use depsync_tests::sshd::{Relay, Way};
+
+use crate::scene::{Scene, node};
+
+#[test]
+fn a_node_that_is_down_gets_it_when_it_is_back_and_keeps_no_other_from_it() {
+    let scene = Scene::new(2);
+    scene.write("a", "1");
+    scene.must_push("");
+    scene.nodes[0].sshd.stop();
+    scene.write("a", "2");
+    let (answer, exit) = scene.push("");
+    assert_eq!((exit, &answer["failed"], &node(&answer, 1)["error"]["kind"]), (5, &1.into(), &"unreachable".into()));
+    scene.identical(&scene.nodes[1], "the other one");
+    assert_eq!((scene.on_record(1), scene.on_record(2)), (Some(1), Some(2)));
+    scene.nodes[0].sshd.start_again();
+    scene.must_push("");
+    assert_eq!(scene.on_record(1), Some(2));
+}
+
+/// What the second revision has of everything: changed, added, removed, other kinds.
+fn second_revision(scene: &Scene) {
+    scene.write("app/a", "2");
+    scene.write("app/new/deep", "2");
+    std::fs::remove_file(scene.source().join("app/b")).expect("removes");
+    std::fs::remove_dir_all(scene.source().join("lib")).expect("removes");
+    scene.write("lib", "a file now");
+    scene.write("large", noise(2, 300_000));
+}
+
+fn first_revision(scene: &Scene) {
+    for name in ["app/a", "app/b", "lib/x", "lib/y", "stays"] {
+        scene.write(name, "1");
+    }
+    scene.write("large", noise(1, 300_000));
+}
+
+#[test]
+fn a_push_killed_at_every_step_is_put_right_by_the_next() {
+    let scene = Scene::new(1);
+    first_revision(&scene);
+    scene.must_push("");
+    second_revision(&scene);
+    let mut killed = 0;
+    for step in 1..1000 {
+        let (answer, exit) = {
+            let output = scene.bench.output(&["--die-at-step", &step.to_string(), "push"]);
+            (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+        };
+        if let Some(exit) = exit {
+            assert_eq!(exit, 0, "{answer}");
+            break;
+        }
+        killed += 1;
+        // Something else is to come by then: what the broken-off push has brought is not what is wanted now.
+        if step % 3 == 0 {
+            scene.write("app/new/other", step.to_string());
+            let _ = std::fs::remove_file(scene.source().join("app/new/deep"));
+        }
+        let answer = scene.must_push("");
+        assert_eq!(node(&answer, 1)["drift"].as_array().map(Vec::len), Some(0), "step {step}: {answer:#}");
+        // And back again, for the next step.
+        std::fs::remove_dir_all(scene.source()).expect("removes");
+        first_revision(&scene);
+        scene.must_push("--allow-mass-delete");
+        second_revision(&scene);
+    }
+    assert!(killed > 20, "{killed} steps");
+    assert!(scene.nodes[0].kept().is_empty(), "nothing was taken for somebody else's");
+}
+
+#[test]
+fn a_push_cut_at_every_quarter_goes_on_and_what_is_live_is_whole() {
+    let scene = Scene::new(1);
+    let relay = Relay::to(scene.nodes[0].sshd.port());
+    scene.bench.write("known_hosts.more", "");
+    let known = std::fs::read_to_string(scene.bench.path("known_hosts")).expect("keys");
+    let port = scene.nodes[0].sshd.port().to_string();
+    scene.bench.write("known_hosts", known.replace(&port, &relay.port().to_string()));
+    scene.list(&[relay.port()]);
+    scene.write("a", "1");
+    scene.must_push("");
+    let large = noise(3, 8 << 20);
+    scene.write("large.war.part1", &large);
+    for _ in 1..4 {
+        relay.cut_after(Way::Up, 2 << 20);
+        let (answer, exit) = scene.push("");
+        assert_eq!((exit, &node(&answer, 1)["error"]["kind"]), (5, &"unreachable".into()), "{answer:#}");
+        assert!(!scene.nodes[0].path("large.war.part1").exists());
+        relay.go_on();
+    }
+    let before = relay.passed(Way::Up);
+    scene.must_push("");
+    let sent = relay.passed(Way::Up) - before;
+    assert!(sent < 5 << 20, "{sent} bytes of 8 MiB after three quarters were sent");
+}
+
+#[test]
+fn a_reader_never_sees_a_partial_file() {
+    let scene = Scene::new(1);
+    let body = |round: usize| format!("{round} ").repeat(60_000);
+    for number in 0..20 {
+        scene.write(&format!("d/{number}.xml"), body(0));
+    }
+    scene.must_push("");
+    let far = &scene.nodes[0];
+    let (done, dir) = (AtomicBool::new(false), far.dir());
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = BTreeSet::new();
+            let mut reads = 0u64;
+            while !done.load(Ordering::SeqCst) {
+                for entry in std::fs::read_dir(dir.join("d")).expect("there") {
+                    let path = entry.expect("an entry").path();
+                    assert!(path.extension().is_some_and(|ending| ending == "xml"), "{}", path.display());
+                    let text = std::fs::read_to_string(&path).expect("there is always a file");
+                    let round: usize = text.split(' ').next().expect("a word").parse().expect("a number");
+                    assert_eq!(text, body(round), "{}", path.display());
+                    seen.insert(round);
+                    reads += 1;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (seen.len(), reads)
+        });
+        for round in 1..6 {
+            for number in 0..20 {
+                scene.write(&format!("d/{number}.xml"), body(round));
+            }
+            scene.must_push("");
+        }
+        done.store(true, Ordering::SeqCst);
+        let (seen, reads) = reader.join().expect("it saw whole files only");
+        assert!(seen > 3 && reads > 100, "{seen} versions in {reads} reads");
+    });
+}
