@@ -11,6 +11,7 @@ mod demo;
 mod environment;
 mod envoy;
 mod exit;
+mod import;
 mod logging;
 mod output;
 mod progress;

@@ -23,7 +23,7 @@ fn help() {
     let bench = Bench::new();
     let mut text = script(&bench, &["--help", "-h"]);
     let commands = "init publish update status log diff verify rollback resolve gc demo completions";
-    for command in commands.split(' ') {
+    for command in commands.split(' ').chain(["import", "import nodes-list"]) {
         text.push('\n');
         text.push_str(&bench.run(&format!("{command} --help")));
     }
@@ -208,6 +208,53 @@ fn guards_and_a_hub_out_of_reach() {
     text.push('\n');
     text.push_str(&script(&bench, &["update worker hub --node w", "status worker hub --node w"]));
     golden("guards", &text);
+}
+
+/// The script that cron has run on such clusters, for a directory that is there.
+const CRON_SCRIPT: &str = r#"#!/bin/sh
+manager_server_deployments_dir=TOP/manager/
+pem_file=~/.ssh/carbon-440-test.pem
+trap 'rm -rf /var/lock/depsync-lock' EXIT
+mkdir /tmp/carbon-rsync-logs/
+if mkdir /var/lock/depsync-lock; then echo "Locking succeeded" >&2; else echo "Lock failed - exit" >&2; exit 1; fi
+pushd `dirname $0` > /dev/null; SCRIPTPATH=`pwd`; popd > /dev/null
+for x in `cat ${SCRIPTPATH}/nodes-list.txt`
+do
+echo Syncing $x;
+rsync --delete -arve "ssh -i  $pem_file -o StrictHostKeyChecking=no" $manager_server_deployments_dir $x >> /tmp/carbon-rsync-logs/logs.txt
+done
+"#;
+
+#[test]
+fn import_of_a_cron_script() {
+    let bench = Bench::new();
+    deployment(&bench, "manager");
+    bench.write("manager/server.log", "noise\n");
+    let top = bench.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let usual = CRON_SCRIPT.replace("TOP", &top);
+    bench.write("old/sync.sh", &usual);
+    bench.write("old/nodes-list.txt", "ubuntu@10.0.0.1:~/as/server\nubuntu@10.0.0.2:~/as/server\n");
+    // Another way to say it: the directory itself is sent, and the list has several nodes a line.
+    let other = usual
+        .replace("/manager/", "/manager")
+        .replace("rsync --delete", "rsync --exclude=*.log -z --bwlimit=500 --delete");
+    bench.write("other/sync.sh", other.replace("ssh -i", "ssh -p 2222 -i").replace("done", "chown -R wso2 $x\ndone"));
+    bench.write("other/nodes-list.txt", "ubuntu@10.0.0.1:as ubuntu@[2001:db8::2]:/srv\n");
+    bench.write("bad/sync.sh", "for x in `hosts`; do rsync -a $1 $x; done\n");
+    let lines = [
+        "import nodes-list --dry-run old/sync.sh",
+        "--detailed-exitcode -q import nodes-list old/sync.sh",
+        "import nodes-list old/sync.sh",
+        "import nodes-list other/sync.sh",
+        "--json import nodes-list other/sync.sh --into . --dry-run",
+        "import nodes-list bad/sync.sh",
+        "import nodes-list bad/sync.sh --dir manager",
+        "import nodes-list none.sh",
+        // The program reads what was written.
+        "status --config other/depsync.toml",
+        "publish --config other/depsync.toml --hub hub --node m",
+    ];
+    golden("import", &script(&bench, &lines));
 }
 
 #[test]

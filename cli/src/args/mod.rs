@@ -16,8 +16,8 @@ use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
 pub(crate) use deeds::{Init, Publish, Push, Resolve, Rollback, Update};
 use questions::{DIFF, LOG, STATUS, VERIFY};
 pub(crate) use questions::{Diff, Log, Verify};
-use upkeep::{COMPLETIONS, DEMO, GC};
-pub(crate) use upkeep::{Completions, Demo, Gc};
+use upkeep::{COMPLETIONS, DEMO, GC, IMPORT};
+pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, NodesList};
 pub(crate) use words::RoleName;
 
 const AFTER: &str = "\
@@ -157,6 +157,9 @@ pub(crate) enum Command {
     /// Remove from the hub what no kept revision needs
     #[command(after_help = GC)]
     Gc(Gc),
+    /// Take over what another tool was told
+    #[command(after_help = IMPORT)]
+    Import(Import),
     /// Show a manager and two workers at work in a temporary directory
     #[command(after_help = DEMO)]
     Demo(Demo),
@@ -210,6 +213,9 @@ mod tests {
             "status --node .x",
             "status --timeout 0",
             "init --role king",
+            "import",
+            "import svn x",
+            "import nodes-list",
             "nonsense",
         ] {
             assert_eq!(parse(bad).expect_err(bad).exit_code(), 2, "{bad}");

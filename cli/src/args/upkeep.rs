@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, Subcommand, ValueHint};
 
 pub(super) const GC: &str = "\
 In two phases: a first run writes down what is no longer needed, a later one, after the grace period by the hub's \
@@ -55,4 +55,52 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]
     pub(crate) shell: clap_complete::Shell,
+}
+
+pub(super) const IMPORT: &str = "\
+Nothing of the other tool is run or changed, and no file is overwritten.
+
+Examples:
+  depsync import nodes-list --dry-run /etc/cron.d/sync.sh   say what would be written";
+
+/// `import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// What is taken over
+    #[command(subcommand)]
+    pub(crate) kind: ImportKind,
+}
+
+/// What can be taken over.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportKind {
+    /// A script for cron that goes through a list of nodes with rsync
+    #[command(after_help = NODES_LIST)]
+    NodesList(NodesList),
+}
+
+const NODES_LIST: &str = "\
+The script is read, not run. What it sends, where to, with which key, and what it leaves out goes into a depsync.toml; what \
+has no place there is said with its line. `~` in the script is your home: do this as the user whose cron runs it.
+
+Examples:
+  depsync import nodes-list --dry-run sync.sh           say what would be written
+  depsync import nodes-list sync.sh --into /etc/depsync
+  depsync import nodes-list sync.sh --list nodes.txt    what is not understood in it";
+
+/// `import nodes-list`.
+#[derive(Debug, Args)]
+pub(crate) struct NodesList {
+    /// The script
+    #[arg(value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
+    pub(crate) script: PathBuf,
+    /// The list of the nodes [default: the one that the script reads]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) list: Option<PathBuf>,
+    /// Where depsync.toml is to lie [default: beside the script]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) into: Option<PathBuf>,
+    /// Say what would be written and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

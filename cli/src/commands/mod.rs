@@ -3,6 +3,7 @@
 mod completions;
 mod diff;
 mod gc;
+mod import;
 mod init;
 mod log;
 mod publish;
@@ -37,6 +38,7 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Push(args) => push::run(session, args)?,
         Command::Resolve(args) => resolve::run(session, args)?,
         Command::Gc(args) => gc::run(session, args)?,
+        Command::Import(args) => import::run(session, args)?,
         Command::Demo(args) => return crate::demo::run(session, args).map(Some),
         Command::Completions(args) => {
             completions::run(args);
