@@ -8,10 +8,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::machine::Machine;
-use crate::round::Row;
 
 /// A ledger that is written.
 pub(crate) struct Ledger {
@@ -22,7 +22,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Writes the rows of a run of this kind into `dir`.
-    pub(crate) fn new(dir: &Path, machine: &Machine, kind: &str, rows: &[Row]) -> Result<Self> {
+    pub(crate) fn new(dir: &Path, machine: &Machine, kind: &str, rows: &[impl Serialize]) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let day = machine.date.strftime("%Y-%m-%d").to_string();
         let (file, stem) = new_ledger(dir, &day, kind)?;

@@ -11,6 +11,7 @@ mod machine;
 mod measured;
 mod peers;
 mod plot;
+mod push;
 mod report;
 mod round;
 mod scale;
@@ -40,6 +41,8 @@ enum Command {
     Cost(cost::CostArgs),
     /// Measure depsync at growing numbers of files, and draw how its cost grows
     Scale(scale::ScaleArgs),
+    /// Measure a push to nodes behind sshd beside the plain loop of rsync over ssh
+    Push(push::PushArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -54,6 +57,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Cost(args) => cost::run(&args),
         Command::Scale(args) => scale::run(&args),
+        Command::Push(args) => push::run(&args),
         Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
         Command::Measured(args) => measured::measure(&args),
     }

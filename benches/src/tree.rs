@@ -71,6 +71,19 @@ impl Shape {
         Ok(fs::File::options().write(true).open(path)?.set_modified(time)?)
     }
 
+    /// Gives `count` files, spread over the tree, the content of `version`, as [`Self::change`] does for one.
+    pub(crate) fn change_many(&self, top: &Path, version: u64, count: usize) -> Result<()> {
+        let (mut content, step) = (Vec::new(), (self.files / count).max(1));
+        for number in (0..self.files).step_by(step).take(count) {
+            fill(&mut content, number, version, if number == self.changing() { CHANGED } else { self.size });
+            let path = top.join(self.path(number));
+            fs::write(&path, &content)?;
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(VERSION_ZERO + version);
+            fs::File::options().write(true).open(path)?.set_modified(time)?;
+        }
+        Ok(())
+    }
+
     /// Entries below the top: files and directories.
     pub(crate) fn entries(&self) -> usize {
         let directories = if self.layout == Layout::Nested { self.files.div_ceil(A_DIRECTORY) } else { 0 };

@@ -139,6 +139,12 @@ impl Sshd {
         self.child().as_ref().map_or(0, |child| session::connections(child.id()))
     }
 
+    /// Seconds of processor time of all sessions that have ended, in hundredths.
+    pub fn spent(&self) -> f64 {
+        self.wait_for(|server| server.sessions() == 0, "all sessions end");
+        self.child().as_ref().map_or(0.0, |child| session::spent(child.id()))
+    }
+
     /// How many connections have logged in so far.
     pub fn accepted(&self) -> usize {
         self.log().lines().filter(|line| line.starts_with("Accepted publickey for ")).count()

@@ -39,6 +39,17 @@ pub(super) fn connections(listener: u32) -> usize {
     all().iter().filter(|process| process.parent == listener).count()
 }
 
+/// Seconds of processor time of those of a process's children that have ended, with their children's, as far as each
+/// was waited for.
+pub(super) fn spent(pid: u32) -> f64 {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let Some((_, rest)) = text.rsplit_once(')') else { return 0.0 };
+    // The 16th and 17th of all words, in ticks, of which Linux shows a hundred a second.
+    let ticks = rest.split_whitespace().skip(13).take(2).filter_map(|word| word.parse::<u32>().ok());
+    ticks.map(f64::from).sum::<f64>() / 100.0
+}
+
 /// All processes of all sessions.
 pub(super) fn processes(listener: u32, place: &Path) -> Vec<u32> {
     let all = all();
