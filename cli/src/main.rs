@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod config;
+mod deliveries;
 mod demo;
 mod environment;
 mod envoy;

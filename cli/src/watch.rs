@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use depsync_engine::context::{Observer, Progress};
+use depsync_engine::context::{Delivering, Observer, Progress};
 use rustix::process::{Signal, getpid, kill_process};
 
+use crate::deliveries::Deliveries;
 use crate::progress::Bars;
 
 /// The program's observer.
 pub(crate) struct Watch {
     bars: Option<Bars>,
+    deliveries: Option<Deliveries>,
     steps: AtomicU64,
     die_at: Option<u64>,
     stop_at: Option<String>,
@@ -22,13 +24,17 @@ impl Watch {
     /// Watches with or without bars; kills the process before durable step number `die_at`, from 1, and stops it before
     /// the first one whose name is `stop_at`.
     pub(crate) fn new(bars: Option<Bars>, die_at: Option<u64>, stop_at: Option<String>) -> Arc<Self> {
-        Arc::new(Self { bars, steps: AtomicU64::new(0), die_at, stop_at, stopped: AtomicBool::new(false) })
+        let deliveries = bars.is_some().then(Deliveries::on_stderr);
+        Arc::new(Self { bars, deliveries, steps: AtomicU64::new(0), die_at, stop_at, stopped: AtomicBool::new(false) })
     }
 
     /// The work has ended: the screen belongs to the answer.
     pub(crate) fn finish(&self) {
         if let Some(bars) = &self.bars {
             bars.finish();
+        }
+        if let Some(deliveries) = &self.deliveries {
+            deliveries.finish();
         }
     }
 }
@@ -37,6 +43,16 @@ impl Observer for Watch {
     fn progress(&self, progress: Progress) {
         if let Some(bars) = &self.bars {
             bars.show(progress);
+        }
+    }
+
+    fn delivering(&self, node: &str, how_far: Delivering) {
+        if let Some(deliveries) = &self.deliveries {
+            deliveries.show(node, how_far);
+        }
+        // Bars of what came before, and of files that are laid ready, would stand in the way.
+        if let (Some(bars), Delivering::Waiting) = (&self.bars, how_far) {
+            bars.finish();
         }
     }
 

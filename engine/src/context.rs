@@ -44,6 +44,8 @@ pub struct Progress {
 /// How far a push to one node has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivering {
+    /// It is going to be pushed to.
+    Waiting,
     /// Connecting, and seeing who is there.
     Arriving,
     /// Looking at what is there.

@@ -160,9 +160,7 @@ impl Survey {
             if entry == question.base {
                 continue;
             }
-            // Of what such a push has removed nothing is left to see.
-            let removed = entry.is_none() && question.doubtful.len() < tracked.doubtful.len();
-            if removed || entry.as_ref().is_some_and(|entry| question.doubtful.contains(entry)) {
+            if question.is_by_a_doubtful_push(entry.as_ref(), tracked.doubtful.len()) {
                 ours.push(Ok((question.path.clone(), entry.clone())));
             }
             there.push(Ok((question.path.clone(), entry)));
@@ -198,6 +196,24 @@ impl Question {
 
     fn candidates(&self) -> impl Iterator<Item = &Entry> {
         self.wanted.iter().chain(&self.base).chain(&self.doubtful)
+    }
+
+    /// Whether one of `pushes` that were broken off may have left `entry` there: what it was bringing, or something on
+    /// the way to that.
+    fn is_by_a_doubtful_push(&self, entry: Option<&Entry>, pushes: usize) -> bool {
+        let touched = || {
+            let lacking = self.doubtful.len() < pushes && self.base.is_some();
+            lacking || self.doubtful.iter().any(|doubtful| Some(doubtful) != self.base.as_ref())
+        };
+        match entry {
+            // A directory goes before a file takes its place.
+            None => touched(),
+            // A directory that may not be written to is opened for a while.
+            Some(entry) if entry.is_directory() && pushes > 0 => {
+                self.doubtful.contains(entry) || self.base.as_ref().is_some_and(|base| base.differs_in_mode_only(entry))
+            }
+            Some(entry) => self.doubtful.contains(entry),
+        }
     }
 
     /// What stands there, as an entry.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use depsync_tests::node::noise;
-use depsync_tests::sshd::{Relay, Way};
+use depsync_tests::sshd::{Programs, Relay, Sshd, Way, program};
 
 use crate::scene::{Scene, node};
 
@@ -140,4 +140,57 @@ fn a_reader_never_sees_a_partial_file() {
         let (seen, reads) = reader.join().expect("it saw whole files only");
         assert!(seen > 3 && reads > 100, "{seen} versions in {reads} reads");
     });
+}
+
+/// A far side whose programs end everything there at one of their calls: as if the machine had stopped.
+fn mortal(name: &str, programs: &Programs, calls: &std::path::Path) {
+    let real = program(name, "coreutils");
+    programs.script(
+        name,
+        &format!(
+            "calls={}
+             n=$(($(cat $calls/count) + 1))
+             echo $n >$calls/count
+             [ $n != \"$(cat $calls/at)\" ] || kill -9 0
+             exec {} \"$@\"",
+            calls.display(),
+            real.display()
+        ),
+    );
+}
+
+#[test]
+fn a_far_side_that_dies_at_every_call_is_put_right_by_the_next_push() {
+    let calls = tempfile::tempdir().expect("a directory");
+    let programs = Programs::only(&[]);
+    for name in ["mv", "rm", "mkdir", "rmdir", "chmod", "ln", "sync"] {
+        mortal(name, &programs, calls.path());
+    }
+    let say = |name: &str, number: usize| std::fs::write(calls.path().join(name), number.to_string()).expect("writes");
+    let from = |at: usize| {
+        say("count", 0);
+        say("at", at);
+    };
+    from(0);
+    let scene = Scene::with(vec![Sshd::with_path(&programs.path_before_others())]);
+    let mut died = 0;
+    for at in 1..100 {
+        let _ = std::fs::remove_dir_all(scene.source());
+        first_revision(&scene);
+        from(0);
+        scene.must_push("--allow-mass-delete");
+        second_revision(&scene);
+        from(at);
+        let (answer, exit) = scene.push("");
+        if exit == 0 {
+            break;
+        }
+        died += 1;
+        assert_eq!(node(&answer, 1)["error"]["kind"], "unreachable", "call {at}: {answer:#}");
+        from(0);
+        let answer = scene.must_push("");
+        assert_eq!(node(&answer, 1)["drift"].as_array().map(Vec::len), Some(0), "call {at}: {answer:#}");
+    }
+    assert!(died > 15, "{died} calls");
+    assert!(scene.nodes[0].kept().is_empty(), "nothing was taken for somebody else's");
 }

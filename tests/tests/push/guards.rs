@@ -1,5 +1,7 @@
 //! What looks like an accident is refused, for the node that it concerns.
 
+use depsync_tests::sshd::{Programs, Sshd, program};
+
 use crate::scene::{Scene, node};
 
 fn pushed(count: usize) -> Scene {
@@ -83,4 +85,30 @@ fn a_far_side_that_lacks_something_says_what() {
         assert_eq!(error["kind"], kind, "{error:#}");
         assert!(error["message"].as_str().is_some_and(|text| text.contains(word)), "{error:#}");
     }
+}
+
+#[test]
+fn busybox_and_rsync_are_enough() {
+    let busybox = program("busybox", "busybox");
+    let programs = Programs::only(&["rsync"]);
+    for name in
+        "cat chmod cksum cp find grep head id ln ls mkdir mv readlink rm rmdir sha256sum sh stat sync tr uname xargs"
+            .split(' ')
+    {
+        programs.script(name, &format!("exec {} {name} \"$@\"", busybox.display()));
+    }
+    let scene = Scene::with(vec![Sshd::with_path(&programs.path())]);
+    scene.write("app/a b", "1");
+    scene.write("it's", "2");
+    std::os::unix::fs::symlink("app", scene.source().join("link")).expect("a link");
+    scene.must_push("");
+    let far = &scene.nodes[0];
+    std::fs::remove_file(scene.source().join("link")).expect("removes");
+    std::os::unix::fs::symlink("elsewhere", scene.source().join("link")).expect("a link");
+    scene.write("it's", "3");
+    scene.must_push("");
+    far.write("app/a b", "edited");
+    let answer = node(&scene.must_push("--check"), 1);
+    assert_eq!(answer["drift"][0]["path"], "app/a b", "{answer:#}");
+    assert_eq!(far.kept().get("app/a b").map(String::as_str), Some("edited"));
 }

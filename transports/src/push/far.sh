@@ -173,7 +173,11 @@ end() {
     echo free >lock.free && mv -f lock.free "lock.$highest"
 }
 
+# mark TEXT: with "settled", what a broken-off push has left is of no use any more.
 mark() {
+    case $1 in
+    settled*) rm -rf stage orders said said.more ;;
+    esac
     echo "$1" >mark.new && durable mark.new && mv -f mark.new mark && durable .
 }
 

@@ -113,6 +113,9 @@ impl Node {
     /// Delivers to all, `parallel` at a time.
     fn deliver_all(&self, cx: &Context, load: &Load<'_>, nodes: Vec<Addressed>) -> Vec<Delivery> {
         let workers = load.options.parallel.clamp(1, nodes.len().max(1));
+        for node in &nodes {
+            cx.delivering(node.node.as_str(), Delivering::Waiting);
+        }
         let waiting = Mutex::new(nodes.into_iter().enumerate());
         let done: Mutex<Vec<(usize, Delivery)>> = Mutex::default();
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
