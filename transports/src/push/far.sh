@@ -284,14 +284,9 @@ modes() {
 
 # put DIRECTORY NAME...: files of one directory that were brought.
 put() {
-    from=$W/stage/$1
     to=$D/$1
-    shift
-    for name; do
-        set -- "$@" "$from/$name"
-        shift
-    done
-    mv -f -- "$@" "$to/"
+    cd -- "$W/stage/$1" && shift && mv -f -- "$@" "$to/"
+    cd -- "$W"
 }
 
 # link PATH TARGET
