@@ -6,6 +6,7 @@ use std::time::Instant;
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::engine::{Node, Options};
 use depsync_engine::error::{ErrorKind, Result};
+use depsync_engine::transport::{OpenMode, Transport};
 use depsync_transports::{Access, HubTransport, Storage};
 
 use crate::args::{Global, Operands};
@@ -63,7 +64,11 @@ impl Session<'_> {
 
     /// Opens a node to push from: without a hub it gets one of its own.
     pub(crate) fn open_to_push(&self, settings: &Settings) -> Result<Open> {
-        self.open_as(settings)
+        let open = self.open_as(settings)?;
+        if !settings.hub_named && !open.has_own_hub() {
+            open.hub.open(&open.cx, OpenMode::Create)?;
+        }
+        Ok(open)
     }
 
     fn open_where(&self, operands: &Operands, must_exist: bool) -> Result<Open> {

@@ -212,14 +212,17 @@ fn variable(rest: &str) -> Option<(usize, &'static str)> {
     None
 }
 
-/// The length of an RFC 3339 time in UTC at the beginning of `rest`.
+/// The length of an RFC 3339 time in UTC at the beginning of `rest`, or of one as the name of a file.
 fn timestamp(rest: &str) -> Option<usize> {
     let pattern = "dddd-dd-ddTdd:dd:dd";
-    let fits = rest.len() >= pattern.len()
-        && rest
-            .bytes()
-            .zip(pattern.bytes())
-            .all(|(byte, kind)| if kind == b'd' { byte.is_ascii_digit() } else { byte == kind });
+    let fits = |pattern: &str| {
+        rest.len() >= pattern.len()
+            && rest
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(byte, kind)| if kind == b'd' { byte.is_ascii_digit() } else { byte == kind })
+    };
+    let fits = fits(pattern) || fits(&pattern.replace(':', "-"));
     let fraction = rest.get(pattern.len()..)?.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     (fits && rest[pattern.len() + fraction..].starts_with('Z')).then_some(pattern.len() + fraction + 1)
 }

@@ -7,3 +7,4 @@ mod everyday;
 mod guards;
 mod locks;
 mod scene;
+mod words;

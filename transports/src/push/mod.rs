@@ -75,8 +75,9 @@ impl SshDestination {
         let staging = addressee.staging.clone().unwrap_or_default();
         let variables = vec![("R", addressee.address.path.clone()), ("S", staging)];
         let far = Far { functions: include_str!("far.sh"), variables };
-        let route = Route { address: addressee.address.clone(), settings, far };
-        Self { route, shown: addressee.shown(), open: None }
+        let shown = addressee.shown();
+        let route = Route { address: addressee.address.clone(), shown: shown.clone(), settings, far };
+        Self { route, shown, open: None }
     }
 
     fn open(&mut self) -> Result<&mut Open> {

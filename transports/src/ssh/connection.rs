@@ -29,6 +29,8 @@ const ALIVE: [&str; 2] = ["ServerAliveInterval=15", "ServerAliveCountMax=3"];
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub(crate) address: SshAddress,
+    /// The place for people.
+    pub(crate) shown: String,
     pub(crate) settings: SshSettings,
     pub(crate) far: Far,
 }
@@ -76,7 +78,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects. The far side's shell is ready when this returns.
     pub(crate) fn open(cx: &Context, route: &Route) -> Result<Self> {
-        let shown = route.address.to_string();
+        let shown = route.shown.clone();
         let control = tempfile::Builder::new().prefix("depsync-").tempdir();
         let control = control.map_err(|source| Error::io("make", "a directory for ssh's control socket", source))?;
         let patience = cx.time_left().map_or(CONNECT, |left| left.as_secs().clamp(1, CONNECT));

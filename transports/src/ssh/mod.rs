@@ -72,7 +72,7 @@ impl SshStorage {
     pub fn new(address: SshAddress, settings: SshSettings) -> Result<Self> {
         let shown = address.to_string();
         let far = Far { functions: include_str!("hub.sh"), variables: vec![("R", address.path.clone())] };
-        let route = Route { address, settings, far };
+        let route = Route { address, shown: shown.clone(), settings, far };
         Ok(Self { route, shown, line: Mutex::default(), spool: Mutex::default() })
     }
 

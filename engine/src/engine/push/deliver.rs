@@ -11,7 +11,6 @@
 use std::collections::HashMap;
 
 use super::super::bring::check_parents;
-use super::super::outcome::Counts;
 use super::super::stage::brings_content;
 use super::super::verify::how;
 use super::super::{Node, Remark};
@@ -47,7 +46,6 @@ impl Node {
         let mut known = self.known_of(node)?;
         delivery.from = known.applied.map(|(revision, _)| revision.number);
         delivery.applied = delivery.from;
-        let Some(materials) = &load.materials else { return self.foresee(cx, load, &known, delivery) };
         let identity = self.identity();
         let arrival = node.destination.begin(cx, &Holder { node: identity.node.to_string(), nonce: identity.nonce })?;
         let mut start = self.start(cx, load, &known, &arrival)?;
@@ -65,32 +63,15 @@ impl Node {
             delivery.untracked = Some(survey.untracked.len() as u64);
         }
         delivery.checked = start.everything;
-        let scene = Scene { cx, load, materials, tracked, arrival: &arrival };
+        let scene = Scene { cx, load, materials: &load.materials, tracked, arrival: &arrival };
         let applications = self.plan_delivery(&scene, node, &survey, delivery)?;
-        let changes: Packed<Change> = applications.iter().map(Change::from).collect();
-        let Counts { added, modified, removed, .. } = Counts::of(&changes);
-        (delivery.added, delivery.modified, delivery.removed) = (added, modified, removed);
+        delivery.count(&applications.iter().map(Change::from).collect());
         if !applications.is_empty() {
-            delivery.changed = true;
             self.carry_there(&scene, node, &applications, &mut known, delivery)?;
         }
         if delivery.problems.is_empty() {
             self.confirm(cx, load, node, &mut known, (&arrival, &start), delivery)?;
         }
-        Ok(())
-    }
-
-    /// What a push would do, as far as is on record.
-    fn foresee(&self, cx: &Context, load: &Load<'_>, known: &Pushed, delivery: &mut Delivery) -> Result<()> {
-        let start = Start { base: known.applied, doubtful: Vec::new(), everything: true };
-        if let Some((revision, root)) = start.base {
-            self.ensure_tree(cx, revision, root)?;
-        }
-        let (base, wanted) = (Tree::new(&*self.db, start.base_root()), Tree::new(&*self.db, load.root));
-        let changes: Packed<Change> = base.diff(&wanted).collect::<Result<_>>()?;
-        let Counts { added, modified, removed, .. } = Counts::of(&changes);
-        (delivery.added, delivery.modified, delivery.removed) = (added, modified, removed);
-        delivery.changed = !changes.is_empty();
         Ok(())
     }
 
@@ -270,9 +251,6 @@ impl Node {
 
     /// Tells the hub, so that `status` shows it everywhere.
     pub(super) fn note_delivery(&self, cx: &Context, load: &Load<'_>, delivery: &mut Delivery) -> Result<()> {
-        if load.materials.is_none() {
-            return Ok(());
-        }
         let Some(mut known) = self.db.pushed(&delivery.node)?.filter(|known| known.address == delivery.address) else {
             return Ok(());
         };

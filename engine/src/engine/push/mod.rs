@@ -14,7 +14,7 @@ mod start;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{Node, PublishOptions, Role};
+use super::{Node, PublishOptions, PublishOutcome, Role};
 use crate::apply::Lock;
 use crate::context::{Context, Delivering};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +22,7 @@ use crate::hash::Digest;
 use crate::name::{NodeId, Revision};
 use crate::push::Destination;
 use crate::transport::{Look, OpenMode};
+use crate::tree::{self, MemoryPages, Overlay, Tree, empty_root};
 
 use materials::Materials;
 pub use outcome::{Delivery, PushOutcome};
@@ -56,7 +57,7 @@ struct Load<'a> {
     revision: Revision,
     root: Digest,
     options: &'a PushOptions,
-    materials: Option<Materials<'a>>,
+    materials: Materials<'a>,
 }
 
 impl Node {
@@ -75,39 +76,69 @@ impl Node {
         };
         let publishes = options.to.is_none() && may_publish;
         let published = publishes.then(|| self.publish(cx, &options.publish)).transpose()?;
-        let (revision, root) = self.soundly(|| self.to_be_pushed(cx, options.to))?;
-        let dry_run = options.publish.dry_run;
-        let materials = if dry_run { None } else { Some(Materials::new(self, revision)?) };
-        let load = Load { revision, root, options, materials };
+        let head = self.soundly(|| self.to_be_pushed(cx, options.to))?;
+        let millis = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if options.publish.dry_run {
+            let (revision, root, nodes) = self.foresee(cx, head, published.as_ref(), nodes)?;
+            return Ok(PushOutcome { published, revision, root, nodes, duration_ms: millis() });
+        }
+        let Some((revision, root)) = head else {
+            return Err(Error::new(ErrorKind::Usage, "there is no revision to push")
+                .at(self.transport.endpoint())
+                .hint("publish one first"));
+        };
+        let load = Load { revision, root, options, materials: Materials::new(self, revision)? };
         let nodes = self.deliver_all(cx, &load, nodes);
         cx.check()?;
-        Ok(PushOutcome {
-            published,
-            revision: revision.number,
-            root,
-            nodes,
-            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        })
+        Ok(PushOutcome { published, revision: revision.number, root, nodes, duration_ms: millis() })
     }
 
     /// The newest revision, or number `to`, with its tree.
-    fn to_be_pushed(&self, cx: &Context, to: Option<u64>) -> Result<(Revision, Digest)> {
+    fn to_be_pushed(&self, cx: &Context, to: Option<u64>) -> Result<Option<(Revision, Digest)>> {
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
-        let (revision, root) = match (to, hub.head) {
-            (_, None) => {
-                return Err(Error::new(ErrorKind::Usage, "there is no revision to push")
-                    .at(self.transport.endpoint())
-                    .hint("publish one first"));
-            }
-            (Some(number), Some(head)) if number != head.revision.number => {
+        let Some(head) = hub.head else { return Ok(None) };
+        let (revision, root) = match to {
+            Some(number) if number != head.revision.number => {
                 let record = self.record_number(cx, number)?;
                 (record.revision(), record.payload().root)
             }
-            (_, Some(head)) => (head.revision, head.root),
+            _ => (head.revision, head.root),
         };
         self.ensure_tree(cx, revision, root)?;
-        Ok((revision, root))
+        Ok(Some((revision, root)))
+    }
+
+    /// What a push would do, as far as is on record: number and root of the revision, and what each node would get.
+    fn foresee(
+        &self,
+        cx: &Context,
+        head: Option<(Revision, Digest)>,
+        published: Option<&PublishOutcome>,
+        nodes: Vec<Addressed>,
+    ) -> Result<(u64, Digest, Vec<Delivery>)> {
+        let (number, root) = head.map_or((0, empty_root()), |(revision, root)| (revision.number, root));
+        let mut fresh = MemoryPages::default();
+        let changes = published.into_iter().flat_map(|published| published.changes.iter());
+        let changes = changes.map(|change| Ok((change.path, change.after)));
+        let root = tree::edit(Tree::new(&*self.db, root), changes, &mut fresh)?;
+        let pages = Overlay::with(fresh, &*self.db);
+        let mut deliveries = Vec::new();
+        for node in nodes {
+            let known = self.known_of(&node)?;
+            let mut delivery = Delivery::new(node.node, node.address);
+            delivery.from = known.applied.map(|(revision, _)| revision.number);
+            delivery.applied = delivery.from;
+            let base = match known.applied {
+                Some((revision, root)) if self.can_be_read(cx, revision, root)? => root,
+                _ => empty_root(),
+            };
+            let changes = Tree::new(&pages, base).diff(&Tree::new(&pages, root)).collect::<Result<_>>()?;
+            delivery.count(&changes);
+            deliveries.push(delivery);
+        }
+        let new = published.is_some_and(|published| published.changed);
+        Ok((number + u64::from(new), root, deliveries))
     }
 
     /// Delivers to all, `parallel` at a time.

@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
+use super::super::outcome::Counts;
 use super::super::{PublishOutcome, Remark};
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::name::NodeId;
+use crate::packed::Packed;
 use crate::path::RelPath;
+use crate::tree::Change;
 
 /// What `push` did.
 #[derive(Debug)]
@@ -94,6 +97,13 @@ impl Delivery {
             duration_ms: 0,
             error: None,
         }
+    }
+
+    /// Counts what was, or would be, changed.
+    pub(super) fn count(&mut self, changes: &Packed<Change>) {
+        let Counts { added, modified, removed, .. } = Counts::of(changes);
+        (self.added, self.modified, self.removed) = (added, modified, removed);
+        self.changed = !changes.is_empty();
     }
 
     /// Whether the node has what it should.

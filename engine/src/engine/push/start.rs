@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// Whether a tree is still in the hub, or here.
-    fn can_be_read(&self, cx: &Context, at: Revision, root: Digest) -> Result<bool> {
+    pub(super) fn can_be_read(&self, cx: &Context, at: Revision, root: Digest) -> Result<bool> {
         match self.ensure_tree(cx, at, root) {
             Err(error) if error.kind() == ErrorKind::Damaged => Ok(false),
             ensured => ensured.map(|_| true),
