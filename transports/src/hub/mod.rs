@@ -95,6 +95,7 @@ impl<S: Storage> HubTransport<S> {
             identity::confirm(hub.cx, hub.storage, hub.hub)?;
             let collected = gc::run(hub, retention);
             *memory = Memory::default();
+            hub.storage.prefetch(hub.cx, &[]);
             collected
         })
     }

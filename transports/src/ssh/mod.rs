@@ -2,7 +2,7 @@
 //!
 //! The far side needs sshd, a POSIX shell and rsync, and nothing of ours. One connection carries everything: requests
 //! to a shell there (`wire`, `remote.sh`) for records, hints and parts of packs, and rsync for packs on their way up
-//! (`spool`). The layout is that of every directory hub: the same directory may be mounted elsewhere at the same time.
+//! (`spool`) and down (`ahead`). The layout is that of every directory hub: the same directory may be mounted elsewhere at the same time.
 //!
 //! Laws:
 //! - a connection is made by the first call and kept; a call that fails in the middle drops it. A call whose answer was
@@ -14,6 +14,7 @@
 //! [Sharing](../../../engine/doc/rsync-ssh.md): new files take over the mode of the hub's root.
 
 mod address;
+mod ahead;
 mod connection;
 mod failure;
 mod rsync;
@@ -30,6 +31,7 @@ use depsync_engine::path::RelPath;
 use jiff::Timestamp;
 
 pub use address::{SshAddress, SshSettings};
+use ahead::Ahead;
 use connection::{Connection, Route};
 use spool::{FEW, Spool};
 use wire::{Reply, Request};
@@ -58,6 +60,7 @@ pub struct SshStorage {
     shown: String,
     line: Mutex<Line>,
     spool: Mutex<Spool>,
+    ahead: Mutex<Ahead>,
 }
 
 /// The connection, if there is one, and how often those before it were used.
@@ -72,7 +75,7 @@ impl SshStorage {
     pub fn new(address: SshAddress, settings: SshSettings) -> Result<Self> {
         let shown = address.to_string();
         let route = Route { address, settings };
-        Ok(Self { route, shown, line: Mutex::default(), spool: Mutex::default() })
+        Ok(Self { route, shown, line: Mutex::default(), spool: Mutex::default(), ahead: Mutex::default() })
     }
 
     /// How often this process has sent something and waited for the answer.
@@ -99,6 +102,37 @@ impl SshStorage {
 
     fn spool(&self) -> MutexGuard<'_, Spool> {
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was brought ahead, once `name` is among it if it was announced.
+    fn ahead_with(&self, cx: &Context, name: &RelPath) -> Result<MutexGuard<'_, Ahead>> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if ahead.is_awaited(name) {
+            self.bring_ahead(cx, &mut ahead, Some(name))?;
+        }
+        Ok(ahead)
+    }
+
+    /// Brings what is next of what was announced. Fails only where the caller has no time or patience left.
+    fn bring_ahead(&self, cx: &Context, ahead: &mut Ahead, name: Option<&RelPath>) -> Result<()> {
+        let names = ahead.next(name);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let brought = match ahead.directory() {
+            Ok(to) => self.over(cx, |open| match rsync::download(cx, open, &self.route.settings, &names, to) {
+                // The connection is as good as before.
+                Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Err(error)),
+                brought => brought.map(Ok),
+            }),
+            Err(source) => Err(Error::io("make", "a directory for packs", source)),
+        };
+        ahead.note(&names);
+        let Err(error) = brought.flatten() else { return Ok(()) };
+        ahead.give_up(error.kind() == ErrorKind::Unsupported);
+        cx.check()?;
+        tracing::warn!(%error, "packs are read part by part instead of being brought by rsync");
+        Ok(())
     }
 
     fn ask(&self, cx: &Context, requests: &[Request]) -> Result<Vec<Reply>> {
@@ -137,6 +171,14 @@ impl SshStorage {
         failure::of_far_side(&answer.message).op(op.to_owned()).at(self.place(name))
     }
 
+    fn exactly(&self, name: &RelPath, offset: u64, length: usize, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        let end = offset.saturating_add(length as u64);
+        if bytes.len() == length {
+            return Ok(bytes);
+        }
+        Err(Error::damaged(self.place(name), format!("it ends before byte {end}")))
+    }
+
     fn missing(&self, name: &RelPath) -> Error {
         Error::new(ErrorKind::NotFound, "there is no such file").op("read").at(self.place(name))
     }
@@ -165,6 +207,7 @@ impl SshStorage {
         };
         match call {
             Call::Find(name, limit) => look("get", name, *limit),
+            Call::Range(name, offset, length) => range(name, *offset, *length),
             Call::Insist(name, limit, None) => look("nothing", name, *limit),
             Call::Insist(name, limit, Some(bytes)) => Ok(look("same", name, *limit)?.bytes(bytes)),
             Call::Stage(staged, bytes) => self.staging(cx, &staged.name, bytes),
@@ -193,6 +236,12 @@ impl SshStorage {
             }
         }
     }
+}
+
+/// Asks for a part of a file.
+fn range(name: &RelPath, offset: u64, length: usize) -> Result<Request> {
+    let request = Request::call("range").arg(name.as_bytes())?.number(offset).number(length as u64);
+    Ok(request.limit(length.saturating_add(1)))
 }
 
 /// How a commit ended, if it ended.
@@ -238,17 +287,26 @@ impl Storage for SshStorage {
         if let Some(waiting) = self.spool().get(name) {
             return Ok(Some(waiting));
         }
+        if let Some(brought) = self.ahead_with(cx, name)?.whole(name, limit) {
+            return Ok(Some(brought));
+        }
         let request = Request::call("get").arg(name.as_bytes())?.number((limit as u64).saturating_add(1));
         self.read(cx, request, name, limit)
     }
 
     fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let request = Request::call("range").arg(name.as_bytes())?.number(offset).number(length as u64);
-        let bytes = self.read(cx, request, name, length)?.ok_or_else(|| self.missing(name))?;
-        if bytes.len() == length {
-            return Ok(bytes);
+        if let Some(part) = self.ahead_with(cx, name)?.part(name, offset, length) {
+            return Ok(part);
         }
-        Err(Error::damaged(self.place(name), format!("it ends before byte {}", offset.saturating_add(length as u64))))
+        let bytes = self.read(cx, range(name, offset, length)?, name, length)?.ok_or_else(|| self.missing(name))?;
+        self.exactly(name, offset, length, bytes)
+    }
+
+    fn prefetch(&self, cx: &Context, packs: &[(RelPath, u64)]) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.announce(packs);
+        // Whoever has no time left hears it from what is read.
+        let _ = self.bring_ahead(cx, &mut ahead, None);
     }
 
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
@@ -323,6 +381,17 @@ impl Storage for SshStorage {
     }
 
     fn perform(&self, cx: &Context, calls: &[Call<'_>], answers: &mut Vec<Answer>) -> Result<()> {
+        // What is read together is announced together: if the first part is here, they all may be.
+        let mut calls = calls;
+        while let Some((Call::Range(name, offset, length), behind)) = calls.split_first()
+            && let Some(part) = self.ahead_with(cx, name)?.part(name, *offset, *length)
+        {
+            answers.push(Answer::Found(Some(part)));
+            calls = behind;
+        }
+        if calls.is_empty() {
+            return Ok(());
+        }
         let mut requests: Vec<Request> = calls.iter().map(|call| self.request(cx, call)).collect::<Result<_>>()?;
         for behind in requests.iter_mut().skip(1) {
             behind.gate();
@@ -337,6 +406,10 @@ impl Storage for SshStorage {
             answers.push(match (call, reply.status) {
                 (_, NO_ROOT) => return Err(self.missing(name)),
                 (Call::Find(..) | Call::Insist(..), ABSENT | GONE) => Answer::Found(None),
+                (Call::Range(..), ABSENT) => return Err(self.missing(name)),
+                (Call::Range(_, offset, length), 0) => {
+                    Answer::Found(Some(self.exactly(name, *offset, *length, reply.bytes.clone())?))
+                }
                 (Call::Insist(_, _, Some(bytes)), 0) => Answer::Found(Some(bytes.to_vec())),
                 (Call::Find(_, limit) | Call::Insist(_, limit, _), 0 | DIFFERS) => {
                     if reply.bytes.len() > *limit {
