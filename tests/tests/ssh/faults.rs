@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
+use depsync_engine::transport::{Look, Transport};
 use depsync_tests::node::noise;
 use depsync_tests::sshd::{Programs, Relay, Sshd, Way};
 use depsync_transports::hub::Retention;
@@ -136,6 +137,35 @@ fn a_stalled_network_ends_with_the_deadline_and_nobody_is_left() {
     all.extend(large(1));
     manager.update(&Context::new()).expect("updates");
     manager.must_publish(&all);
+}
+
+#[test]
+fn a_call_behind_a_stalled_one_keeps_its_own_deadline() {
+    let (_sshd, _hub, relay, manager) = relayed();
+    relay.stall(Way::Down);
+    let head = |cx: &Context| manager.transport.head(cx, Look::Glance).expect_err("nobody answers").kind();
+    let long = Context::new().with_deadline(Instant::now() + Duration::from_secs(30));
+    let cancelled = Context::new();
+    std::thread::scope(|scope| {
+        let stalled = scope.spawn(|| head(&long));
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        let short = Context::new().with_deadline(began + Duration::from_secs(1));
+        assert_eq!(head(&short), ErrorKind::DeadlineExceeded);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let waits = scope.spawn(|| head(&cancelled));
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        cancelled.cancel().cancel();
+        assert_eq!(waits.join().expect("no panic"), ErrorKind::Cancelled);
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        // The first one still has the connection, and goes on with it.
+        assert!(!stalled.is_finished());
+        long.cancel().cancel();
+        assert_eq!(stalled.join().expect("no panic"), ErrorKind::Cancelled);
+    });
+    relay.go_on();
+    manager.transport.head(&Context::new(), Look::Glance).expect("a head");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! - a connection is made by the first call and kept; a call that fails in the middle drops it. A call whose answer was
 //!   lost is never repeated here: whoever called decides ([`depsync_engine::error::ErrorKind::Indeterminate`] comes from
 //!   above, where it is known what was at stake);
+//! - a call that has to wait for another one keeps its own deadline;
 //! - packs that were put wait in a spool until they are flushed, or many;
 //! - the far side's words are never trusted: lengths are bounded, and what is read is verified by its name above.
 //!
@@ -22,7 +23,7 @@ mod spool;
 mod wire;
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use depsync_engine::context::Context;
 use depsync_engine::durable::Created;
@@ -36,6 +37,7 @@ use connection::{Connection, Route};
 use spool::{FEW, Spool};
 use wire::{Reply, Request};
 
+use crate::awaited::{Gate, Inside};
 use crate::batch::{Answer, Call};
 use crate::hub::layout::Place;
 use crate::storage::{Listed, Placed, Probe, Staged, Storage};
@@ -58,16 +60,10 @@ const NAME: usize = 260;
 pub struct SshStorage {
     route: Route,
     shown: String,
-    line: Mutex<Line>,
-    spool: Mutex<Spool>,
-    ahead: Mutex<Ahead>,
-}
-
-/// The connection, if there is one, and how often those before it were used.
-#[derive(Debug, Default)]
-struct Line {
-    connection: Option<Connection>,
-    trips: u64,
+    line: Gate<Option<Connection>>,
+    spool: Gate<Spool>,
+    ahead: Gate<Ahead>,
+    trips: AtomicU64,
 }
 
 impl SshStorage {
@@ -75,38 +71,40 @@ impl SshStorage {
     pub fn new(address: SshAddress, settings: SshSettings) -> Result<Self> {
         let shown = address.to_string();
         let route = Route { address, settings };
-        Ok(Self { route, shown, line: Mutex::default(), spool: Mutex::default(), ahead: Mutex::default() })
+        Ok(Self {
+            route,
+            shown,
+            line: Gate::default(),
+            spool: Gate::default(),
+            ahead: Gate::default(),
+            trips: AtomicU64::new(0),
+        })
     }
 
     /// How often this process has sent something and waited for the answer.
     pub fn round_trips(&self) -> u64 {
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.trips + line.connection.as_ref().map_or(0, Connection::trips)
+        self.trips.load(Ordering::Relaxed)
     }
 
     /// Works over the connection there is, or a new one. One over which an answer was lost is of no use any more.
     fn over<T>(&self, cx: &Context, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        cx.check()?;
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open = match line.connection.take() {
+        let mut line = self.line.enter(cx).map_err(|error| error.at(&self.shown))?;
+        let mut open = match line.take() {
             Some(open) => open,
             None => Connection::open(cx, &self.route)?,
         };
+        let before = open.trips();
         let done = work(&mut open);
-        match done {
-            Ok(_) => line.connection = Some(open),
-            Err(_) => line.trips += open.trips(),
+        self.trips.fetch_add(open.trips() - before, Ordering::Relaxed);
+        if done.is_ok() {
+            *line = Some(open);
         }
         done.map_err(|error| error.at(&self.shown))
     }
 
-    fn spool(&self) -> MutexGuard<'_, Spool> {
-        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What was brought ahead, once `name` is among it if it was announced.
-    fn ahead_with(&self, cx: &Context, name: &RelPath) -> Result<MutexGuard<'_, Ahead>> {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+    fn ahead_with(&self, cx: &Context, name: &RelPath) -> Result<Inside<'_, Ahead>> {
+        let mut ahead = self.ahead.enter(cx)?;
         if ahead.is_awaited(name) {
             self.bring_ahead(cx, &mut ahead, Some(name))?;
         }
@@ -283,8 +281,7 @@ impl Storage for SshStorage {
     }
 
     fn find(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Option<Vec<u8>>> {
-        cx.check()?;
-        if let Some(waiting) = self.spool().get(name) {
+        if let Some(waiting) = self.spool.enter(cx)?.get(name) {
             return Ok(Some(waiting));
         }
         if let Some(brought) = self.ahead_with(cx, name)?.whole(name, limit) {
@@ -303,10 +300,11 @@ impl Storage for SshStorage {
     }
 
     fn prefetch(&self, cx: &Context, packs: &[(RelPath, u64)]) {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        ahead.announce(packs);
         // Whoever has no time left hears it from what is read.
-        let _ = self.bring_ahead(cx, &mut ahead, None);
+        if let Ok(mut ahead) = self.ahead.enter(cx) {
+            ahead.announce(packs);
+            let _ = self.bring_ahead(cx, &mut ahead, None);
+        }
     }
 
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
@@ -315,7 +313,7 @@ impl Storage for SshStorage {
             self.write(cx, name, bytes)?;
             return Ok(Created::Yes);
         }
-        let full = self.spool().put(name, bytes)?;
+        let full = self.spool.enter(cx)?.put(name, bytes)?;
         if full {
             self.flush(cx)?;
         }
@@ -323,8 +321,7 @@ impl Storage for SshStorage {
     }
 
     fn flush(&self, cx: &Context) -> Result<()> {
-        cx.check()?;
-        let mut spool = self.spool();
+        let mut spool = self.spool.enter(cx)?;
         if spool.is_empty() {
             return Ok(());
         }
