@@ -32,6 +32,8 @@ pub struct Probe {
     pub writable: bool,
     /// Whether [`Storage::commit`] works. Without it nothing can be published.
     pub exclusive: bool,
+    /// Why nothing can be published, where rights and the file system are not what it is about.
+    pub refused: Option<String>,
     /// The storage's own clock: the modification time of something just written. None where nothing can be written.
     pub now: Option<Timestamp>,
 }
@@ -95,8 +97,8 @@ pub trait Storage: Send + Sync {
     fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>>;
 
     /// Says which packs are about to be read (nearly) whole, in this order, and how long they are. It is advice: a place
-    /// may bring them together, ahead of the reads. Nothing fails here; what goes wrong shows when they are read. What
-    /// was said before and is not said again is forgotten, and what was brought of it dropped: nothing said, all of it.
+    /// may bring them together, ahead of the reads. Nothing fails here; what goes wrong shows when they are read. It
+    /// takes the place of what was said before; if it says nothing, the reads are done, and what was brought is dropped.
     fn prefetch(&self, _cx: &Context, _packs: &[(RelPath, u64)]) {}
 
     /// Writes a file whose name says what is in it. One that exists with the same length stays. It may wait for others:

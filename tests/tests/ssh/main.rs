@@ -4,6 +4,7 @@
 mod cost;
 mod faults;
 mod keys;
+mod restricted;
 mod sharing;
 
 use std::path::Path;

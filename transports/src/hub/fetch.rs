@@ -82,9 +82,11 @@ pub(super) fn fetch(
     want: Want<'_>,
     to: &mut dyn Deliver,
 ) -> Result<()> {
+    let is_last = matches!(want, Want::Contents(_));
     let done = deliver(hub, memory, at, want, to);
-    // What was brought ahead has served, or is no good. After another failure the next try goes on with it.
-    if done.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Damaged) {
+    // What was brought ahead has served, or is no good. Contents come behind pages, and after another failure the next
+    // try goes on with it.
+    if done.as_ref().map_or_else(|error| error.kind() == ErrorKind::Damaged, |()| is_last) {
         hub.storage.prefetch(hub.cx, &[]);
     }
     done

@@ -1,14 +1,15 @@
 //! Packs on their way to us: brought together by one rsync, before they are read, into a directory of this process.
 //!
 //! Laws:
-//! - only packs are brought ahead, and only those that were announced ([`crate::Storage::prefetch`]);
+//! - only packs are brought ahead: those that were announced ([`crate::Storage::prefetch`]), and where parts of files
+//!   cannot be read, those that a part is wanted of;
 //! - at most so many bytes lie here at a time ([`FULL`], and half of what is free): the next ones are brought when the
 //!   first of them is asked for, in the order in which they were announced, and then those before it go;
 //! - a transfer that fails is no error: what did not arrive is read where it lies. Its whole files are used, and what
 //!   has arrived of others is where the next transfer goes on;
 //! - nothing that lies here is believed: whoever reads a pack checks it by its name.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -33,13 +34,12 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Takes an announcement, which takes the place of the one before.
+    /// Takes an announcement, which takes the place of the one before. An empty one drops what is here.
     pub(super) fn announce(&mut self, packs: &[(RelPath, u64)]) {
         if packs.is_empty() {
+            self.here.clear();
             self.directory = None;
         }
-        let announced: HashSet<&RelPath> = packs.iter().map(|(name, _)| name).collect();
-        self.drop_all_but(|name| announced.contains(name));
         let new = |(name, _): &&(RelPath, u64)| is_pack(name) && !self.here.contains(name);
         self.queue = if self.never { VecDeque::new() } else { packs.iter().filter(new).cloned().collect() };
     }
@@ -62,16 +62,16 @@ impl Ahead {
 
     fn next_within(&mut self, name: Option<&RelPath>, room: u64) -> Vec<RelPath> {
         if name.is_some() {
-            self.drop_all_but(|_| false);
+            self.make_room();
         }
-        let mut left = room;
+        let mut left = room.saturating_sub(self.bytes());
         let mut batch = Vec::new();
         while let Some((next, length)) = self.queue.pop_front() {
             if batch.is_empty() && name.is_some_and(|name| *name != next) {
                 continue;
             }
             if length > left {
-                // One that never fits is read where it lies.
+                // One that never fits is read where it lies, or brought alone.
                 if length <= room {
                     self.queue.push_front((next, length));
                     break;
@@ -82,6 +82,15 @@ impl Ahead {
             batch.push(next);
         }
         batch
+    }
+
+    /// Which of `names` are to be brought although nobody announced them: all that are packs and not here.
+    pub(super) fn besides<'a>(&mut self, names: impl Iterator<Item = &'a RelPath>) -> Vec<RelPath> {
+        let new: BTreeSet<&RelPath> = names.filter(|name| is_pack(name) && !self.here.contains(*name)).collect();
+        if !new.is_empty() && self.bytes() > FULL / 2 {
+            self.make_room();
+        }
+        new.into_iter().cloned().collect()
     }
 
     /// Nothing more is brought: `never` again, or of what was announced.
@@ -131,13 +140,16 @@ impl Ahead {
         Some(self.directory.as_ref()?.path().join(name.as_path()))
     }
 
-    fn drop_all_but(&mut self, stays: impl Fn(&RelPath) -> bool) {
-        let goes: Vec<RelPath> = self.here.iter().filter(|name| !stays(name)).cloned().collect();
-        for name in goes {
+    fn bytes(&self) -> u64 {
+        let length = |name: &RelPath| self.path(name)?.symlink_metadata().ok().map(|found| found.len());
+        self.here.iter().filter_map(length).sum()
+    }
+
+    fn make_room(&mut self) {
+        for name in std::mem::take(&mut self.here) {
             if let Some(path) = self.path(&name) {
                 let _ = std::fs::remove_file(path);
             }
-            self.here.remove(&name);
         }
     }
 }
@@ -187,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_again_stays_and_the_end_drops_all() {
+    fn what_is_here_is_not_brought_again_and_the_end_drops_all() {
         let mut ahead = Ahead::default();
         let all = packs(&[4, 4, 4]);
         ahead.announce(&all[..2]);
         let batch = ahead.next_within(None, 100);
         arrive(&mut ahead, &batch, b"four");
+        assert_eq!(ahead.besides(all.iter().map(|(name, _)| name)), [all[2].0.clone()]);
         ahead.announce(&all[1..]);
-        assert_eq!(ahead.whole(&all[0].0, 9), None);
         assert_eq!(ahead.whole(&all[1].0, 4).expect("here"), b"four");
         assert_eq!((ahead.whole(&all[1].0, 3), ahead.part(&all[1].0, 2, 3)), (None, None));
         assert_eq!(ahead.next_within(None, 100), [all[2].0.clone()]);

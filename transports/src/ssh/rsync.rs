@@ -32,26 +32,41 @@ pub(super) fn upload(
     let target = format!("{host}:{}/tmp/", connection.root());
     let mut source = from.as_os_str().to_owned();
     source.push("/");
-    let list = names.flat_map(|name| format!("{name}\n").into_bytes()).collect();
+    let names: Vec<String> = names.collect();
     cx.step("ssh.rsync");
-    let program = program(&shell, settings).args(["--times", "--omit-dir-times"]);
-    let ended = program.operand(source).operand(target).run(cx, list)?;
+    let program =
+        program(&shell, settings).args(["--times", "--omit-dir-times"]).arg(format!("--partial-dir={PARTIAL}"));
+    let ended = program.operand(source).operand(target).run(cx, list(names.iter().map(String::as_bytes)))?;
     if ended.status.success() { Ok(()) } else { Err(failure::of_rsync(ended.status.code(), &ended.stderr)) }
+}
+
+/// Where rsync finds the hub: its remote shell, the host, and the hub's directory there.
+#[derive(Clone, Debug)]
+pub(super) struct Far {
+    pub(super) shell: String,
+    pub(super) host: String,
+    pub(super) root: String,
+}
+
+impl Far {
+    /// As a connection to a shell has it.
+    pub(super) fn of(connection: &Connection) -> Self {
+        let (shell, host) = connection.shell();
+        Self { shell, host, root: connection.root().to_owned() }
+    }
+
+    /// What rsync calls the hub's directory.
+    pub(super) fn directory(&self) -> String {
+        let slash = if self.root.ends_with('/') { "" } else { "/" };
+        format!("{}:{}{slash}", self.host, self.root)
+    }
 }
 
 /// Brings the files `names` of the hub into the directory `to`, by one rsync. Those that are not to be had are passed
 /// over.
-pub(super) fn download(
-    cx: &Context,
-    connection: &Connection,
-    settings: &SshSettings,
-    names: &[RelPath],
-    to: &Path,
-) -> Result<()> {
-    let (shell, host) = connection.shell();
-    let source = format!("{host}:{}/", connection.root());
-    let list = names.iter().flat_map(|name| [name.as_bytes(), b"\n"].concat()).collect();
-    let ended = program(&shell, settings).arg("--ignore-missing-args").operand(source).operand(to).run(cx, list)?;
+pub(super) fn download(cx: &Context, far: &Far, settings: &SshSettings, names: &[RelPath], to: &Path) -> Result<()> {
+    let program = program(&far.shell, settings).arg("--ignore-missing-args").arg(format!("--partial-dir={PARTIAL}"));
+    let ended = program.operand(far.directory()).operand(to).run(cx, list(names.iter().map(RelPath::as_bytes)))?;
     let code = ended.status.code();
     if ended.status.success() || code.is_some_and(|code| BUT_SOME.contains(&code)) {
         tracing::debug!(said = ended.stderr, "rsync has ended");
@@ -61,15 +76,19 @@ pub(super) fn download(
 }
 
 /// rsync for a list of names on its stdin.
-fn program(shell: &str, settings: &SshSettings) -> Program {
+pub(super) fn program(shell: &str, settings: &SshSettings) -> Program {
     let program = Program::new("rsync", "rsync")
-        .args(["--files-from=-", "--no-implied-dirs"])
-        .arg(format!("--partial-dir={PARTIAL}"))
+        .args(["--files-from=-", "--from0", "--no-implied-dirs"])
         .arg(format!("--rsh={shell}"));
     match settings.bandwidth_limit {
         Some(limit) => program.arg(format!("--bwlimit={limit}")),
         None => program,
     }
+}
+
+/// Names as that rsync reads them.
+pub(super) fn list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    names.flat_map(|name| [name, b"\0"].concat()).collect()
 }
 
 /// Brings `bytes` to the temporary name `temporary`.
