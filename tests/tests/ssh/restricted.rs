@@ -5,7 +5,9 @@ use std::path::Path;
 use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
 use depsync_engine::transport::{Look, OpenMode, Transport};
+use depsync_tests::cli::Bench;
 use depsync_tests::node::{noise, report};
+use depsync_tests::snapshot::{check_same, snapshot};
 use depsync_tests::sshd::{Client, Key, Sshd};
 use depsync_transports::{SshSettings, SshStorage, Storage};
 
@@ -109,6 +111,38 @@ fn a_key_that_may_write_writes_reports_and_nothing_else() {
     assert!(std::fs::read_to_string(&head).expect("a hint").starts_with("1 "));
     assert_eq!(count(hub.path()), before + 2, "the record and the pack of the manager");
     assert!(!hub.path().join(".partial").exists() && count(&hub.path().join("tmp")) == 0);
+}
+
+#[test]
+fn the_program_needs_nothing_else_on_a_worker() {
+    let (sshd, hub) = (Sshd::start(), place());
+    let bench = Bench::in_memory();
+    bench.write("manager/a", "one");
+    bench.write("manager/b", noise(1, 3 << 20));
+    let mounted = hub.path().display().to_string();
+    let published = |bench: &Bench| bench.json(&format!("publish manager {mounted}")).1;
+    assert_eq!(published(&bench), Some(0));
+    let (key, _) = restricted(&sshd, &format!("rrsync -ro {mounted}"), hub.path());
+    bench.write("depsync.toml", sshd.config(key.path()));
+    let far = sshd.url(hub.path(), sshd.port());
+    let update = |to: u64| {
+        let (said, status) = bench.json(&format!("update worker {far} --state state"));
+        assert_eq!((said["to"].as_u64(), status), (Some(to), Some(0)), "{said}");
+        check_same(&snapshot(&bench.path("worker")), &snapshot(&bench.path("manager")), "the worker");
+    };
+    let text = bench.run(&format!("update worker {far} --state state"));
+    assert!(text.contains("report") && text.contains("may only read") && text.ends_with("--- exit 0\n"), "{text}");
+    update(1);
+    bench.write("manager/a", "two");
+    assert_eq!(published(&bench), Some(0));
+    update(2);
+    let (said, status) = bench.json(&format!("status worker {far} --state state"));
+    assert_eq!(status, Some(0), "{said}");
+    let (said, status) = bench.json(&format!("log --dir worker --hub {far} --state state"));
+    assert_eq!((said["revisions"].as_array().map(Vec::len), status), (Some(2), Some(0)), "{said}");
+    bench.write("worker/c", "mine");
+    let (said, status) = bench.json(&format!("publish worker {far} --state state"));
+    assert_eq!((said["error"]["kind"].as_str(), status), (Some("unsupported"), Some(1)), "{said}");
 }
 
 #[test]
