@@ -271,12 +271,10 @@ impl Storage for Shell {
         let answer = self.ask_one(cx, request)?;
         let said = String::from_utf8_lossy(&answer.bytes).into_owned();
         let now = said.lines().find_map(|line| line.strip_prefix("time ")).and_then(time);
-        Ok(Probe {
-            writable: now.is_some(),
-            exclusive: said.lines().any(|line| line == "exclusive"),
-            refused: None,
-            now,
-        })
+        let says = |word: &str| said.lines().any(|line| line == word);
+        // Full today, a hub tomorrow: whoever writes will be told.
+        let full = says("full");
+        Ok(Probe { writable: now.is_some() || full, exclusive: says("exclusive") || full, refused: None, now })
     }
 
     fn get(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Vec<u8>> {
