@@ -130,6 +130,10 @@ impl<S: Storage> Storage for Faulty<S> {
         self.around(cx, None, || self.inner.get_range(cx, name, offset, length))
     }
 
+    fn prefetch(&self, cx: &Context, packs: &[(RelPath, u64)]) {
+        self.inner.prefetch(cx, packs);
+    }
+
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
         self.around(cx, Some(bytes), || self.inner.put_if_absent(cx, name, bytes))
     }

@@ -84,6 +84,10 @@ impl<S: Storage> Storage for Recording<S> {
         self.around("get_range", Some(name), Vec::len, self.inner.get_range(cx, name, offset, length))
     }
 
+    fn prefetch(&self, cx: &Context, packs: &[(RelPath, u64)]) {
+        self.inner.prefetch(cx, packs);
+    }
+
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {
         self.around("put_if_absent", Some(name), |_| bytes.len(), self.inner.put_if_absent(cx, name, bytes))
     }

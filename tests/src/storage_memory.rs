@@ -146,7 +146,7 @@ impl Storage for MemoryStorage {
 
     fn probe(&self, cx: &Context) -> Result<Probe> {
         let now = self.names(cx)?.tick();
-        Ok(Probe { writable: true, exclusive: true, now: Some(now) })
+        Ok(Probe { writable: true, exclusive: true, refused: None, now: Some(now) })
     }
 
     fn get(&self, cx: &Context, name: &RelPath, limit: usize) -> Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! The conformance suite, for every storage and every wrapper.
 
-use depsync_tests::behaviours;
 use depsync_tests::place::{Place, Wrapper};
+use depsync_tests::{behaviours, quick_behaviours};
 
 mod memory {
     use super::*;
@@ -26,4 +26,14 @@ mod memory_through_faulty {
 mod memory_through_recording {
     use super::*;
     behaviours! { Place::memory(Wrapper::Recording) }
+}
+
+mod ssh_through_faulty {
+    use super::*;
+    quick_behaviours! { Place::ssh(Wrapper::Faulty) }
+}
+
+mod ssh_through_recording {
+    use super::*;
+    quick_behaviours! { Place::ssh(Wrapper::Recording) }
 }

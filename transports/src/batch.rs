@@ -14,6 +14,8 @@ use crate::storage::{Placed, Staged, Storage};
 pub enum Call<'a> {
     /// [`Storage::find`].
     Find(RelPath, usize),
+    /// [`Storage::get_range`].
+    Range(RelPath, u64, usize),
     /// [`Storage::find`]; what comes behind it is made only if this is what stands there.
     Insist(RelPath, usize, Option<&'a [u8]>),
     /// [`Storage::stage`].
@@ -31,6 +33,7 @@ impl Call<'_> {
     pub fn name(&self) -> &RelPath {
         match self {
             Self::Find(name, _)
+            | Self::Range(name, ..)
             | Self::Insist(name, ..)
             | Self::Commit(_, name)
             | Self::Replace(name, _)
@@ -42,7 +45,7 @@ impl Call<'_> {
     /// The durable step that it takes, if it takes one.
     pub fn step(&self) -> Option<&'static str> {
         match self {
-            Self::Find(..) | Self::Insist(..) => None,
+            Self::Find(..) | Self::Range(..) | Self::Insist(..) => None,
             Self::Stage(..) => Some("hub.stage"),
             Self::Commit(..) => Some("hub.commit"),
             Self::Replace(..) => Some("hub.replace"),
@@ -102,6 +105,9 @@ pub fn in_turn<S: Storage + ?Sized>(
         }
         let (answer, on) = match call {
             Call::Find(name, limit) => (Answer::Found(storage.find(cx, name, *limit)?), true),
+            Call::Range(name, offset, length) => {
+                (Answer::Found(Some(storage.get_range(cx, name, *offset, *length)?)), true)
+            }
             Call::Insist(name, limit, on) => {
                 let found = storage.find(cx, name, *limit)?;
                 let same = found.as_deref() == *on;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows how a delta is computed. [`open`] reads an address and gives the transport for it.
 
+mod awaited;
 pub mod batch;
 mod child;
 pub mod endpoint;

@@ -9,7 +9,8 @@
 //!   the staged file was removed by anybody, it can never win again ([`Placed::Swept`]). Collecting garbage relies on it;
 //! - a read claims no more memory than its limit, whatever the place holds;
 //! - what is read is what the place holds now: network file systems remember for up to a minute that a name was missing,
-//!   and which file it was before somebody else replaced it;
+//!   and which file it was before somebody else replaced it. Packs that were announced ([`Storage::prefetch`]) are read
+//!   as the place held them since: they are named by their content, and whoever reads them checks that;
 //! - a call that finds its context cancelled does nothing.
 
 use std::fmt;
@@ -31,6 +32,8 @@ pub struct Probe {
     pub writable: bool,
     /// Whether [`Storage::commit`] works. Without it nothing can be published.
     pub exclusive: bool,
+    /// Why nothing can be published, where rights and the file system are not what it is about.
+    pub refused: Option<String>,
     /// The storage's own clock: the modification time of something just written. None where nothing can be written.
     pub now: Option<Timestamp>,
 }
@@ -92,6 +95,11 @@ pub trait Storage: Send + Sync {
     /// Reads exactly `length` bytes of `name` from `offset`. Where they do not exist:
     /// [`depsync_engine::error::ErrorKind::Damaged`].
     fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// Says which packs are about to be read (nearly) whole, in this order, and how long they are. It is advice: a place
+    /// may bring them together, ahead of the reads. Nothing fails here; what goes wrong shows when they are read. It
+    /// takes the place of what was said before; if it says nothing, the reads are done, and what was brought is dropped.
+    fn prefetch(&self, _cx: &Context, _packs: &[(RelPath, u64)]) {}
 
     /// Writes a file whose name says what is in it. One that exists with the same length stays. It may wait for others:
     /// what was put is whole and durable only after [`Storage::flush`].
@@ -159,6 +167,10 @@ impl<S: Storage + ?Sized> Storage for std::sync::Arc<S> {
 
     fn get_range(&self, cx: &Context, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
         (**self).get_range(cx, name, offset, length)
+    }
+
+    fn prefetch(&self, cx: &Context, packs: &[(RelPath, u64)]) {
+        (**self).prefetch(cx, packs);
     }
 
     fn put_if_absent(&self, cx: &Context, name: &RelPath, bytes: &[u8]) -> Result<Created> {

@@ -132,3 +132,46 @@ macro_rules! behaviours {
         )*
     };
 }
+
+/// The same, but for those that take many seconds where a call is a round trip: they try something at every call of a
+/// publish, an update or gc. For wrappers around such a place, which runs them bare.
+#[macro_export]
+macro_rules! quick_behaviours {
+    ($place:expr) => {
+        use $crate::every_behaviour;
+        use $crate::quick_behaviours as make_quick_tests;
+        every_behaviour! { make_quick_tests @ $place; }
+    };
+    (@ $place:expr;) => {};
+    (@ $place:expr; a_lost_reply_is_decided_by_the_bytes $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; a_fault_at_any_call_of_a_publish_leaves_a_valid_hub $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; gc_between_any_two_steps_of_a_publish_loses_nothing $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; gc_between_any_two_steps_of_an_update_loses_nothing $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; a_pack_cut_to_the_bytes_of_a_condemned_one_is_another $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; a_crash_of_gc_at_any_call_leaves_a_valid_hub $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; a_stalled_collector_takes_nothing_that_is_needed $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; an_index_that_is_replaced_is_read_again $($rest:ident)*) => {
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+    (@ $place:expr; $behaviour:ident $($rest:ident)*) => {
+        #[test]
+        fn $behaviour() {
+            $crate::conformance::$behaviour(&$place);
+        }
+        $crate::quick_behaviours! { @ $place; $($rest)* }
+    };
+}

@@ -27,6 +27,16 @@ impl Sshd {
         SshAddress { user, host, port: Some(port), path: path.display().to_string() }
     }
 
+    /// The address of the directory `path`, for the program.
+    pub fn url(&self, path: &Path, port: u16) -> String {
+        self.address(path, port).to_string().replace(' ', "%20")
+    }
+
+    /// The part of a `depsync.toml` that lets the program in with the private key `identity`.
+    pub fn config(&self, identity: &Path) -> String {
+        format!("[ssh]\nidentity = {identity:?}\nknown-hosts = {:?}\n", self.known_hosts())
+    }
+
     /// What the product must be told to get in.
     pub fn access(&self) -> Access {
         let (identity, known_hosts) = (Some(self.identity().to_owned()), Some(self.known_hosts()));

@@ -52,6 +52,31 @@ fn a_large_publish_is_one_rsync_over_the_same_connection() {
 }
 
 #[test]
+fn a_first_update_is_one_rsync_and_a_handful_of_round_trips() {
+    let (sshd, hub) = (Sshd::start_logging(), place());
+    let (mut manager, _) = opened(sshd.storage(hub.path()));
+    let mut all = large(40);
+    manager.must_publish(&all);
+    let packs = count(&hub.path().join("packs"));
+    assert!(packs >= 5, "{packs} packs");
+    let (mut worker, trips) = opened(sshd.storage(hub.path()));
+    let (before, commands) = (trips.round_trips(), sshd.commands().len());
+    worker.update(&Context::new()).expect("updates");
+    assert_eq!(worker.files, all);
+    let taken = trips.round_trips() - before;
+    assert!(taken <= 8, "{taken} round trips for {packs} packs");
+    let commands = sshd.commands().split_off(commands);
+    assert!(commands.len() == 1 && commands[0].starts_with("rsync --server --sender"), "{commands:?}");
+    // A small change is read where it lies.
+    all.extend(small(&noise(99, 200_000)));
+    manager.must_publish(&all);
+    let (before, commands) = (trips.round_trips(), sshd.commands().len());
+    worker.update(&Context::new()).expect("updates");
+    assert_eq!((&worker.files, trips.round_trips() - before), (&all, 3), "the head, the record, the pack");
+    assert_eq!(sshd.commands().len(), commands);
+}
+
+#[test]
 fn what_is_long_goes_by_rsync_and_what_is_short_does_not() {
     let cx = Context::new();
     let (sshd, hub) = (Sshd::start_logging(), place());

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
+use depsync_engine::transport::{Look, Transport};
 use depsync_tests::node::noise;
 use depsync_tests::sshd::{Programs, Relay, Sshd, Way};
 use depsync_transports::hub::Retention;
@@ -49,6 +50,73 @@ fn an_upload_that_is_cut_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_download_that_is_cut_leaves_nothing_wrong() {
+    let (sshd, hub, relay, mut manager) = relayed();
+    let all = large(24);
+    manager.must_publish(&all);
+    let (mut worker, _) = opened(sshd.storage_through(hub.path(), relay.port()));
+    for rest in [1 << 10, 6 << 20, 20 << 20] {
+        relay.cut_after(Way::Down, rest);
+        let ended = worker.update(&Context::new());
+        assert!(ended.is_err() || worker.files == all, "half of a revision");
+        if let Err(error) = ended {
+            assert_eq!(error.kind(), ErrorKind::Unreachable, "behind {rest} bytes: {error}");
+        }
+        relay.go_on();
+    }
+    worker.update(&Context::new()).expect("updates");
+    assert_eq!(worker.files, all);
+}
+
+#[test]
+fn what_rsync_brings_is_not_believed() {
+    let (programs, hub) = (Programs::only(&[]), place());
+    let sshd = Sshd::with_path(&programs.path_before_others());
+    let (mut manager, _) = opened(sshd.storage(hub.path()));
+    let all = large(20);
+    manager.must_publish(&all);
+    // It reads packs that are spoilt while it works, and right again when anybody else looks.
+    let packs = hub.path().join("packs");
+    let shelter = hub.path().join("tmp/shelter");
+    programs.script(
+        "rsync",
+        &format!(
+            "cp -a {packs} {shelter}\nfor f in {packs}/*/*; do printf spoilt | dd of=$f bs=1 seek=100000 conv=notrunc; done \
+             2>/dev/null\n/usr/bin/rsync \"$@\"\nstatus=$?\nrm -r {packs}\nmv {shelter} {packs}\nexit $status",
+            packs = packs.display(),
+            shelter = shelter.display()
+        ),
+    );
+    let (mut worker, _) = opened(sshd.storage(hub.path()));
+    let error = worker.update(&Context::new()).expect_err("spoilt");
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    assert!(worker.files.is_empty());
+    // Nor is it kept.
+    programs.remove("rsync");
+    worker.update(&Context::new()).expect("updates");
+    assert_eq!(worker.files, all);
+}
+
+#[test]
+fn packs_are_read_part_by_part_where_rsync_fails() {
+    let (programs, hub) = (Programs::only(&[]), place());
+    let sshd = Sshd::with_path(&programs.path_before_others());
+    let (mut manager, _) = opened(sshd.storage(hub.path()));
+    let all = large(20);
+    manager.must_publish(&all);
+    for text in [
+        "echo 'sh: rsync: not found' >&2; exit 127",
+        "exit 12",
+        "/usr/bin/rsync \"$@\" | dd bs=4k count=1000 2>/dev/null",
+    ] {
+        programs.script("rsync", text);
+        let (mut worker, _) = opened(sshd.storage(hub.path()));
+        worker.update(&Context::new()).expect("updates all the same");
+        assert!(worker.files == all, "{text}");
+    }
+}
+
+#[test]
 fn a_stalled_network_ends_with_the_deadline_and_nobody_is_left() {
     let (_sshd, _hub, relay, mut manager) = relayed();
     let port = relay.port().to_string();
@@ -69,6 +137,35 @@ fn a_stalled_network_ends_with_the_deadline_and_nobody_is_left() {
     all.extend(large(1));
     manager.update(&Context::new()).expect("updates");
     manager.must_publish(&all);
+}
+
+#[test]
+fn a_call_behind_a_stalled_one_keeps_its_own_deadline() {
+    let (_sshd, _hub, relay, manager) = relayed();
+    relay.stall(Way::Down);
+    let head = |cx: &Context| manager.transport.head(cx, Look::Glance).expect_err("nobody answers").kind();
+    let long = Context::new().with_deadline(Instant::now() + Duration::from_secs(30));
+    let cancelled = Context::new();
+    std::thread::scope(|scope| {
+        let stalled = scope.spawn(|| head(&long));
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        let short = Context::new().with_deadline(began + Duration::from_secs(1));
+        assert_eq!(head(&short), ErrorKind::DeadlineExceeded);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let waits = scope.spawn(|| head(&cancelled));
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        cancelled.cancel().cancel();
+        assert_eq!(waits.join().expect("no panic"), ErrorKind::Cancelled);
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        // The first one still has the connection, and goes on with it.
+        assert!(!stalled.is_finished());
+        long.cancel().cancel();
+        assert_eq!(stalled.join().expect("no panic"), ErrorKind::Cancelled);
+    });
+    relay.go_on();
+    manager.transport.head(&Context::new(), Look::Glance).expect("a head");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! A hub behind a real sshd: what it costs, what it refuses, and what happens when the far side or the network fails.
 //! (What every hub must do is in the conformance suite.)
 
+mod answers;
 mod cost;
 mod faults;
+mod full;
 mod keys;
+mod killed;
+mod restricted;
 mod sharing;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ pub(crate) struct Program {
     package: &'static str,
     arguments: Vec<OsString>,
     operands: Vec<OsString>,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// How a program ended.
@@ -23,19 +24,14 @@ pub(crate) struct Program {
 pub(crate) struct Finished {
     /// How it ended.
     pub(crate) status: ExitStatus,
-    /// The first bytes of what it printed on stdout.
-    pub(crate) stdout: Vec<u8>,
     /// The end of what it printed on stderr.
     pub(crate) stderr: String,
 }
 
-/// How much of its stdout is kept.
-const KEPT: usize = 64 << 10;
-
 impl Program {
     /// The program `name`, which Debian has in `package`.
     pub(crate) fn new(name: &'static str, package: &'static str) -> Self {
-        Self { name, package, arguments: Vec::new(), operands: Vec::new() }
+        Self { name, package, arguments: Vec::new(), operands: Vec::new(), variables: Vec::new() }
     }
 
     /// An option, or its value.
@@ -56,6 +52,12 @@ impl Program {
         self
     }
 
+    /// A variable of its environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
+    }
+
     /// Starts it, with a pipe for its stdin.
     pub(crate) fn start(self) -> Result<Running> {
         let mut command = Command::new(self.name);
@@ -63,7 +65,7 @@ impl Program {
         if !self.operands.is_empty() {
             command.arg("--").args(&self.operands);
         }
-        command.env("LC_ALL", "C.UTF-8").process_group(0);
+        command.env("LC_ALL", "C.UTF-8").envs(self.variables).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| {
             let missing = source.kind() == std::io::ErrorKind::NotFound;
@@ -79,17 +81,30 @@ impl Program {
         Running::new(self.name, child)
     }
 
-    /// Runs it to its end, with `input` on its stdin. Much on its stdout is passed over.
+    /// Runs it to its end, with `input` on its stdin. What it prints on stdout is passed over.
     pub(crate) fn run(self, cx: &Context, input: Vec<u8>) -> Result<Finished> {
+        self.hear(cx, input, &mut |_| Ok(()))
+    }
+
+    /// The same, with what it prints on stdout: more than `limit` bytes are [`ErrorKind::Damaged`].
+    pub(crate) fn output(self, cx: &Context, input: Vec<u8>, limit: usize) -> Result<(Finished, Vec<u8>)> {
+        let (name, mut heard) = (self.name, Vec::new());
+        let ended = self.hear(cx, input, &mut |bytes| {
+            heard.extend_from_slice(&bytes);
+            let many = || Error::new(ErrorKind::Damaged, format!("`{name}` says more than {limit} bytes"));
+            if heard.len() > limit { Err(many()) } else { Ok(()) }
+        })?;
+        Ok((ended, heard))
+    }
+
+    fn hear(self, cx: &Context, input: Vec<u8>, take: &mut dyn FnMut(Vec<u8>) -> Result<()>) -> Result<Finished> {
         let mut running = self.start()?;
         running.tell(input);
         running.hang_up();
-        let mut stdout = Vec::new();
         while let Some(bytes) = running.read(cx)? {
-            let room = KEPT - stdout.len();
-            stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            take(bytes)?;
         }
         let (status, stderr) = running.wait(cx)?;
-        Ok(Finished { status, stdout, stderr })
+        Ok(Finished { status, stderr })
     }
 }

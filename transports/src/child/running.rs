@@ -121,7 +121,8 @@ impl Running {
         }
     }
 
-    fn status(&mut self) -> Result<Option<ExitStatus>> {
+    /// How it has ended, if it has.
+    pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().map_err(|source| Error::io("wait for", self.name, source))?;
         }
@@ -130,8 +131,17 @@ impl Running {
 
     /// Stops it: its stdin is closed, then TERM, then KILL, to the whole group.
     pub(crate) fn stop(&mut self) {
+        self.stop_by(&[None, Some(Signal::TERM), Some(Signal::KILL)]);
+    }
+
+    /// The same for one that does not end with its stdin.
+    pub(crate) fn terminate(&mut self) {
+        self.stop_by(&[Some(Signal::TERM), Some(Signal::KILL)]);
+    }
+
+    fn stop_by(&mut self, signals: &[Option<Signal>]) {
         self.hang_up();
-        for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
+        for &signal in signals {
             if let Some(signal) = signal {
                 // The group lives as long as its head is not buried, so the number is nobody else's.
                 let group = Pid::from_raw(self.child.id().cast_signed());

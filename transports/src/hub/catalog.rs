@@ -19,11 +19,15 @@ use super::chain::Chain;
 use super::index::{HubIndex, Read};
 use super::layout;
 use super::reading::Reading;
+use crate::batch::Call;
 
 /// A pack up to this many bytes is read whole, in one go, instead of its index first.
 pub(super) const SMALL_PACK: u64 = 1 << 20;
 /// How many objects the indexes that are kept in memory may list: about 12 MB. The ledger has them all.
 const SLOTS: usize = 1 << 17;
+/// The most indexes of packs that are read in one go, and their bytes.
+const TAILS: usize = 32;
+const TAIL_BYTES: u64 = 8 << 20;
 /// The most bytes of whole packs that are kept.
 const CACHE: usize = 24 << 20;
 
@@ -173,12 +177,18 @@ impl Catalog {
             let record = chain.record(hub, number, expected)?;
             let packs = &record.payload().packs;
             let nearest = packs.iter().position(|pack| Some(pack.name) == self.nearest).unwrap_or(0);
-            for pack in packs[nearest..].iter().chain(&packs[..nearest]) {
+            let order: Vec<PackRef> = packs[nearest..].iter().chain(&packs[..nearest]).copied().collect();
+            let mut reach = 1;
+            for (from, pack) in order.iter().enumerate() {
                 if search.wanted.is_empty() {
                     break;
                 }
                 if self.gone.contains(&pack.name) {
                     continue;
+                }
+                if self.remembered(hub, pack)?.is_none() {
+                    self.read_tails(hub, &order[from..], reach)?;
+                    reach *= 2;
                 }
                 match self.shelf(hub, pack) {
                     Ok(shelf) if search.look_in(&shelf) => self.nearest = Some(pack.name),
@@ -265,6 +275,38 @@ impl Catalog {
         // A copy that does not check out is as good as none.
         let index = tail.and_then(|tail| PackIndex::from_tail(&tail, reference).ok());
         Ok(index.map(|index| self.shelved(reference, index)))
+    }
+
+    /// Reads the indexes of up to `count` packs that are not known and not small, in one go. One that is not there is
+    /// met again when it is its turn.
+    fn read_tails(&mut self, hub: &Reading<'_>, packs: &[PackRef], count: usize) -> Result<()> {
+        let mut bytes = 0u64;
+        let mut chosen = Vec::new();
+        for pack in packs {
+            bytes += u64::from(pack.index_length);
+            if chosen.len() == count.min(TAILS) || bytes > TAIL_BYTES {
+                break;
+            }
+            if pack.length > SMALL_PACK && !self.gone.contains(&pack.name) && self.remembered(hub, pack)?.is_none() {
+                let range = pack.tail()?;
+                chosen.push((*pack, Call::Range(layout::pack(&pack.name), range.start, pack.index_length as usize)));
+            }
+        }
+        if chosen.len() < 2 {
+            return Ok(());
+        }
+        let (packs, calls): (Vec<PackRef>, Vec<Call<'_>>) = chosen.into_iter().unzip();
+        let mut tails = Vec::with_capacity(packs.len());
+        let read = hub.get_ranges(&calls, &mut tails);
+        for (pack, tail) in packs.iter().zip(&tails) {
+            let index = PackIndex::from_tail(tail, pack)?;
+            hub.ledger.remember_pack_tail(&pack.name, tail)?;
+            self.shelved(pack, index);
+        }
+        match read {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            read => read,
+        }
     }
 
     fn shelved(&mut self, reference: &PackRef, index: PackIndex) -> Arc<Shelf> {

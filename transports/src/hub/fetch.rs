@@ -2,8 +2,9 @@
 //!
 //! Objects of one pack are read together. A small pack is read whole, verified by its name and kept for the next call:
 //! the update after a publish of one file reads the head, one record and one pack. Of other packs neighbouring objects
-//! are read in one go, and each verified by its own name. A pack that gc removed in the meantime sends us to `INDEX`
-//! once more; what was delivered already is not read again.
+//! are read in one go, those of several packs too, and each verified by its own name. Packs of which most is wanted are
+//! announced to the storage before they are read ([`Storage::prefetch`](crate::Storage::prefetch)). A pack that gc
+//! removed in the meantime sends us to `INDEX` once more; what was delivered already is not read again.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -21,11 +22,16 @@ use super::Memory;
 use super::catalog::{Found, SMALL_PACK};
 use super::layout;
 use super::reading::Reading;
+use crate::batch::Call;
 
 /// Two objects with fewer bytes than this between them are read together.
 const GAP: u64 = 32 << 10;
 /// The most bytes read in one go, if no single object is longer.
 const RUN: u64 = 8 << 20;
+/// The most parts of packs read in one go.
+const PARTS: usize = 256;
+/// Packs of which this much is wanted, all together, are worth being announced; a single small one is one read anyway.
+const WORTH: u64 = 64 << 10;
 
 /// The most bytes that are unpacked at a time, if no single object is longer.
 const BATCH: usize = 8 << 20;
@@ -76,6 +82,17 @@ pub(super) fn fetch(
     want: Want<'_>,
     to: &mut dyn Deliver,
 ) -> Result<()> {
+    let is_last = matches!(want, Want::Contents(_));
+    let done = deliver(hub, memory, at, want, to);
+    // What was brought ahead has served, or is no good. Contents come behind pages, and after another failure the next
+    // try goes on with it.
+    if done.as_ref().map_or_else(|error| error.kind() == ErrorKind::Damaged, |()| is_last) {
+        hub.storage.prefetch(hub.cx, &[]);
+    }
+    done
+}
+
+fn deliver(hub: &Reading<'_>, memory: &mut Memory, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<()> {
     match want {
         Want::Pages(ids) => {
             let wanted = ids.iter().copied().map(ObjectId::page).collect();
@@ -194,23 +211,55 @@ pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>
         let key = |found: &Found| (found.pack.name, found.slot.offset);
         key(left).cmp(&key(right))
     });
+    announce(hub, memory, &found);
+    let mut runs = Runs::default();
     for group in found.chunk_by(|left, right| left.pack.name == right.pack.name) {
         hub.cx.check()?;
         let pack = group[0].pack;
         let readable = group.iter().try_for_each(|found| check_readable(&found.slot).map(drop));
-        let read = match readable.and_then(|()| whole(hub, memory, &pack)) {
-            Ok(Some(bytes)) => hand_over(hub.cx, group, &bytes, 0, take),
-            Ok(None) => in_runs(hub, &pack, group, take),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = read {
-            if error.kind() == ErrorKind::NotFound {
-                memory.catalog.note_gone(pack.name);
+        match readable.and_then(|()| whole(hub, memory, &pack)) {
+            Ok(Some(bytes)) => {
+                hand_over(hub.cx, group, &bytes, 0, take).map_err(|error| blame(hub, memory, &pack, error))?;
             }
-            return Err(error.at(format!("{}/{}", hub.storage.endpoint(), layout::pack(&pack.name))));
+            Ok(None) => {
+                for run in cut_runs(group) {
+                    if runs.are_full_with(&run) {
+                        runs.read(hub, memory, take)?;
+                    }
+                    runs.push(run);
+                }
+            }
+            Err(error) => return Err(blame(hub, memory, &pack, error)),
         }
     }
-    Ok(())
+    runs.read(hub, memory, take)
+}
+
+/// Names the pack in what went wrong with it.
+fn blame(hub: &Reading<'_>, memory: &mut Memory, pack: &PackRef, error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound {
+        memory.catalog.note_gone(pack.name);
+    }
+    error.at(format!("{}/{}", hub.storage.endpoint(), layout::pack(&pack.name)))
+}
+
+/// Announces the packs that are read whole, and those of which most is wanted, if together they are worth it.
+fn announce(hub: &Reading<'_>, memory: &Memory, found: &[Found]) {
+    let mut packs = Vec::new();
+    let (mut bytes, mut small) = (0, true);
+    for group in found.chunk_by(|left, right| left.pack.name == right.pack.name) {
+        let pack = group[0].pack;
+        let wanted: u64 = group.iter().map(|found| u64::from(found.slot.stored_length)).sum();
+        let is_small = pack.length <= SMALL_PACK;
+        if memory.catalog.kept(&pack.name).is_none() && (is_small || wanted > pack.length / 2) {
+            packs.push((layout::pack(&pack.name), pack.length));
+            bytes += pack.length;
+            small &= is_small;
+        }
+    }
+    if bytes > WORTH && (packs.len() > 1 || !small) {
+        hub.storage.prefetch(hub.cx, &packs);
+    }
 }
 
 fn whole(hub: &Reading<'_>, memory: &mut Memory, reference: &PackRef) -> Result<Option<Arc<Vec<u8>>>> {
@@ -220,11 +269,17 @@ fn whole(hub: &Reading<'_>, memory: &mut Memory, reference: &PackRef) -> Result<
     if reference.length <= SMALL_PACK { memory.catalog.whole(hub, reference).map(Some) } else { Ok(None) }
 }
 
-fn in_runs(hub: &Reading<'_>, pack: &PackRef, group: &[Found], take: Take<'_>) -> Result<()> {
-    let name = layout::pack(&pack.name);
+/// Neighbouring objects of a pack, to be read in one go.
+struct Run<'a> {
+    found: &'a [Found],
+    start: u64,
+    length: usize,
+}
+
+fn cut_runs(group: &[Found]) -> Vec<Run<'_>> {
+    let mut runs = Vec::new();
     let mut rest = group;
     while let Some(first) = rest.first() {
-        hub.cx.check()?;
         let start = first.slot.offset;
         let (mut end, mut count) = (first.slot.range().end, 1);
         while let Some(next) = rest.get(count)
@@ -235,11 +290,46 @@ fn in_runs(hub: &Reading<'_>, pack: &PackRef, group: &[Found], take: Take<'_>) -
             count += 1;
         }
         let length = usize::try_from(end - start).expect("because a run is bounded by the longest object");
-        let bytes = hub.get_range(&name, start, length)?;
-        hand_over(hub.cx, &rest[..count], &bytes, start, take)?;
+        runs.push(Run { found: &rest[..count], start, length });
         rest = &rest[count..];
     }
-    Ok(())
+    runs
+}
+
+/// Runs that are read together: of a place where each read is a round trip, in one.
+#[derive(Default)]
+struct Runs<'a> {
+    runs: Vec<Run<'a>>,
+    bytes: u64,
+}
+
+impl<'a> Runs<'a> {
+    fn are_full_with(&self, run: &Run<'_>) -> bool {
+        !self.runs.is_empty() && (self.bytes + run.length as u64 > RUN || self.runs.len() >= PARTS)
+    }
+
+    fn push(&mut self, run: Run<'a>) {
+        self.bytes += run.length as u64;
+        self.runs.push(run);
+    }
+
+    /// Reads them, and hands over what stands in them: also those before one that cannot be read.
+    fn read(&mut self, hub: &Reading<'_>, memory: &mut Memory, take: Take<'_>) -> Result<()> {
+        self.bytes = 0;
+        let runs = std::mem::take(&mut self.runs);
+        let Some(last) = runs.last() else { return Ok(()) };
+        hub.cx.check()?;
+        let call = |run: &Run<'_>| Call::Range(layout::pack(&run.found[0].pack.name), run.start, run.length);
+        let calls: Vec<Call<'_>> = runs.iter().map(call).collect();
+        let mut parts = Vec::with_capacity(runs.len());
+        let read = hub.get_ranges(&calls, &mut parts);
+        for (run, bytes) in runs.iter().zip(&parts) {
+            hand_over(hub.cx, run.found, bytes, run.start, take)
+                .map_err(|error| blame(hub, memory, &run.found[0].pack, error))?;
+        }
+        let failed = runs.get(parts.len()).unwrap_or(last).found[0].pack;
+        read.map_err(|error| blame(hub, memory, &failed, error))
+    }
 }
 
 /// The stored bytes of an object in `bytes`, which begin at `start` of the pack.

@@ -6,7 +6,7 @@ use depsync_engine::name::HubId;
 
 use super::format::{Format, MAX_FORMAT};
 use super::layout;
-use crate::storage::{Placed, Storage};
+use crate::storage::{Placed, Probe, Storage};
 
 /// Names that may stand in an otherwise empty place: what mounting and a broken-off `init` leave.
 const HARMLESS: [&[u8]; 3] = [b"lost+found", b"tmp", b".snapshot"];
@@ -48,7 +48,7 @@ pub(super) fn create(cx: &Context, storage: &dyn Storage) -> Result<(Format, boo
     }
     let probe = storage.probe(cx)?;
     if !probe.exclusive {
-        return Err(Error::new(ErrorKind::Unsupported, refused(probe.writable)).at(storage.endpoint()));
+        return Err(Error::new(ErrorKind::Unsupported, refused(&probe)).at(storage.endpoint()));
     }
     let format = Format::new(HubId::random()?);
     cx.step("hub.format");
@@ -59,8 +59,10 @@ pub(super) fn create(cx: &Context, storage: &dyn Storage) -> Result<(Format, boo
 }
 
 /// Why a place without exclusive creation cannot be published to.
-pub(super) fn refused(writable: bool) -> String {
-    if writable {
+pub(super) fn refused(probe: &Probe) -> String {
+    if let Some(why) = &probe.refused {
+        why.clone()
+    } else if probe.writable {
         "its file system has no hard links, without which two publishers could not be told apart".to_owned()
     } else {
         "this process may not write there".to_owned()

@@ -95,6 +95,7 @@ impl<S: Storage> HubTransport<S> {
             identity::confirm(hub.cx, hub.storage, hub.hub)?;
             let collected = gc::run(hub, retention);
             *memory = Memory::default();
+            hub.storage.prefetch(hub.cx, &[]);
             collected
         })
     }
@@ -145,7 +146,7 @@ impl<S: Storage> HubTransport<S> {
 
     fn facts(&self, cx: &Context, format: &Format, created: bool) -> Result<HubFacts> {
         let probe = self.storage.probe(cx)?;
-        let refused = if probe.exclusive { format.publish_refused() } else { Some(identity::refused(probe.writable)) };
+        let refused = if probe.exclusive { format.publish_refused() } else { Some(identity::refused(&probe)) };
         let capabilities =
             Capabilities { reports: probe.writable, names: Names::Bytes, symlinks: true, publish_refused: refused };
         Ok(HubFacts { id: format.hub, capabilities, created })

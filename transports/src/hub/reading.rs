@@ -8,6 +8,7 @@ use depsync_engine::name::{DeploymentName, HubId};
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::Ledger;
 
+use crate::batch::{Answer, Call};
 use crate::storage::Storage;
 
 /// One call's view of the hub.
@@ -62,6 +63,17 @@ impl<'a> Reading<'a> {
     /// Reads a part of a file.
     pub(super) fn get_range(&self, name: &RelPath, offset: u64, length: usize) -> Result<Vec<u8>> {
         self.storage.get_range(self.cx, name, offset, length).map(|bytes| self.count(bytes))
+    }
+
+    /// Reads parts of files, together: those before the first that cannot be read stand in `parts`.
+    pub(super) fn get_ranges(&self, calls: &[Call<'_>], parts: &mut Vec<Vec<u8>>) -> Result<()> {
+        let mut answers = Vec::with_capacity(calls.len());
+        let read = self.storage.perform(self.cx, calls, &mut answers);
+        parts.extend(answers.into_iter().filter_map(|answer| match answer {
+            Answer::Found(found) => found.map(|bytes| self.count(bytes)),
+            Answer::Placed(_) | Answer::Done => None,
+        }));
+        read
     }
 
     /// Names the place in an error that has none: the hub's address and the name in it.

@@ -272,13 +272,13 @@ impl Place {
     pub(super) fn probe(&self, cx: &Context) -> Result<Probe> {
         let root = self.root()?;
         match unswept(|| self.try_out(cx, &root)) {
-            Ok((exclusive, now)) => Ok(Probe { writable: true, exclusive, now: Some(now) }),
+            Ok((exclusive, now)) => Ok(Probe { writable: true, exclusive, refused: None, now: Some(now) }),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                Ok(Probe { writable: false, exclusive: false, now: None })
+                Ok(Probe { writable: false, exclusive: false, refused: None, now: None })
             }
             // Full today, a hub tomorrow: whoever writes will be told.
             Err(error) if error.kind() == ErrorKind::NoSpace => {
-                Ok(Probe { writable: true, exclusive: true, now: None })
+                Ok(Probe { writable: true, exclusive: true, refused: None, now: None })
             }
             Err(error) => Err(error.op("try out the hub")),
         }

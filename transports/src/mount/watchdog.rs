@@ -14,12 +14,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
+
+use crate::awaited::Awaited;
 
 /// How long a caller waits behind a call that somebody has given up already.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,10 +38,7 @@ pub(crate) struct Watchdog {
 }
 
 /// Where a call's answer goes.
-struct Slot<T> {
-    state: Mutex<State<T>>,
-    changed: Condvar,
-}
+type Slot<T> = Awaited<State<T>>;
 
 enum State<T> {
     Queued,
@@ -47,12 +46,6 @@ enum State<T> {
     /// The caller has given up: whoever sees it first does not run the call, or drops its answer.
     Abandoned,
     Done(thread::Result<T>),
-}
-
-impl<T> Slot<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Watchdog {
@@ -68,13 +61,9 @@ impl Watchdog {
         call: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         cx.check()?;
-        let slot = Arc::new(Slot { state: Mutex::new(State::Queued), changed: Condvar::new() });
+        let slot: Arc<Slot<Result<T>>> = Awaited::new(State::Queued);
         self.submit(job(Arc::clone(&slot), Arc::clone(&self.stuck), call))?;
-        let woken = Arc::clone(&slot);
-        let _hook = cx.cancel().on_cancel(move || {
-            drop(woken.lock());
-            woken.changed.notify_all();
-        });
+        let _hook = slot.ring_on_cancel(cx);
         self.wait(cx, &slot)
     }
 
@@ -87,7 +76,7 @@ impl Watchdog {
         sender.send(job).map_err(|_| Error::new(ErrorKind::Internal, "the thread for file calls is gone"))
     }
 
-    fn wait<T>(&self, cx: &Context, slot: &Slot<Result<T>>) -> Result<T> {
+    fn wait<T: Send + 'static>(&self, cx: &Context, slot: &Slot<Result<T>>) -> Result<T> {
         let began = Instant::now();
         let mut state = slot.lock();
         loop {
@@ -108,8 +97,7 @@ impl Watchdog {
                     *state = waiting;
                 }
             }
-            let slice = cx.time_left().unwrap_or(PATIENCE).min(PATIENCE).max(Duration::from_millis(1));
-            state = slot.changed.wait_timeout(state, slice).unwrap_or_else(PoisonError::into_inner).0;
+            state = slot.wait(cx, state);
         }
     }
 
@@ -150,7 +138,7 @@ fn job<T: Send + 'static>(
             stuck.store(false, Ordering::SeqCst);
         } else {
             *state = State::Done(answer);
-            slot.changed.notify_all();
+            slot.ring();
         }
     })
 }

@@ -29,8 +29,9 @@ use depsync_engine::push::{Area, Arrival, Destination, Found, Holder, Mark, Scop
 use crate::nodes::Addressee;
 use crate::ssh::SshSettings;
 use crate::ssh::connection::{Connection, Route};
-use crate::ssh::wire::{Far, Reply, Request};
-use crate::ssh::{failure, rsync};
+use crate::ssh::failure;
+use crate::ssh::rsync::{self, Far};
+use crate::ssh::wire::{FarShell, Reply, Request};
 use answers::Seen;
 use orders::Orders;
 
@@ -74,7 +75,7 @@ impl SshDestination {
         }
         let staging = addressee.staging.clone().unwrap_or_default();
         let variables = vec![("R", addressee.address.path.clone()), ("S", staging)];
-        let far = Far { functions: include_str!("far.sh"), variables };
+        let far = FarShell { functions: include_str!("far.sh"), variables };
         let shown = addressee.shown();
         let route = Route { address: addressee.address.clone(), shown: shown.clone(), settings, far };
         Self { route, shown, open: None }
@@ -142,8 +143,9 @@ impl Open {
             let failed = |source| Error::io("write", "what is to be asked", source);
             let directory = tempfile::Builder::new().prefix("depsync-").tempdir().map_err(failed)?;
             std::fs::write(directory.path().join("orders"), &text).map_err(failed)?;
-            let places = (rsync::inside(directory.path()), self.connection.far(&self.work));
-            rsync::copy(cx, &self.connection, settings, &["--ignore-times"], places, b"orders\0".to_vec())?;
+            let far = Far::of(&self.connection);
+            let places = (rsync::inside(directory.path()), far.inside(&self.work));
+            rsync::copy(cx, &far, settings, &["--ignore-times"], places, b"orders\0".to_vec())?;
             call.word("orders")
         };
         self.ask(cx, request.limit(limit))
@@ -235,11 +237,6 @@ impl Destination for SshDestination {
     }
 
     fn bring(&mut self, cx: &Context, from: &Path, files: &[RelPath]) -> Result<u64> {
-        let mut list = Vec::new();
-        for path in files {
-            list.extend_from_slice(path.as_bytes());
-            list.push(0);
-        }
         self.over(|open, settings| {
             let stage = format!("{}/stage", open.work);
             let basis = format!("--compare-dest={}", open.dir);
@@ -248,8 +245,9 @@ impl Destination for SshDestination {
             if open.exists {
                 options.push(&basis);
             }
-            let places = (rsync::inside(from), open.connection.far(&stage));
-            rsync::copy(cx, &open.connection, settings, &options, places, list).map(|moved| moved.sent)
+            let far = Far::of(&open.connection);
+            let places = (rsync::inside(from), far.inside(&stage));
+            rsync::copy(cx, &far, settings, &options, places, rsync::list(files.iter().map(RelPath::as_bytes)))
         })
     }
 

@@ -7,7 +7,6 @@
 //! The answers of one call come in the order of its requests. A call whose answers did not arrive whole leaves a
 //! connection that nobody can use any more: it is dropped, and the next call makes a new one.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,11 +16,13 @@ use tempfile::TempDir;
 
 use super::address::{SshAddress, SshSettings};
 use super::failure;
-use super::wire::{self, Far, Inbox, READY, Reply, Request};
+use super::wire::{self, FarShell, Inbox, READY, Reply, Request};
 use crate::child::{Program, Running};
 
 /// How long connecting may take where the caller has no deadline of its own, in seconds.
 const CONNECT: u64 = 30;
+/// ssh's status when it has failed itself.
+const FAILED: i32 = 255;
 /// How often ssh asks whether the far side is alive, and how many answers may be missing, where nothing else is said.
 const ALIVE: [&str; 2] = ["ServerAliveInterval=15", "ServerAliveCountMax=3"];
 
@@ -32,10 +33,20 @@ pub(crate) struct Route {
     /// The place for people.
     pub(crate) shown: String,
     pub(crate) settings: SshSettings,
-    pub(crate) far: Far,
+    pub(crate) far: FarShell,
 }
 
 impl Route {
+    /// An ssh that others reach the host through, by the socket in `control`.
+    pub(super) fn master(&self, cx: &Context, control: &TempDir) -> Program {
+        let patience = cx.time_left().map_or(CONNECT, |left| left.as_secs().clamp(1, CONNECT));
+        Program::new("ssh", "openssh-client")
+            .args(self.options())
+            .args(["-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o"])
+            .arg(format!("ControlPath={}", socket(control).display()))
+            .args(["-o", &format!("ConnectTimeout={patience}")])
+    }
+
     fn options(&self) -> Vec<String> {
         let mut options: Vec<String> = ["-T", "-a", "-x"].map(str::to_owned).into();
         let fixed = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ClearAllForwardings=yes", "LogLevel=ERROR"];
@@ -63,6 +74,23 @@ impl Route {
     }
 }
 
+/// A directory for a control socket.
+pub(super) fn control_directory() -> Result<TempDir> {
+    let control = tempfile::Builder::new().prefix("depsync-").tempdir();
+    control.map_err(|source| Error::io("make", "a directory for ssh's control socket", source))
+}
+
+/// Where a master listens.
+pub(super) fn socket(control: &TempDir) -> PathBuf {
+    control.path().join("ssh")
+}
+
+/// rsync's remote shell: through a master, and never past it.
+pub(super) fn through(control: &TempDir) -> String {
+    let socket = socket(control);
+    format!("ssh -S {} -o ControlMaster=no -o ProxyCommand=false -o BatchMode=yes -T -x", socket.display())
+}
+
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -78,47 +106,40 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects. The far side's shell is ready when this returns.
     pub(crate) fn open(cx: &Context, route: &Route) -> Result<Self> {
+        Self::try_open(cx, route)?
+    }
+
+    /// The same; what is wrong where the account lets us in and does not run a shell.
+    pub(super) fn try_open(cx: &Context, route: &Route) -> Result<Result<Self>> {
         let shown = route.shown.clone();
-        let control = tempfile::Builder::new().prefix("depsync-").tempdir();
-        let control = control.map_err(|source| Error::io("make", "a directory for ssh's control socket", source))?;
-        let patience = cx.time_left().map_or(CONNECT, |left| left.as_secs().clamp(1, CONNECT));
-        let destination = route.address.destination();
+        let control = control_directory()?;
         let host = route.address.rsync_host();
-        let ssh = Program::new("ssh", "openssh-client")
-            .args(route.options())
-            .args(["-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o"])
-            .arg(format!("ControlPath={}", control.path().join("ssh").display()))
-            .args(["-o", &format!("ConnectTimeout={patience}")])
-            .operand(&destination)
-            .operand(wire::START)
-            .start()?;
+        let ssh = route.master(cx, &control).operand(route.address.destination()).operand(wire::START).start()?;
         ssh.tell(wire::greeting(&route.far)?);
         let root = route.address.path.clone();
         let mut connection = Self { ssh, inbox: Inbox::default(), shown, control, host, root, trips: 0 };
         while connection.inbox.line(READY).map_err(|error| error.op("connect").at(&connection.shown))?.is_none() {
-            connection.receive(cx)?;
+            if let Err(error) = connection.receive(cx) {
+                // ssh's own status is that of the far side's command; its own errors are another.
+                let status = connection.ssh.status()?.and_then(|status| status.code());
+                return if status.is_some_and(|status| status != FAILED) { Ok(Err(error)) } else { Err(error) };
+            }
         }
-        Ok(connection)
+        Ok(Ok(connection))
     }
 
-    /// What rsync is to start to reach the same connection.
-    pub(crate) fn shell(&self) -> String {
-        let control: PathBuf = self.control.path().join("ssh");
-        format!("ssh -S {} -o ControlMaster=no -o BatchMode=yes -T -x", control.display())
-    }
-
-    /// The inside of a directory of the far side, for rsync.
-    pub(crate) fn far(&self, directory: &str) -> OsString {
-        format!("{}:{directory}/", self.host).into()
+    /// How rsync reaches the same connection: the program, and the host.
+    pub(super) fn shell(&self) -> (String, String) {
+        (through(&self.control), self.host.clone())
     }
 
     /// The hub's directory on the far side.
-    pub(crate) fn root(&self) -> &str {
+    pub(super) fn root(&self) -> &str {
         &self.root
     }
 
     /// How often something was sent and answered.
-    pub(crate) fn trips(&self) -> u64 {
+    pub(super) fn trips(&self) -> u64 {
         self.trips
     }
 

@@ -69,13 +69,21 @@ pub(crate) fn of_rsync(status: Option<i32>, said: &str) -> Error {
             .op("run rsync")
             .hint("install the package rsync there");
     }
-    if says(&["unknown option", "protocol version mismatch", "protocol incompatibility"]) {
+    if says(&["unknown option", "invalid rsync-command", "protocol version mismatch", "protocol incompatibility"]) {
         return Error::new(
             ErrorKind::Unsupported,
             format!("the far side's `rsync` is too old, or something else ({})", last_lines(said)),
         )
         .op("run rsync")
         .hint("a newer rsync is needed there; the account's start-up files must print nothing");
+    }
+    if says(&["Another instance of rrsync"]) {
+        return Error::new(ErrorKind::Locked, "somebody else uses a key that runs one rsync at a time")
+            .op("run rsync")
+            .hint("`rrsync -no-lock` in authorized_keys lets several in");
+    }
+    if says(&["read-only server is not allowed"]) {
+        return Error::new(ErrorKind::PermissionDenied, "the key may only read").op("run rsync");
     }
     let far = of_far_side(said);
     let kind = match far.kind() {

@@ -100,9 +100,11 @@ above() {
     esac
 }
 
-# stage TEMPORARY: what is to be written, whole and durable.
+# stage TEMPORARY: what is to be written, whole and durable. Why a write fails only other programs than the shell say.
 stage() {
-    home "$1" && printf '%b' "$bytes" >"$1" && durable "$1"
+    home "$1" || return 1
+    { printf '%b' "$bytes" >"$1"; } 2>/dev/null || printf '%b' "$bytes" | tail -c +1 >"$1" || return 1
+    durable "$1"
 }
 
 # brought TEMPORARY: what rsync has brought, whole, is made durable.
@@ -189,7 +191,13 @@ make() {
 
 # probe TEMPORARY OTHER: what can be done here.
 probe() {
-    { folder tmp && printf x >"$1"; } 2>/dev/null || return 0
+    if ! said=$({ folder tmp && printf x | tail -c +1 >"$1"; } 2>&1); then
+        case $said in
+        *'No space left'* | *'quota exceeded'*) echo full ;;
+        esac
+        rm -f -- "$1"
+        return 0
+    fi
     printf 'time %s\n' "$(modified "$1")"
     ln -- "$1" "$2" 2>/dev/null && ! ln -- "$1" "$2" 2>/dev/null && echo exclusive
     rm -f -- "$1" "$2"

@@ -1,7 +1,7 @@
-//! rsync, over the connection there is.
+//! rsync, over the connection there is: files of this side into the hub's `tmp/`, and packs to this side.
 //!
-//! What a broken-off transfer has brought so far stays in a directory `.partial` beside where the file goes, and is where
-//! the next one goes on. A file has its name only when it is whole.
+//! What a broken-off transfer has brought so far stays in `tmp/.partial`, and is where the next one goes on. A file has
+//! its name in `tmp/` only when it is whole.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,61 +15,15 @@ use super::connection::Connection;
 use super::failure;
 use crate::child::Program;
 
+/// rsync's statuses for a transfer that has brought all but some files.
+const BUT_SOME: [i32; 2] = [23, 24];
+
 /// Where rsync keeps what it has of a file that is not whole, relative to where the file goes.
 const PARTIAL: &str = ".partial";
+/// The most bytes that it says of a transfer.
+const SAID: usize = 64 << 10;
 
-/// The files named in `list`, each name behind it a NUL, from one directory to another, by one rsync: one of the two
-/// directories is on the far side.
-pub(crate) fn copy(
-    cx: &Context,
-    connection: &Connection,
-    settings: &SshSettings,
-    options: &[&str],
-    (from, to): (OsString, OsString),
-    list: Vec<u8>,
-) -> Result<Moved> {
-    let mut program = Program::new("rsync", "rsync")
-        .args(["--files-from=-", "--from0", "--no-implied-dirs", "--stats", "--no-human-readable"])
-        .arg(format!("--partial-dir={PARTIAL}"))
-        .arg(format!("--rsh={}", connection.shell()));
-    if let Some(limit) = settings.bandwidth_limit {
-        program = program.arg(format!("--bwlimit={limit}"));
-    }
-    cx.step("ssh.rsync");
-    let ended = program.args(options).operand(from).operand(to).run(cx, list)?;
-    if !ended.status.success() {
-        return Err(failure::of_rsync(ended.status.code(), &ended.stderr));
-    }
-    Ok(Moved::of(&String::from_utf8_lossy(&ended.stdout)))
-}
-
-/// What rsync says it has moved, in bytes; nothing where it does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moved {
-    /// To the far side.
-    pub(crate) sent: u64,
-    /// From the far side.
-    pub(crate) received: u64,
-}
-
-impl Moved {
-    fn of(said: &str) -> Self {
-        let number = |what: &str| {
-            let said = said.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_default();
-            said.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
-        };
-        Self { sent: number("Total bytes sent: "), received: number("Total bytes received: ") }
-    }
-}
-
-/// A directory as rsync names what is in it.
-pub(crate) fn inside(directory: &Path) -> OsString {
-    let mut inside = directory.as_os_str().to_owned();
-    inside.push("/");
-    inside
-}
-
-/// Brings the files `names` of the directory `from` into the hub's `tmp/`, by one rsync.
+/// Brings the files `names` of the directory `from` into `tmp/`, by one rsync.
 pub(super) fn upload(
     cx: &Context,
     connection: &Connection,
@@ -77,11 +31,103 @@ pub(super) fn upload(
     from: &Path,
     names: impl Iterator<Item = String>,
 ) -> Result<()> {
-    let places = (inside(from), connection.far(&format!("{}/tmp", connection.root())));
-    let list = names.flat_map(|name| format!("{name}\0").into_bytes()).collect();
-    let moved = copy(cx, connection, settings, &["--times", "--omit-dir-times"], places, list)?;
-    tracing::debug!(sent = moved.sent, received = moved.received, "uploaded");
+    let far = Far::of(connection);
+    let places = (inside(from), far.inside(&format!("{}/tmp", connection.root())));
+    let names: Vec<String> = names.collect();
+    let list = list(names.iter().map(String::as_bytes));
+    let sent = copy(cx, &far, settings, &["--times", "--omit-dir-times"], places, list)?;
+    tracing::debug!(sent, "uploaded");
     Ok(())
+}
+
+/// Copies the files of `list` from one directory to another, by one rsync: one of the two is on the far side. Gives the
+/// bytes that were sent, as far as rsync says.
+pub(crate) fn copy(
+    cx: &Context,
+    far: &Far,
+    settings: &SshSettings,
+    options: &[&str],
+    (from, to): (OsString, OsString),
+    list: Vec<u8>,
+) -> Result<u64> {
+    cx.step("ssh.rsync");
+    let program = program(&far.shell, settings)
+        .args(["--stats", "--no-human-readable"])
+        .arg(format!("--partial-dir={PARTIAL}"))
+        .args(options);
+    let (ended, said) = program.operand(from).operand(to).output(cx, list, SAID)?;
+    if !ended.status.success() {
+        return Err(failure::of_rsync(ended.status.code(), &ended.stderr));
+    }
+    Ok(sent(&String::from_utf8_lossy(&said)))
+}
+
+fn sent(said: &str) -> u64 {
+    let said = said.lines().find_map(|line| line.strip_prefix("Total bytes sent: ")).unwrap_or_default();
+    said.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
+}
+
+/// A directory of this side as rsync names what is in it.
+pub(crate) fn inside(directory: &Path) -> OsString {
+    let mut inside = directory.as_os_str().to_owned();
+    inside.push("/");
+    inside
+}
+
+/// Where rsync finds the hub: its remote shell, the host, and the hub's directory there.
+#[derive(Clone, Debug)]
+pub(crate) struct Far {
+    pub(super) shell: String,
+    pub(super) host: String,
+    pub(super) root: String,
+}
+
+impl Far {
+    /// As a connection to a shell has it.
+    pub(crate) fn of(connection: &Connection) -> Self {
+        let (shell, host) = connection.shell();
+        Self { shell, host, root: connection.root().to_owned() }
+    }
+
+    /// A directory of the far side as rsync names what is in it.
+    pub(crate) fn inside(&self, directory: &str) -> OsString {
+        format!("{}:{directory}/", self.host).into()
+    }
+
+    /// What rsync calls the hub's directory.
+    pub(super) fn directory(&self) -> String {
+        let slash = if self.root.ends_with('/') { "" } else { "/" };
+        format!("{}:{}{slash}", self.host, self.root)
+    }
+}
+
+/// Brings the files `names` of the hub into the directory `to`, by one rsync. Those that are not to be had are passed
+/// over.
+pub(super) fn download(cx: &Context, far: &Far, settings: &SshSettings, names: &[RelPath], to: &Path) -> Result<()> {
+    let program = program(&far.shell, settings).arg("--ignore-missing-args").arg(format!("--partial-dir={PARTIAL}"));
+    let ended = program.operand(far.directory()).operand(to).run(cx, list(names.iter().map(RelPath::as_bytes)))?;
+    let code = ended.status.code();
+    if ended.status.success() || code.is_some_and(|code| BUT_SOME.contains(&code)) {
+        tracing::debug!(said = ended.stderr, "rsync has ended");
+        return Ok(());
+    }
+    Err(failure::of_rsync(code, &ended.stderr))
+}
+
+/// rsync for a list of names on its stdin.
+pub(super) fn program(shell: &str, settings: &SshSettings) -> Program {
+    let program = Program::new("rsync", "rsync")
+        .args(["--files-from=-", "--from0", "--no-implied-dirs"])
+        .arg(format!("--rsh={shell}"));
+    match settings.bandwidth_limit {
+        Some(limit) => program.arg(format!("--bwlimit={limit}")),
+        None => program,
+    }
+}
+
+/// Names as that rsync reads them.
+pub(crate) fn list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    names.flat_map(|name| [name, b"\0"].concat()).collect()
 }
 
 /// Brings `bytes` to the temporary name `temporary`.
@@ -104,9 +150,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_moved_is_read_off() {
+    fn what_was_sent_is_read_off() {
         let said = "\nNumber of files: 3\nTotal bytes sent: 1,234\nTotal bytes received: 56\n\nsent 1,234 bytes";
-        assert_eq!(Moved::of(said), Moved { sent: 1234, received: 56 });
-        assert_eq!(Moved::of("nothing"), Moved::default());
+        assert_eq!((sent(said), sent("nothing")), (1234, 0));
     }
 }

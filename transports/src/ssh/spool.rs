@@ -12,8 +12,9 @@ use depsync_engine::path::RelPath;
 
 use super::address::SshSettings;
 use super::connection::Connection;
+use super::shell::SWEPT;
 use super::wire::Request;
-use super::{SWEPT, failure, rsync};
+use super::{failure, rsync};
 
 /// So many bytes are sent without waiting for more: what the spool may take of this side's disk.
 const FULL: u64 = 1 << 30;

@@ -95,7 +95,7 @@ pub(crate) struct Reply {
 
 /// What the far side is to be able to do, and what it must know for that.
 #[derive(Clone, Debug)]
-pub(crate) struct Far {
+pub(crate) struct FarShell {
     /// The functions that are called, for a POSIX shell.
     pub(crate) functions: &'static str,
     /// What the functions find in which variables.
@@ -103,7 +103,7 @@ pub(crate) struct Far {
 }
 
 /// The first line: the far side's program, for a shell that reads one line and evaluates it.
-pub(crate) fn greeting(far: &Far) -> Result<Vec<u8>> {
+pub(crate) fn greeting(far: &FarShell) -> Result<Vec<u8>> {
     let mut program = String::from("LC_ALL=C\nexport LC_ALL\n");
     for (name, value) in &far.variables {
         program.push_str(name);
