@@ -42,21 +42,32 @@ fn first_revision(scene: &Scene) {
     scene.write("large", noise(1, 300_000));
 }
 
+/// The source becomes the other of the two revisions.
+fn turn_to(scene: &Scene, second: bool) {
+    let _ = std::fs::remove_dir_all(scene.source());
+    first_revision(scene);
+    if second {
+        second_revision(scene);
+    }
+}
+
 #[test]
 fn a_push_killed_at_every_step_is_put_right_by_the_next() {
     let scene = Scene::new(1);
     first_revision(&scene);
     scene.must_push("");
-    second_revision(&scene);
-    let mut killed = 0;
+    let (mut killed, mut went_through) = (0, 0);
     for step in 1..1000 {
-        let (answer, exit) = {
-            let output = scene.bench.output(&["--die-at-step", &step.to_string(), "push"]);
-            (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
-        };
-        if let Some(exit) = exit {
-            assert_eq!(exit, 0, "{answer}");
-            break;
+        turn_to(&scene, step % 2 == 1);
+        let output = scene.bench.output(&["--die-at-step", &step.to_string(), "push", "--allow-mass-delete"]);
+        if let Some(exit) = output.status.code() {
+            assert_eq!(exit, 0, "{}", String::from_utf8_lossy(&output.stdout));
+            went_through += 1;
+            // There are fewer steps one way than the other.
+            if went_through == 2 {
+                break;
+            }
+            continue;
         }
         killed += 1;
         // Something else is to come by then: what the broken-off push has brought is not what is wanted now.
@@ -64,13 +75,8 @@ fn a_push_killed_at_every_step_is_put_right_by_the_next() {
             scene.write("app/new/other", step.to_string());
             let _ = std::fs::remove_file(scene.source().join("app/new/deep"));
         }
-        let answer = scene.must_push("");
+        let answer = scene.must_push("--allow-mass-delete");
         assert_eq!(node(&answer, 1)["drift"].as_array().map(Vec::len), Some(0), "step {step}: {answer:#}");
-        // And back again, for the next step.
-        std::fs::remove_dir_all(scene.source()).expect("removes");
-        first_revision(&scene);
-        scene.must_push("--allow-mass-delete");
-        second_revision(&scene);
     }
     assert!(killed > 20, "{killed} steps");
     assert!(scene.nodes[0].kept().is_empty(), "nothing was taken for somebody else's");
@@ -87,10 +93,10 @@ fn a_push_cut_at_every_quarter_goes_on_and_what_is_live_is_whole() {
     scene.list(&[relay.port()]);
     scene.write("a", "1");
     scene.must_push("");
-    let large = noise(3, 8 << 20);
+    let large = noise(3, 24 << 20);
     scene.write("large.war.part1", &large);
     for _ in 1..4 {
-        relay.cut_after(Way::Up, 2 << 20);
+        relay.cut_after(Way::Up, 6 << 20);
         let (answer, exit) = scene.push("");
         assert_eq!((exit, &node(&answer, 1)["error"]["kind"]), (5, &"unreachable".into()), "{answer:#}");
         assert!(!scene.nodes[0].path("large.war.part1").exists());
@@ -99,7 +105,8 @@ fn a_push_cut_at_every_quarter_goes_on_and_what_is_live_is_whole() {
     let before = relay.passed(Way::Up);
     scene.must_push("");
     let sent = relay.passed(Way::Up) - before;
-    assert!(sent < 5 << 20, "{sent} bytes of 8 MiB after three quarters were sent");
+    // What was on its way through sshd is lost each time.
+    assert!(sent < 16 << 20, "{sent} bytes of 24 MiB after three quarters were sent");
 }
 
 #[test]
@@ -173,22 +180,24 @@ fn a_far_side_that_dies_at_every_call_is_put_right_by_the_next_push() {
     };
     from(0);
     let scene = Scene::with(vec![Sshd::with_path(&programs.path_before_others())]);
-    let mut died = 0;
+    first_revision(&scene);
+    scene.must_push("");
+    let (mut died, mut went_through) = (0, 0);
     for at in 1..100 {
-        let _ = std::fs::remove_dir_all(scene.source());
-        first_revision(&scene);
-        from(0);
-        scene.must_push("--allow-mass-delete");
-        second_revision(&scene);
+        turn_to(&scene, at % 2 == 1);
         from(at);
-        let (answer, exit) = scene.push("");
+        let (answer, exit) = scene.push("--allow-mass-delete");
         if exit == 0 {
-            break;
+            went_through += 1;
+            if went_through == 2 {
+                break;
+            }
+            continue;
         }
         died += 1;
         assert_eq!(node(&answer, 1)["error"]["kind"], "unreachable", "call {at}: {answer:#}");
         from(0);
-        let answer = scene.must_push("");
+        let answer = scene.must_push("--allow-mass-delete");
         assert_eq!(node(&answer, 1)["drift"].as_array().map(Vec::len), Some(0), "call {at}: {answer:#}");
     }
     assert!(died > 15, "{died} calls");
