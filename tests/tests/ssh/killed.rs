@@ -40,7 +40,10 @@ fn wait_for(relay: &Relay, bytes: u64, child: &mut Child) {
 
 #[test]
 fn an_upload_that_was_killed_is_done_again() {
-    let (sshd, hub, bench) = (Sshd::start(), place(), Bench::in_memory());
+    let (sshd, hub, mut bench) = (Sshd::start(), place(), Bench::in_memory());
+    // A program that is killed leaves what it was about to send.
+    bench.write("tmp/.keep", "");
+    bench.set(&[("TMPDIR", &bench.path("tmp").display().to_string())]);
     let relay = Relay::to(sshd.port());
     bench.write("depsync.toml", sshd.config(sshd.identity()) + SPEED);
     let far = sshd.url(hub.path(), relay.port());
