@@ -57,10 +57,11 @@ impl fmt::Debug for Sum {
 }
 
 impl SumAndHash {
-    /// Reads `from` to its end; the inner error is that of reading.
-    pub fn of(cx: &Context, mut from: impl Read) -> Result<std::io::Result<Self>> {
+    /// Reads `from`, which should have `size` bytes, to its end; the inner error is that of reading.
+    pub fn of(cx: &Context, mut from: impl Read, size: u64) -> Result<std::io::Result<Self>> {
         let (mut sum, mut hasher) = (Sha256::new(), Hasher::plain());
-        let mut buffer = vec![0; BLOCK];
+        // One more, to see the end.
+        let mut buffer = vec![0; usize::try_from(size).unwrap_or(BLOCK).min(BLOCK) + 1];
         loop {
             cx.check()?;
             match from.read(&mut buffer) {
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!(Sum::parse(text), Some(Sum::of(b"abc")));
         assert_eq!(Sum::parse(&text.to_uppercase()), Some(Sum::of(b"abc")));
         assert_eq!(Sum::parse(&text[1..]), None);
-        let both = SumAndHash::of(&Context::new(), &b"abc"[..]).expect("goes on").expect("reads");
+        let both = SumAndHash::of(&Context::new(), &b"abc"[..], 2).expect("goes on").expect("reads");
         assert_eq!(both, SumAndHash { sum: Sum::of(b"abc"), hash: Digest::of(b"abc") });
     }
 }

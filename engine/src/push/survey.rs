@@ -4,7 +4,7 @@
 //! were broken off, and the *wanted* one. A file there is known by its SHA-256; it has the content of one of them, or one
 //! that nobody of us knows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use itertools::Itertools;
 
@@ -12,7 +12,7 @@ use super::{Found, Sum};
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::path::RelPath;
-use crate::tree::{self, Entry, PageSink, Tree};
+use crate::tree::{self, Change, Entry, PageSink, Tree};
 
 /// The trees whose entries may be there.
 #[derive(Clone, Copy)]
@@ -25,29 +25,14 @@ pub struct Tracked<'a> {
     pub wanted: Tree<'a>,
 }
 
-impl Tracked<'_> {
-    /// The paths that a push from the base must look at: those that change or are in doubt, and the directories above.
-    pub fn in_question(&self) -> Result<Vec<RelPath>> {
-        let mut paths = BTreeSet::new();
-        let others = self.doubtful.iter().chain([&self.wanted]);
-        for change in others.flat_map(|other| self.base.diff(other)) {
-            let path = change?.path;
-            for above in path.ancestors() {
-                paths.insert(above);
-            }
-            paths.insert(path);
-        }
-        Ok(paths.into_iter().collect())
-    }
-}
-
 /// A path, what stands there and what may.
 #[derive(Clone, Debug)]
 struct Question {
     path: RelPath,
     found: Option<Found>,
     base: Option<Entry>,
-    doubtful: Vec<Entry>,
+    /// By each of the doubtful trees.
+    doubtful: Vec<Option<Entry>>,
     wanted: Option<Entry>,
 }
 
@@ -56,31 +41,59 @@ struct Question {
 pub struct Survey {
     /// In path order.
     questions: Vec<Question>,
+    /// Directories above them that nobody changes, in path order.
+    above: Vec<RelPath>,
+    /// Whether all of those are directories.
+    stands: bool,
     /// What stands there and is in none of the trees, in path order.
     pub untracked: Vec<(RelPath, Found)>,
 }
 
 impl Survey {
-    /// What was found at `paths`.
-    pub fn of_paths(tracked: Tracked<'_>, paths: &[RelPath], found: Vec<(RelPath, Found)>) -> Result<Self> {
-        let mut found: HashMap<RelPath, Found> = found.into_iter().collect();
-        let mut survey = Self::default();
-        for path in paths {
-            let (base, wanted) = (tracked.base.get(path)?, tracked.wanted.get(path)?);
-            let doubtful = tracked.doubtful.iter().filter_map(|doubtful| doubtful.get(path).transpose());
-            let doubtful = doubtful.collect::<Result<_>>()?;
-            survey.questions.push(Question { found: found.remove(path), path: path.clone(), base, doubtful, wanted });
+    /// The questions of a push from the base: the paths that change or are in doubt. Nothing was found yet.
+    pub fn of_changes(tracked: Tracked<'_>) -> Result<Self> {
+        let mut questions: BTreeMap<RelPath, Question> = BTreeMap::new();
+        for change in tracked.base.diff(&tracked.wanted) {
+            let Change { path, before, after } = change?;
+            let question = Question { wanted: after, ..Question::unchanged(path.clone(), before, tracked) };
+            questions.insert(path, question);
         }
-        Ok(survey)
+        for (number, doubtful) in tracked.doubtful.iter().enumerate() {
+            for change in tracked.base.diff(doubtful) {
+                let Change { path, before, after } = change?;
+                let question = questions.entry(path);
+                let question = question.or_insert_with_key(|path| Question::unchanged(path.clone(), before, tracked));
+                question.doubtful[number] = after;
+            }
+        }
+        let above: BTreeSet<RelPath> =
+            questions.keys().flat_map(RelPath::ancestors).filter(|above| !questions.contains_key(above)).collect();
+        let (questions, above) = (questions.into_values().collect(), above.into_iter().collect());
+        Ok(Self { questions, above, ..Self::default() })
+    }
+
+    /// The paths that must be looked at: those in question, and the directories above them.
+    pub fn paths(&self) -> Vec<RelPath> {
+        self.questions.iter().map(|question| &question.path).chain(&self.above).cloned().collect()
+    }
+
+    /// What was found at [`Survey::paths`].
+    pub fn answer(&mut self, found: Vec<(RelPath, Found)>) {
+        let mut found: HashMap<RelPath, Found> = found.into_iter().collect();
+        for question in &mut self.questions {
+            question.found = found.remove(&question.path);
+        }
+        self.stands = self.above.iter().all(|path| matches!(found.get(path), Some(Found::Directory { .. })));
     }
 
     /// What was found everywhere.
     pub fn of_everything(tracked: Tracked<'_>, mut found: Vec<(RelPath, Found)>) -> Result<Self> {
         found.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        let mut survey = Self::default();
+        let mut survey = Self { stands: true, ..Self::default() };
         let mut found = found.into_iter().peekable();
         let trees = [(Place::Base, tracked.base), (Place::Wanted, tracked.wanted)];
-        let trees = trees.into_iter().chain(tracked.doubtful.iter().map(|doubtful| (Place::Doubtful, *doubtful)));
+        let doubtful = tracked.doubtful.iter().enumerate();
+        let trees = trees.into_iter().chain(doubtful.map(|(number, doubtful)| (Place::Doubtful(number), *doubtful)));
         let entries = trees.map(|(place, tree)| tree.iter().map_ok(move |(path, entry)| (path, place, entry)));
         let mut entries = entries.kmerge_by(in_order).peekable();
         while let Some((path, place, entry)) = entries.next().transpose()? {
@@ -88,7 +101,8 @@ impl Survey {
                 survey.untracked.push(other);
             }
             let there = found.next_if(|(there, _)| *there == path).map(|(_, found)| found);
-            let mut question = Question { path, found: there, base: None, doubtful: Vec::new(), wanted: None };
+            let mut question =
+                Question { path, found: there, base: None, doubtful: vec![None; tracked.doubtful.len()], wanted: None };
             question.put(place, entry);
             while let Some((_, place, entry)) =
                 entries.next_if(|next| next.as_ref().map_or(true, |(next, ..)| *next == question.path)).transpose()?
@@ -103,10 +117,11 @@ impl Survey {
 
     /// Whether a directory that was confirmed is one no more: what was beneath it has not been looked at.
     pub fn lacks_a_directory(&self) -> bool {
-        self.questions.iter().any(|question| {
-            question.base.as_ref().is_some_and(Entry::is_directory)
-                && !matches!(question.found, Some(Found::Directory { .. }))
-        })
+        !self.stands
+            || self.questions.iter().any(|question| {
+                question.base.as_ref().is_some_and(Entry::is_directory)
+                    && !matches!(question.found, Some(Found::Directory { .. }))
+            })
     }
 
     /// How many entries of the base stand there in some form, and how many were looked for.
@@ -160,7 +175,7 @@ impl Survey {
             if entry == question.base {
                 continue;
             }
-            if question.is_by_a_doubtful_push(entry.as_ref(), tracked.doubtful.len()) {
+            if question.is_by_a_doubtful_push(entry.as_ref()) {
                 ours.push(Ok((question.path.clone(), entry.clone())));
             }
             there.push(Ok((question.path.clone(), entry)));
@@ -173,7 +188,7 @@ impl Survey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Base,
-    Doubtful,
+    Doubtful(usize),
     Wanted,
 }
 
@@ -186,33 +201,37 @@ fn in_order(left: &Result<(RelPath, Place, Entry)>, right: &Result<(RelPath, Pla
 }
 
 impl Question {
+    /// A path that has `base` in all the trees, until somebody says otherwise.
+    fn unchanged(path: RelPath, base: Option<Entry>, tracked: Tracked<'_>) -> Self {
+        let doubtful = vec![base.clone(); tracked.doubtful.len()];
+        Self { path, found: None, wanted: base.clone(), doubtful, base }
+    }
+
     fn put(&mut self, place: Place, entry: Entry) {
         match place {
             Place::Base => self.base = Some(entry),
-            Place::Doubtful => self.doubtful.push(entry),
+            Place::Doubtful(number) => self.doubtful[number] = Some(entry),
             Place::Wanted => self.wanted = Some(entry),
         }
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Entry> {
-        self.wanted.iter().chain(&self.base).chain(&self.doubtful)
+        self.wanted.iter().chain(&self.base).chain(self.doubtful.iter().flatten())
     }
 
-    /// Whether one of `pushes` that were broken off may have left `entry` there: what it was bringing, or something on
-    /// the way to that.
-    fn is_by_a_doubtful_push(&self, entry: Option<&Entry>, pushes: usize) -> bool {
-        let touched = || {
-            let lacking = self.doubtful.len() < pushes && self.base.is_some();
-            lacking || self.doubtful.iter().any(|doubtful| Some(doubtful) != self.base.as_ref())
-        };
+    /// Whether a push that was broken off may have left `entry` there: what it was bringing, or something on the way to
+    /// that.
+    fn is_by_a_doubtful_push(&self, entry: Option<&Entry>) -> bool {
+        let brought = self.doubtful.iter().any(|doubtful| doubtful.as_ref() == entry);
         match entry {
             // A directory goes before a file takes its place.
-            None => touched(),
-            // A directory that may not be written to is opened for a while.
-            Some(entry) if entry.is_directory() && pushes > 0 => {
-                self.doubtful.contains(entry) || self.base.as_ref().is_some_and(|base| base.differs_in_mode_only(entry))
+            None => self.doubtful.iter().any(|doubtful| *doubtful != self.base),
+            // A directory gets its permissions after it was made; one that may not be written to is opened for a while.
+            Some(entry) if entry.is_directory() && !self.doubtful.is_empty() => {
+                let mut known = self.doubtful.iter().chain([&self.base]).flatten();
+                brought || known.any(|known| known.differs_in_mode_only(entry))
             }
-            Some(entry) => self.doubtful.contains(entry),
+            Some(_) => brought,
         }
     }
 
@@ -282,8 +301,8 @@ mod tests {
         let at = |root| Tree::new(&pages, root);
         let doubtful = [at(doubtful)];
         let tracked = Tracked { base: at(base), doubtful: &doubtful, wanted: at(wanted) };
-        let paths = tracked.in_question().expect("reads");
-        assert_eq!(paths, ["a", "d", "d/f", "n", "x"].map(path));
+        let mut by_paths = Survey::of_changes(tracked).expect("reads");
+        assert_eq!(by_paths.paths(), ["a", "d/f", "n", "x", "d"].map(path));
         let found = vec![
             (path("d"), Found::Directory { mode: Mode::new(0o755) }),
             (path("a"), there("mid")),
@@ -294,11 +313,11 @@ mod tests {
         let everything = Survey::of_everything(tracked, [found.clone(), vec![(path("log"), there("z"))]].concat());
         let everything = everything.expect("reads");
         assert_eq!(everything.untracked, [(path("log"), there("z"))]);
-        let by_paths = Survey::of_paths(tracked, &paths, found).expect("reads");
-        for survey in [everything, by_paths] {
+        by_paths.answer(found);
+        for (survey, count) in [(everything, 4), (by_paths, 3)] {
             assert_eq!(survey.to_be_summed(), [path("a"), path("d/f")]);
             assert!(!survey.lacks_a_directory());
-            assert_eq!(survey.remaining(), (4, 4));
+            assert_eq!(survey.remaining(), (count, count));
             let mut fresh = MemoryPages::default();
             let roots = survey.trees(tracked, &sums.clone().into_iter().collect(), &sum_of, &mut fresh).expect("trees");
             let all = Overlay::with(fresh, &pages);
@@ -317,9 +336,12 @@ mod tests {
         let base = tree(&mut pages, &[("d", directory()), ("d/f", file("old"))]);
         let wanted = tree(&mut pages, &[("d", directory()), ("d/f", file("new"))]);
         let tracked = Tracked { base: Tree::new(&pages, base), doubtful: &[], wanted: Tree::new(&pages, wanted) };
-        let paths = tracked.in_question().expect("reads");
-        let survey = Survey::of_paths(tracked, &paths, vec![(path("d"), there("old"))]).expect("reads");
+        let mut survey = Survey::of_changes(tracked).expect("reads");
+        survey.answer(vec![(path("d"), there("old"))]);
         assert!(survey.lacks_a_directory());
-        assert_eq!(survey.remaining(), (1, 2));
+        assert_eq!(survey.remaining(), (0, 1));
+        let found = vec![(path("d"), Found::Directory { mode: Mode::new(0o755) }), (path("d/f"), there("old"))];
+        survey.answer(found);
+        assert!(!survey.lacks_a_directory());
     }
 }

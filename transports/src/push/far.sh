@@ -8,7 +8,7 @@
 #   orders    a script that is too long for a request
 # Statuses beside those of programs: 51 held, 52 another file system, 53 no program for sums, 54 no place, 55 complaints.
 # It needs nothing but a POSIX shell and the usual programs (cat, chmod, cksum, cp, find, grep, head, ln, ls, mkdir, mv,
-# readlink, rm, rmdir, stat, sync, tr, uname), and one that computes SHA-256.
+# readlink, rm, rmdir, stat, sync, tr, uname), and one that computes SHA-256; perl is used where it is.
 
 trouble=
 case $R in
@@ -176,7 +176,7 @@ end() {
 # mark TEXT: with "settled", what a broken-off push has left is of no use any more.
 mark() {
     case $1 in
-    settled*) rm -rf stage orders said said.more ;;
+    settled*) rm -rf stage orders said said.more puts ;;
     esac
     echo "$1" >mark.new && durable mark.new && mv -f mark.new mark && durable .
 }
@@ -282,12 +282,31 @@ modes() {
     (cd -- "$D" && chmod "$mode" -- "$@")
 }
 
-# put DIRECTORY NAME...: files of one directory that were brought.
-put() {
-    to=$D/$1
-    cd -- "$W/stage/$1" && shift && mv -f -- "$@" "$to/"
-    cd -- "$W"
-}
+# put DIRECTORY NAME...: files of one directory that were brought. `placed` ends a row of such calls: a process for each
+# directory would take its time, so where there is perl it is one for all.
+if command -v perl >/dev/null; then
+    export D
+    put() {
+        into=$1
+        shift
+        for name; do
+            printf '%s/%s\0' "$into" "$name"
+        done >>puts
+    }
+    placed() {
+        perl -0ne 'chomp; rename "stage/$_", "$ENV{D}/$_" or warn "$_: $!\n"' <puts
+        rm -f puts
+    }
+else
+    put() {
+        to=$D/$1
+        cd -- "$W/stage/$1" && shift && mv -f -- "$@" "$to/"
+        cd -- "$W"
+    }
+    placed() {
+        :
+    }
+fi
 
 # link PATH TARGET
 link() {
@@ -304,6 +323,7 @@ carry_out() {
     K=$W/kept/$1
     [ -d "$D" ] || { mkdir -- "$D" && chmod 755 -- "$D"; } || return 1
     sync -f . 2>/dev/null || sync
+    rm -f puts
     "$2" 2>said
     rm -rf stage
     sync -f . 2>/dev/null || sync

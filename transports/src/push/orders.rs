@@ -41,8 +41,17 @@ impl Orders {
         for step in steps.iter().filter(|step| step.keep) {
             orders.add(b"aside", step.path.as_bytes());
         }
+        let mut placing = false;
         for step in steps.iter() {
+            let places = placed_with(&step).is_some();
+            if placing && !places {
+                orders.alone(b"placed", &[]);
+            }
+            placing = places;
             orders.step(&step);
+        }
+        if placing {
+            orders.alone(b"placed", &[]);
         }
         orders
     }
@@ -183,7 +192,7 @@ mod tests {
         .collect();
         let text = Orders::to_carry_out(&steps).into_text();
         let wanted: &[u8] = b"staged 640 'b it'\\''s'\nstaged 644 'a' 'd/c\n\xff'\naside 'd' 'p'\nway 'w'\ngone 'd'\n\
-            made 755 'd' 'd/e'\nput '.' 'a' 'b it'\\''s'\ngone 'd/c\n\xff'\nput 'd' 'c\n\xff'\nlink 'l' '-t'\n\
+            made 755 'd' 'd/e'\nput '.' 'a' 'b it'\\''s'\ngone 'd/c\n\xff'\nput 'd' 'c\n\xff'\nplaced\nlink 'l' '-t'\n\
             gone 'o' 'p'\nemptied 'q'\nmodes 555 'd/e'\n";
         assert_eq!(bstr(&text), bstr(wanted));
     }

@@ -78,9 +78,8 @@ impl Node {
     /// Looks at what is in question; at everything, if a directory turns out to be gone.
     fn survey(&self, cx: &Context, node: &mut Addressed, tracked: Tracked<'_>, start: &mut Start) -> Result<Survey> {
         if !start.everything {
-            let paths = tracked.in_question()?;
-            let found = node.destination.look(cx, Scope::Paths(&paths))?;
-            let survey = Survey::of_paths(tracked, &paths, found)?;
+            let mut survey = Survey::of_changes(tracked)?;
+            survey.answer(node.destination.look(cx, Scope::Paths(&survey.paths()))?);
             if !survey.lacks_a_directory() {
                 return Ok(survey);
             }

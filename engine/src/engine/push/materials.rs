@@ -88,10 +88,10 @@ impl<'a> Materials<'a> {
         let of_tag = |tag: usize| files.get(tag).map(|(path, ..)| path.clone());
         self.node.rebuild(cx, self.at, wanted.collect(), &slots, (&self.live, sources.collect()), &of_tag)?;
         let unknown = self.unknown(files.iter().copied())?;
-        let sums = unknown.par_iter().map(|(path, hash, _)| {
+        let sums = unknown.par_iter().map(|(path, hash, size)| {
             let place = self.directory.join(path.as_path());
             let opened = File::open(&place).map_err(|source| Error::io("read", place.display(), source))?;
-            match SumAndHash::of(cx, opened)? {
+            match SumAndHash::of(cx, opened, *size)? {
                 Ok(both) if both.hash == *hash => Ok((both.hash, *both.sum.as_bytes())),
                 Ok(_) => Err(Error::damaged(place.display(), "somebody has changed it")),
                 Err(source) => Err(Error::io("read", place.display(), source)),
@@ -109,7 +109,7 @@ impl<'a> Materials<'a> {
             if file.metadata().map_or(0, |metadata| metadata.len()) != *size {
                 return Ok(None);
             }
-            let both = SumAndHash::of(cx, file)?.ok().filter(|both| both.hash == *hash);
+            let both = SumAndHash::of(cx, file, *size)?.ok().filter(|both| both.hash == *hash);
             Ok(both.map(|both| (both.hash, *both.sum.as_bytes())))
         });
         let learnt: Vec<_> = learnt.collect::<Result<_>>()?;
