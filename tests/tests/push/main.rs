@@ -4,6 +4,7 @@ mod broken;
 mod cluster;
 mod drift;
 mod everyday;
+mod full;
 mod guards;
 mod locks;
 mod scene;

@@ -24,6 +24,10 @@ impl Far {
         Self { sshd, place }
     }
 
+    fn below(sshd: Sshd, top: &Path) -> Self {
+        Self { sshd, place: tempfile::tempdir_in(top).expect("a directory") }
+    }
+
     /// The directory that is pushed to.
     pub(crate) fn dir(&self) -> PathBuf {
         self.place.path().join("deploy")
@@ -75,7 +79,16 @@ impl Scene {
     }
 
     pub(crate) fn with(servers: Vec<Sshd>) -> Self {
-        let scene = Self { bench: Bench::in_memory(), nodes: servers.into_iter().map(Far::with).collect() };
+        Self::of(servers.into_iter().map(Far::with).collect())
+    }
+
+    /// With one node whose directory is below `top`.
+    pub(crate) fn below(top: &Path) -> Self {
+        Self::of(vec![Far::below(Sshd::start_logging(), top)])
+    }
+
+    fn of(nodes: Vec<Far>) -> Self {
+        let scene = Self { bench: Bench::in_memory(), nodes };
         scene.bench.write("deploy/.keep", "");
         std::fs::remove_file(scene.bench.path("deploy/.keep")).expect("removes");
         scene.introduce();

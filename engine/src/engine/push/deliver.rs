@@ -46,8 +46,7 @@ impl Node {
         let mut known = self.known_of(node)?;
         delivery.from = known.applied.map(|(revision, _)| revision.number);
         delivery.applied = delivery.from;
-        let identity = self.identity();
-        let arrival = node.destination.begin(cx, &Holder { node: identity.node.to_string(), nonce: identity.nonce })?;
+        let arrival = node.destination.begin(cx, &self.holder())?;
         let mut start = self.start(cx, load, &known, &arrival)?;
         self.guard_start(cx, load, &start, &arrival, &node.address)?;
         let wanted = Tree::new(&*self.db, load.root);
@@ -73,6 +72,14 @@ impl Node {
             self.confirm(cx, load, node, &mut known, (&arrival, &start), delivery)?;
         }
         Ok(())
+    }
+
+    /// Who we are to a lock. A copy of the state elsewhere is somebody else: our own kernel lock does not keep it away.
+    fn holder(&self) -> Holder {
+        let identity = self.identity();
+        let host = rustix::system::uname();
+        let own = format!("{} {:?} {}", identity.nonce, host.nodename(), self.places.state.display());
+        Holder { node: identity.node.to_string(), nonce: Digest::of(own.as_bytes()).short() }
     }
 
     /// Looks at what is in question; at everything, if a directory turns out to be gone.
