@@ -85,6 +85,8 @@ fn a_far_side_that_lacks_something_says_what() {
         assert_eq!(error["kind"], kind, "{error:#}");
         assert!(error["message"].as_str().is_some_and(|text| text.contains(word)), "{error:#}");
     }
+    let status = scene.bench.run("status");
+    assert!(["web-1", "web-2", "web-3"].iter().all(|name| status.contains(name)), "they are on record: {status}");
 }
 
 #[test]

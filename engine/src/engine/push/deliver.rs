@@ -9,6 +9,7 @@
 //! every path that it may have touched. A record says only what was seen there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::bring::check_parents;
 use super::super::stage::brings_content;
@@ -43,7 +44,7 @@ impl Node {
         node: &mut Addressed,
         delivery: &mut Delivery,
     ) -> Result<()> {
-        let mut known = self.known_of(node)?;
+        let mut known = self.known_of(&node.node, &node.address)?;
         delivery.from = known.applied.map(|(revision, _)| revision.number);
         delivery.applied = delivery.from;
         let arrival = node.destination.begin(cx, &self.holder())?;
@@ -56,7 +57,7 @@ impl Node {
         cx.delivering(node.node.as_str(), Delivering::Looking);
         let doubtful: Vec<Tree<'_>> = start.doubtful.iter().map(|root| Tree::new(&*self.db, *root)).collect();
         let tracked = Tracked { base: Tree::new(&*self.db, start.base_root()), doubtful: &doubtful, wanted };
-        let survey = self.survey(cx, node, tracked, &mut start)?;
+        let survey = self.survey(cx, load, node, tracked, &mut start)?;
         if start.everything {
             guard_remains(&survey, load, &node.address)?;
             delivery.untracked = Some(survey.untracked.len() as u64);
@@ -64,9 +65,10 @@ impl Node {
         delivery.checked = start.everything;
         let scene = Scene { cx, load, materials: &load.materials, tracked, arrival: &arrival };
         let applications = self.plan_delivery(&scene, node, &survey, delivery)?;
+        let applications = &*applications;
         delivery.count(&applications.iter().map(Change::from).collect());
         if !applications.is_empty() {
-            self.carry_there(&scene, node, &applications, &mut known, delivery)?;
+            self.carry_there(&scene, node, applications, &mut known, delivery)?;
         }
         if delivery.problems.is_empty() {
             self.confirm(cx, load, node, &mut known, (&arrival, &start), delivery)?;
@@ -83,9 +85,21 @@ impl Node {
     }
 
     /// Looks at what is in question; at everything, if a directory turns out to be gone.
-    fn survey(&self, cx: &Context, node: &mut Addressed, tracked: Tracked<'_>, start: &mut Start) -> Result<Survey> {
+    fn survey(
+        &self,
+        cx: &Context,
+        load: &Load<'_>,
+        node: &mut Addressed,
+        tracked: Tracked<'_>,
+        start: &mut Start,
+    ) -> Result<Survey> {
         if !start.everything {
-            let mut survey = Survey::of_changes(tracked)?;
+            let mut survey = if start.doubtful.is_empty() {
+                let questions = || Survey::of_changes(tracked);
+                load.undisturbed.surveys.get(start.base_root(), questions)?.as_ref().clone()
+            } else {
+                Survey::of_changes(tracked)?
+            };
             survey.answer(node.destination.look(cx, Scope::Paths(&survey.paths()))?);
             if !survey.lacks_a_directory() {
                 return Ok(survey);
@@ -102,7 +116,7 @@ impl Node {
         node: &mut Addressed,
         survey: &Survey,
         delivery: &mut Delivery,
-    ) -> Result<Packed<Application>> {
+    ) -> Result<Arc<Packed<Application>>> {
         let (cx, tracked) = (scene.cx, scene.tracked);
         scene.materials.learn(cx, &survey.candidates())?;
         let sums = node.destination.sums(cx, Area::Live, &survey.to_be_summed())?;
@@ -126,12 +140,20 @@ impl Node {
             delivery.problems.push(Remark { path: Some(path.clone()), reason });
         }
         let unsettled = Unsettled::new(survey.strange().cloned().collect(), &|_, _| false);
-        let mut plan = plan::plan(trees, Policy::HubWins, &unsettled)?;
-        check_parents(&plan.apply, &trees.wanted)?;
-        if scene.load.options.prune {
+        let plan = || {
+            let plan = plan::plan(trees, Policy::HubWins, &unsettled)?;
+            check_parents(&plan.apply, &trees.wanted).map(|()| plan)
+        };
+        let prune = scene.load.options.prune && !survey.untracked.is_empty();
+        let base = tracked.base.root();
+        if there == base && ours == base && survey.strange().next().is_none() && !prune {
+            return scene.load.undisturbed.plans.get(base, || Ok(plan()?.apply));
+        }
+        let mut plan = plan()?;
+        if prune {
             plan.also_apply(survey.untracked.iter().filter_map(pruned));
         }
-        Ok(plan.apply)
+        Ok(Arc::new(plan.apply))
     }
 
     /// Brings, carries out, and looks whether it was done.
@@ -257,9 +279,7 @@ impl Node {
 
     /// Tells the hub, so that `status` shows it everywhere.
     pub(super) fn note_delivery(&self, cx: &Context, load: &Load<'_>, delivery: &mut Delivery) -> Result<()> {
-        let Some(mut known) = self.db.pushed(&delivery.node)?.filter(|known| known.address == delivery.address) else {
-            return Ok(());
-        };
+        let mut known = self.known_of(&delivery.node, &delivery.address)?;
         let outcome = match (&delivery.error, delivery.has_it()) {
             (Some(_), _) => Outcome::Failed,
             (None, true) => Outcome::Applied,

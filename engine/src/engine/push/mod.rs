@@ -10,6 +10,7 @@ mod deliver;
 mod materials;
 mod outcome;
 mod start;
+mod undisturbed;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -26,6 +27,7 @@ use crate::tree::{self, MemoryPages, Overlay, Tree, empty_root};
 
 use materials::Materials;
 pub use outcome::{Delivery, PushOutcome};
+use undisturbed::Undisturbed;
 
 /// What `push` is to do.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +60,7 @@ struct Load<'a> {
     root: Digest,
     options: &'a PushOptions,
     materials: Materials<'a>,
+    undisturbed: Undisturbed,
 }
 
 impl Node {
@@ -87,7 +90,8 @@ impl Node {
                 .at(self.transport.endpoint())
                 .hint("publish one first"));
         };
-        let load = Load { revision, root, options, materials: Materials::new(self, revision)? };
+        let materials = Materials::new(self, revision)?;
+        let load = Load { revision, root, options, materials, undisturbed: Undisturbed::default() };
         let nodes = self.deliver_all(cx, &load, nodes);
         cx.check()?;
         Ok(PushOutcome { published, revision: revision.number, root, nodes, duration_ms: millis() })
@@ -125,7 +129,7 @@ impl Node {
         let pages = Overlay::with(fresh, &*self.db);
         let mut deliveries = Vec::new();
         for node in nodes {
-            let known = self.known_of(&node)?;
+            let known = self.known_of(&node.node, &node.address)?;
             let mut delivery = Delivery::new(node.node, node.address);
             delivery.from = known.applied.map(|(revision, _)| revision.number);
             delivery.applied = delivery.from;

@@ -1,11 +1,11 @@
 //! Where a push to a node begins: what is known to be there, and how much of it must be looked at.
 
 use super::super::Node;
-use super::{Addressed, Load};
+use super::Load;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
-use crate::name::Revision;
+use crate::name::{NodeId, Revision};
 use crate::plan::{self, Guard};
 use crate::push::{Arrival, Mark};
 use crate::record::Acceptance;
@@ -32,9 +32,9 @@ impl Start {
 
 impl Node {
     /// What is known of a node; nothing of one that is somewhere else now.
-    pub(super) fn known_of(&self, node: &Addressed) -> Result<Pushed> {
-        let known = self.db.pushed(&node.node)?.filter(|known| known.address == node.address);
-        Ok(known.unwrap_or_else(|| Pushed::new(node.address.clone())))
+    pub(super) fn known_of(&self, node: &NodeId, address: &str) -> Result<Pushed> {
+        let known = self.db.pushed(node)?.filter(|known| known.address == address);
+        Ok(known.unwrap_or_else(|| Pushed::new(address.to_owned())))
     }
 
     /// Compares what is known with what was found on arrival.
