@@ -16,7 +16,7 @@ use crate::environment::Environment;
 pub(crate) struct Settings {
     /// How the node is opened. The hub is the empty text where none was named.
     pub(crate) options: Options,
-    /// Whether a hub was named; see [`Settings::needs_hub`].
+    /// Whether a hub was named; see [`Settings::unnamed_hub`].
     pub(crate) hub_named: bool,
     /// The list of the nodes that a push goes to.
     pub(crate) nodes: Option<PathBuf>,

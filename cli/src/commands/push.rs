@@ -29,7 +29,7 @@ pub(super) fn run(session: &Session<'_>, args: &Push) -> Result<Answer> {
     let open = session.open_to_push(&settings)?;
     let addressed = chosen.iter().map(|addressee| Addressed {
         node: addressee.id.clone(),
-        address: addressee.to_string(),
+        address: address(addressee),
         destination: Box::new(SshDestination::new(addressee, &settings.access.ssh)),
     });
     let options = PushOptions {
@@ -52,6 +52,14 @@ pub(super) fn run(session: &Session<'_>, args: &Push) -> Result<Answer> {
         outcome.nodes.iter().flat_map(|node| node.warnings.iter().map(|warning| format!("{}: {warning}", node.node)));
     let warnings: Vec<String> = published.iter().cloned().chain(warnings).collect();
     Ok(Answer::deed(&Facts::of(&outcome), text, exit(&outcome)).with_warnings(&warnings))
+}
+
+/// What a node is known again by: where it is, not how one gets in.
+fn address(addressee: &Addressee) -> String {
+    match addressee.address.port {
+        Some(port) => format!("{} port={port}", addressee.shown()),
+        None => addressee.shown(),
+    }
 }
 
 /// The nodes of the list that are meant.
