@@ -29,7 +29,7 @@ use crate::hub::layout;
 use crate::storage::{Listed, Placed, Probe, Staged};
 
 /// How often a read is tried when the file is replaced under it, again and again, on a network mount.
-const STALE: usize = 8;
+const STALE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Place {
