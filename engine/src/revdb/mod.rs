@@ -33,6 +33,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::tree::KeptPages;
 
 pub use cache::Block;
 pub use history::{Applied, Work};
@@ -48,6 +49,7 @@ pub struct RevDb {
     state: Mutex<Connection>,
     cache: Mutex<Connection>,
     shown: PathBuf,
+    kept: KeptPages,
 }
 
 /// Bytes of a page of `cache.db`, in a new one: the blocks of the stat cache, all read by each scan, have some
@@ -70,7 +72,12 @@ impl RevDb {
         let opened = open_file(&directory.join(STATE), &schema::STATE, "FULL", None);
         let state = opened.map_err(|error| mend::advise(error, directory))?;
         let cache = mend::open_cache(&directory.join(CACHE))?;
-        Ok(Self { state: Mutex::new(state), cache: Mutex::new(cache), shown: directory.to_owned() })
+        Ok(Self {
+            state: Mutex::new(state),
+            cache: Mutex::new(cache),
+            shown: directory.to_owned(),
+            kept: KeptPages::default(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, Connection> {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::RevDb;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
-use crate::tree::{PageSink, Pages};
+use crate::tree::{KeptPages, PageSink, Pages};
 
 impl Pages for RevDb {
     fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
@@ -22,6 +22,10 @@ impl Pages for RevDb {
 
     fn has(&self, id: &Digest) -> Result<bool> {
         Ok(has(self, &self.state(), id)? || has(self, &self.cache(), id)?)
+    }
+
+    fn kept(&self, _id: &Digest) -> Option<&KeptPages> {
+        Some(&self.kept)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::page::{Child, Claim, Items, Page, read, read_child};
+use super::page::{Child, Claim, Page, read, read_stored};
 use super::pages::Pages;
 use crate::error::Result;
 use crate::hash::Digest;
@@ -17,16 +17,26 @@ pub(super) struct Cursor<'a> {
     pages: &'a dyn Pages,
     /// Opened pages above the leaves, the top one first; none is exhausted.
     stack: Vec<Opened>,
-    leaf: std::vec::IntoIter<(RelPath, Entry)>,
-    /// The last key of the page opened or passed last: while a page is ahead, all of its keys are above this one.
-    after: Option<RelPath>,
+    leaf: Option<Arc<Page>>,
+    /// How many entries of the leaf are passed.
+    passed: usize,
+    /// The page opened or passed last: while a page is ahead, all of its keys are above the last one of this.
+    after: Option<Spot>,
 }
 
 struct Opened {
-    /// The level of the children.
-    level: u8,
-    children: std::vec::IntoIter<Child>,
+    page: Arc<Page>,
+    /// How many children are passed.
+    passed: usize,
     /// Whether the last child is the last page of its level.
+    tail: bool,
+}
+
+/// A child of a page.
+struct Spot {
+    parent: Arc<Page>,
+    index: usize,
+    /// Whether it is the last page of its level.
     tail: bool,
 }
 
@@ -41,104 +51,155 @@ pub(super) enum Ahead<'c> {
     End,
 }
 
+impl Opened {
+    /// The children ahead.
+    fn ahead(&self) -> &[Child] {
+        &self.page.children()[self.passed..]
+    }
+
+    /// The level of the children.
+    fn level(&self) -> u8 {
+        self.page.level - 1
+    }
+}
+
+impl Spot {
+    fn child(&self) -> &Child {
+        &self.parent.children()[self.index]
+    }
+
+    /// What is known of it before it is read.
+    fn claim<'c>(&'c self, after: Option<&'c Self>) -> Claim<'c> {
+        let after = after.map(|after| &after.child().last);
+        Claim::Child { child: self.child(), level: self.parent.level - 1, after, tail: self.tail }
+    }
+}
+
 impl<'a> Cursor<'a> {
-    /// At the start of the tree `root`. Reads the top page and gives its bytes.
-    pub(super) fn open_root(pages: &'a dyn Pages, root: &Digest) -> Result<(Self, Arc<[u8]>)> {
+    /// At the start of the tree `root`. Reads the top page.
+    pub(super) fn open_root(pages: &'a dyn Pages, root: &Digest) -> Result<Self> {
         let mut cursor = Self::at_end(pages);
-        let (page, bytes) = read(pages, root, &Claim::Root)?;
+        cursor.enter(read(pages, root, &Claim::Root)?, true);
+        Ok(cursor)
+    }
+
+    /// At the start of the tree `root`. Reads the top page from the store and gives its bytes.
+    pub(super) fn open_stored_root(pages: &'a dyn Pages, root: &Digest) -> Result<(Self, Arc<[u8]>)> {
+        let mut cursor = Self::at_end(pages);
+        let (page, bytes) = read_stored(pages, root, &Claim::Root)?;
         cursor.enter(page, true);
         Ok((cursor, bytes))
     }
 
     /// At the end of a tree.
     pub(super) fn at_end(pages: &'a dyn Pages) -> Self {
-        Self { pages, stack: Vec::new(), leaf: Vec::new().into_iter(), after: None }
+        Self { pages, stack: Vec::new(), leaf: None, passed: 0, after: None }
     }
 
-    fn enter(&mut self, page: Page, tail: bool) {
-        match page.items {
-            Items::Entries(entries) => self.leaf = entries.into_iter(),
-            Items::Children(children) => {
-                self.stack.push(Opened { level: page.level - 1, children: children.into_iter(), tail });
-            }
+    fn enter(&mut self, page: Arc<Page>, tail: bool) {
+        if page.level == 0 {
+            (self.leaf, self.passed) = (Some(page), 0);
+        } else {
+            self.stack.push(Opened { page, passed: 0, tail });
         }
     }
 
     /// What is ahead.
     pub(super) fn ahead(&self) -> Ahead<'_> {
-        if let Some((path, _)) = self.leaf.as_slice().first() {
+        if let Some((path, _)) = self.leaf().first() {
             return Ahead::Entry(path);
         }
-        let next = self.stack.last().and_then(|opened| Some((opened.children.as_slice().first()?, opened.level)));
+        let next = self.stack.last().and_then(|opened| Some((opened.ahead().first()?, opened.level())));
         next.map_or(Ahead::End, |(child, level)| Ahead::Page(child, level))
     }
 
     /// The entries ahead on the leaf that was opened last.
     pub(super) fn leaf(&self) -> &[(RelPath, Entry)] {
-        self.leaf.as_slice()
+        self.leaf.as_ref().map_or(&[], |page| &page.entries()[self.passed..])
     }
 
     /// Passes the entry ahead and gives it.
     pub(super) fn take(&mut self) -> Option<(RelPath, Entry)> {
-        self.leaf.next()
+        let entry = self.leaf().first().cloned();
+        self.pass_entries(1);
+        entry
+    }
+
+    /// Passes as many of the entries ahead on the leaf.
+    pub(super) fn pass_entries(&mut self, count: usize) {
+        self.passed += count.min(self.leaf().len());
     }
 
     /// Passes the rest of the leaf.
     pub(super) fn pass_leaf(&mut self) {
-        self.leaf = Vec::new().into_iter();
+        self.leaf = None;
     }
 
     /// Passes over the page ahead, unread.
     pub(super) fn pass(&mut self) {
-        if let Some((child, _, _)) = self.take_child() {
-            self.after = Some(child.last);
+        if let Some(spot) = self.take_child() {
+            self.after = Some(spot);
         }
     }
 
-    /// Reads the page ahead: its items are ahead then. Gives its bytes. At an entry or at the end it does nothing.
-    pub(super) fn open(&mut self) -> Result<Option<Arc<[u8]>>> {
-        let Some((child, level, tail)) = self.take_child() else { return Ok(None) };
-        let (page, bytes) = read_child(self.pages, &child, level, self.after.as_ref(), tail)?;
-        self.enter(page, tail);
-        if level == 0 {
-            self.after = Some(child.last);
-        }
+    /// Reads the page ahead: its items are ahead then. At an entry or at the end it does nothing.
+    pub(super) fn open(&mut self) -> Result<()> {
+        let Some(spot) = self.take_child() else { return Ok(()) };
+        let page = read(self.pages, &spot.child().id, &spot.claim(self.after.as_ref()))?;
+        self.opened(spot, page);
+        Ok(())
+    }
+
+    /// Reads the page ahead from the store, like [`open`](Self::open), and gives its bytes.
+    pub(super) fn open_stored(&mut self) -> Result<Option<Arc<[u8]>>> {
+        let Some(spot) = self.take_child() else { return Ok(None) };
+        let (page, bytes) = read_stored(self.pages, &spot.child().id, &spot.claim(self.after.as_ref()))?;
+        self.opened(spot, page);
         Ok(Some(bytes))
+    }
+
+    fn opened(&mut self, spot: Spot, page: Arc<Page>) {
+        let leaf = page.level == 0;
+        self.enter(page, spot.tail);
+        if leaf {
+            self.after = Some(spot);
+        }
     }
 
     /// Passes over the rest of the page opened last, which is above the leaves.
     pub(super) fn leave(&mut self) {
-        let rest = self.stack.pop().map(|opened| opened.children);
-        if let Some(child) = rest.and_then(Iterator::last) {
-            self.after = Some(child.last);
+        if let Some(Opened { page, tail, .. }) = self.stack.pop() {
+            // A page above the leaves has children.
+            self.after = Some(Spot { index: page.children().len() - 1, parent: page, tail });
         }
     }
 
-    /// Takes the child ahead out of its parent: with its level, and whether it is the last page of it.
-    fn take_child(&mut self) -> Option<(Child, u8, bool)> {
+    /// Takes the child ahead out of its parent.
+    fn take_child(&mut self) -> Option<Spot> {
         let opened = self.stack.last_mut()?;
-        let (level, child) = (opened.level, opened.children.next()?);
-        let last = opened.children.as_slice().is_empty();
+        let (parent, index) = (Arc::clone(&opened.page), opened.passed);
+        opened.passed += 1;
+        let last = opened.ahead().is_empty();
         let tail = opened.tail && last;
         if last {
             self.stack.pop();
         }
-        Some((child, level, tail))
+        Some(Spot { parent, index, tail })
     }
 
     /// Moves on to the first entry that is not below `key`, and reads the pages on the way to it only.
     pub(super) fn seek(&mut self, key: &RelPath) -> Result<()> {
         loop {
-            let entries = self.leaf.as_slice();
+            let entries = self.leaf();
             let below = entries.partition_point(|(path, _)| path < key);
             if below < entries.len() {
-                self.leaf.by_ref().take(below).for_each(drop);
+                self.pass_entries(below);
                 return Ok(());
             }
             self.pass_leaf();
             match self.ahead() {
                 Ahead::Page(child, _) if child.last < *key => self.pass(),
-                Ahead::Page(..) => drop(self.open()?),
+                Ahead::Page(..) => self.open()?,
                 Ahead::Entry(..) | Ahead::End => return Ok(()),
             }
         }

@@ -112,7 +112,7 @@ enum Move {
 
 impl<'a> Side<'a> {
     fn new(tree: Tree<'a>, record: bool) -> Result<Self> {
-        let (cursor, _) = Cursor::open_root(tree.pages(), &tree.root())?;
+        let cursor = Cursor::open_root(tree.pages(), &tree.root())?;
         let opened = if record && !tree.is_empty() { vec![tree.root()] } else { Vec::new() };
         Ok(Self { cursor, opened })
     }
@@ -121,7 +121,7 @@ impl<'a> Side<'a> {
         if let (true, Ahead::Page(child, _)) = (record, self.cursor.ahead()) {
             self.opened.push(child.id);
         }
-        self.cursor.open().map(drop)
+        self.cursor.open()
     }
 }
 
@@ -156,10 +156,13 @@ impl<'a> Merge<'a> {
                     }
                 }
                 Move::Both => {
+                    if self.older.cursor.leaf().first() == self.newer.cursor.leaf().first() {
+                        self.older.cursor.pass_entries(1);
+                        self.newer.cursor.pass_entries(1);
+                        continue;
+                    }
                     let before = self.older.cursor.take().map(|(_, before)| before);
-                    if let Some((path, after)) = self.newer.cursor.take()
-                        && before.as_ref() != Some(&after)
-                    {
+                    if let Some((path, after)) = self.newer.cursor.take() {
                         return Ok(Some(Change { path, before, after: Some(after) }));
                     }
                 }

@@ -11,7 +11,7 @@ use std::iter::Peekable;
 
 use super::builder::{Builder, Top};
 use super::entry::Entry;
-use super::page::{Child, Claim, Items, Page, empty_root, read, read_child};
+use super::page::{Child, Claim, Page, empty_root, read};
 use super::pages::{PageSink, Pages};
 use super::read::Tree;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,8 +34,8 @@ pub fn edit(
     if edit.changes.peek().is_none() {
         return Ok(tree.root());
     }
-    let (page, _) = read(edit.pages, &tree.root(), &Claim::Root)?;
-    edit.splice(page, None, true)?;
+    let page = read(edit.pages, &tree.root(), &Claim::Root)?;
+    edit.splice(&page, None, true)?;
     edit.apply_before(None)?;
     match edit.builder.finish()? {
         None => Ok(empty_root()),
@@ -47,11 +47,9 @@ pub fn edit(
 fn root_of(pages: &dyn Pages, top: Top) -> Result<Digest> {
     let Top { mut child, mut level, taken } = top;
     while taken && level > 0 {
-        let (page, _) = read_child(pages, &child, level, None, true)?;
-        match page.items {
-            Items::Children(mut children) if children.len() == 1 => child = children.remove(0),
-            _ => break,
-        }
+        let page = read(pages, &child.id, &Claim::Child { child: &child, level, after: None, tail: true })?;
+        let [only] = page.children() else { break };
+        child = only.clone();
         level -= 1;
     }
     Ok(child.id)
@@ -89,34 +87,26 @@ struct Edit<'e, I: Iterator<Item = Result<Changed>>> {
 impl<I: Iterator<Item = Result<Changed>>> Edit<'_, I> {
     /// Puts the items of `page` and the changes among them through the chunkers. Its keys are above `after`; `tail`
     /// says that it is the last page of its level.
-    fn splice(&mut self, page: Page, after: Option<&RelPath>, tail: bool) -> Result<()> {
-        match page.items {
-            Items::Entries(entries) => {
-                for (path, entry) in entries {
-                    if self.apply_before(Some(&path))? {
-                        self.builder.push(path, entry)?;
-                    }
-                }
+    fn splice<'p>(&mut self, page: &'p Page, mut after: Option<&'p RelPath>, tail: bool) -> Result<()> {
+        for (path, entry) in page.entries() {
+            if self.apply_before(Some(path))? {
+                self.builder.push(path.clone(), entry.clone())?;
             }
-            Items::Children(children) => {
-                let (level, count) = (page.level - 1, children.len());
-                let mut after = after.cloned();
-                for (index, child) in children.into_iter().enumerate() {
-                    let last = child.last.clone();
-                    self.splice_child(child, level, after.as_ref(), tail && index + 1 == count)?;
-                    after = Some(last);
-                }
-            }
+        }
+        let count = page.children().len();
+        for (index, child) in page.children().iter().enumerate() {
+            self.splice_child(child, page.level - 1, after, tail && index + 1 == count)?;
+            after = Some(&child.last);
         }
         Ok(())
     }
 
-    fn splice_child(&mut self, child: Child, level: u8, after: Option<&RelPath>, tail: bool) -> Result<()> {
+    fn splice_child(&mut self, child: &Child, level: u8, after: Option<&RelPath>, tail: bool) -> Result<()> {
         if !self.touches(&child.last, tail) && self.builder.begins(level) {
-            return self.builder.take_over(child, level);
+            return self.builder.take_over(child.clone(), level);
         }
-        let (page, _) = read_child(self.pages, &child, level, after, tail)?;
-        self.splice(page, after, tail)
+        let page = read(self.pages, &child.id, &Claim::Child { child, level, after, tail })?;
+        self.splice(&page, after, tail)
     }
 
     /// Whether the next change falls into the range that ends with `last`, or has no end.

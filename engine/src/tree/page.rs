@@ -223,43 +223,47 @@ pub(super) enum Claim<'a> {
     },
 }
 
-/// Reads the page `id` and verifies it. Gives the bytes too. The empty root needs no store.
-pub(super) fn read(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<(Page, Arc<[u8]>)> {
-    let place = || format!("page {id}");
+/// Reads the page `id` and verifies it, unless that was done before. The empty root needs no store.
+pub(super) fn read(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<Arc<Page>> {
+    let Some(kept) = pages.kept(id) else { return Ok(read_stored(pages, id, claim)?.0) };
+    if let Some(page) = kept.get(id) {
+        claim.check(&page).map_err(|flaw| Error::damaged(place(id), flaw))?;
+        return Ok(page);
+    }
+    let (page, _) = read_stored(pages, id, claim)?;
+    kept.keep(*id, &page);
+    Ok(page)
+}
+
+fn place(id: &Digest) -> String {
+    format!("page {id}")
+}
+
+/// Reads the page `id` from the store and verifies it. Gives the bytes too.
+pub(super) fn read_stored(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<(Arc<Page>, Arc<[u8]>)> {
     if *id == empty_root() && matches!(claim, Claim::Root) {
         let (_, bytes) = RawPage::new(0).seal()?;
         let page = Page { level: 0, items: Items::Entries(Vec::new()), totals: Totals::default(), closed: false };
-        return Ok((page, bytes.into()));
+        return Ok((Arc::new(page), bytes.into()));
     }
-    let bytes = pages.page(id).map_err(|error| error.at(place()))?;
+    let bytes = pages.page(id).map_err(|error| error.at(place(id)))?;
     if Domain::Page.digest(&bytes) != *id {
-        return Err(Error::damaged(place(), "its bytes have another hash"));
+        return Err(Error::damaged(place(id), "its bytes have another hash"));
     }
-    let raw: RawPage = codec::decode_canonical(Frame::Page, &bytes).map_err(|error| error.at(place()))?;
+    let raw: RawPage = codec::decode_canonical(Frame::Page, &bytes).map_err(|error| error.at(place(id)))?;
     let page = verify(raw).and_then(|page| claim.check(&page).map(|()| page));
-    Ok((page.map_err(|flaw| Error::damaged(place(), flaw))?, bytes))
+    Ok((Arc::new(page.map_err(|flaw| Error::damaged(place(id), flaw))?), bytes))
 }
 
 /// The pages right beneath the page `id`, whose bytes these are, and its level. Nothing but the page itself is checked:
 /// whoever reads the tree compares it with what its parent says.
 pub fn children(id: &Digest, bytes: &[u8]) -> Result<(u8, Vec<Digest>)> {
-    let raw = codec::decode(Frame::Page, bytes).map_err(|error| error.at(format!("page {id}")))?;
-    let page = verify(raw).map_err(|flaw| Error::damaged(format!("page {id}"), flaw))?;
+    let raw = codec::decode(Frame::Page, bytes).map_err(|error| error.at(place(id)))?;
+    let page = verify(raw).map_err(|flaw| Error::damaged(place(id), flaw))?;
     Ok(match page.items {
         Items::Entries(_) => (page.level, Vec::new()),
         Items::Children(children) => (page.level, children.into_iter().map(|child| child.id).collect()),
     })
-}
-
-/// Reads a child of a page.
-pub(super) fn read_child(
-    pages: &dyn Pages,
-    child: &Child,
-    level: u8,
-    after: Option<&RelPath>,
-    tail: bool,
-) -> Result<(Page, Arc<[u8]>)> {
-    read(pages, &child.id, &Claim::Child { child, level, after, tail })
 }
 
 /// Checks everything that can be seen from the page alone.
@@ -375,6 +379,39 @@ impl Claim<'_> {
 }
 
 impl Page {
+    /// The entries, if it is a leaf; else none.
+    pub(super) fn entries(&self) -> &[(RelPath, Entry)] {
+        match &self.items {
+            Items::Entries(entries) => entries,
+            Items::Children(_) => &[],
+        }
+    }
+
+    /// The pages right beneath it; a leaf has none.
+    pub(super) fn children(&self) -> &[Child] {
+        match &self.items {
+            Items::Entries(_) => &[],
+            Items::Children(children) => children,
+        }
+    }
+
+    /// How much memory it takes, about: keys and values, with what an allocation of their own costs.
+    pub(super) fn memory(&self) -> usize {
+        const ALLOCATION: usize = 16;
+        let each = |fixed: usize, key: &RelPath| fixed + ALLOCATION + key.as_bytes().len();
+        let items: usize = match &self.items {
+            Items::Entries(entries) => entries
+                .iter()
+                .map(|item| {
+                    let target = if let Entry::Symlink { target } = &item.1 { target.as_bytes().len() } else { 0 };
+                    each(size_of_val(item), &item.0) + target
+                })
+                .sum(),
+            Items::Children(children) => children.iter().map(|child| each(size_of_val(child), &child.last)).sum(),
+        };
+        items + size_of::<Self>() + 2 * ALLOCATION
+    }
+
     fn first(&self) -> Option<&RelPath> {
         match &self.items {
             Items::Entries(entries) => entries.first().map(|(path, _)| path),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::kept::KeptPages;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 
@@ -18,6 +19,11 @@ pub trait Pages: Sync {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Where verified pages are kept that were read from here as `id`, if they are.
+    fn kept(&self, _id: &Digest) -> Option<&KeptPages> {
+        None
     }
 }
 
@@ -86,6 +92,8 @@ impl PageSink for MemoryPages {
 pub struct Overlay<'a> {
     fresh: MemoryPages,
     base: &'a dyn Pages,
+    /// Of fresh pages: the base need not ever get them.
+    kept: KeptPages,
 }
 
 impl<'a> Overlay<'a> {
@@ -96,7 +104,7 @@ impl<'a> Overlay<'a> {
 
     /// `fresh` over `base`.
     pub fn with(fresh: MemoryPages, base: &'a dyn Pages) -> Self {
-        Self { fresh, base }
+        Self { fresh, base, kept: KeptPages::default() }
     }
 
     /// The fresh pages.
@@ -126,6 +134,10 @@ impl Pages for Overlay<'_> {
             Some(bytes) => Ok(Arc::clone(bytes)),
             None => self.base.page(id),
         }
+    }
+
+    fn kept(&self, id: &Digest) -> Option<&KeptPages> {
+        if self.fresh.contains(id) { Some(&self.kept) } else { self.base.kept(id) }
     }
 }
 

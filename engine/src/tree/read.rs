@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cursor::{Ahead, Cursor};
 use super::diff::{Diff, new_pages};
 use super::entry::Entry;
-use super::page::{Claim, Items, Totals, empty_root, read, read_child};
+use super::page::{Claim, Totals, empty_root, read};
 use super::pages::Pages;
 use crate::error::Result;
 use crate::hash::Digest;
@@ -59,25 +59,21 @@ impl<'a> Tree<'a> {
 
     /// The entry at `path`. Reads one page for each level.
     pub fn get(&self, path: &RelPath) -> Result<Option<Entry>> {
-        let (mut page, _) = read(self.pages, &self.root, &Claim::Root)?;
+        let mut page = read(self.pages, &self.root, &Claim::Root)?;
         let (mut after, mut tail) = (None, true);
-        loop {
-            let level = page.level;
-            let children = match page.items {
-                Items::Children(children) => children,
-                Items::Entries(mut entries) => {
-                    let found = entries.binary_search_by(|(key, _)| key.cmp(path)).ok();
-                    return Ok(found.map(|index| entries.swap_remove(index).1));
-                }
-            };
+        while page.level > 0 {
+            let children = page.children();
             let index = children.partition_point(|child| child.last < *path);
             let Some(child) = children.get(index) else { return Ok(None) };
             tail &= index + 1 == children.len();
             if let Some(before) = index.checked_sub(1) {
                 after = Some(children[before].last.clone());
             }
-            (page, _) = read_child(self.pages, child, level - 1, after.as_ref(), tail)?;
+            let claim = Claim::Child { child, level: page.level - 1, after: after.as_ref(), tail };
+            page = read(self.pages, &child.id, &claim)?;
         }
+        let found = page.entries().binary_search_by(|(key, _)| key.cmp(path)).ok();
+        Ok(found.map(|index| page.entries()[index].1.clone()))
     }
 
     /// All entries, in order.
@@ -101,7 +97,7 @@ impl<'a> Tree<'a> {
 
     /// How many entries there are, and how many bytes their files have. Reads the top page only.
     pub fn totals(&self) -> Result<Totals> {
-        Ok(read(self.pages, &self.root, &Claim::Root)?.0.totals)
+        Ok(read(self.pages, &self.root, &Claim::Root)?.totals)
     }
 
     /// What changes from this tree to `newer`, in order of paths. Shared pages are not read.
@@ -124,7 +120,7 @@ impl<'a> Tree<'a> {
         if self.is_empty() || !visit(&self.root, Step::Found)? {
             return Ok(());
         }
-        let (mut cursor, bytes) = Cursor::open_root(self.pages, &self.root)?;
+        let (mut cursor, bytes) = Cursor::open_stored_root(self.pages, &self.root)?;
         if !visit(&self.root, Step::Read { bytes: &bytes, entries: cursor.leaf() })? {
             return Ok(());
         }
@@ -134,7 +130,7 @@ impl<'a> Tree<'a> {
             let id = child.id;
             if !visit(&id, Step::Found)? {
                 cursor.pass();
-            } else if let Some(bytes) = cursor.open()? {
+            } else if let Some(bytes) = cursor.open_stored()? {
                 let beneath = visit(&id, Step::Read { bytes: &bytes, entries: cursor.leaf() })?;
                 if !beneath && level > 0 {
                     cursor.leave();
@@ -164,14 +160,14 @@ enum Range {
 
 impl<'a> Entries<'a> {
     fn start(&self, tree: &Tree<'a>) -> Result<Cursor<'a>> {
-        let (mut cursor, _) = Cursor::open_root(tree.pages, &tree.root)?;
+        let mut cursor = Cursor::open_root(tree.pages, &tree.root)?;
         match &self.range {
             Range::All => {}
             Range::From(key) => cursor.seek(key)?,
             Range::Beneath(directory) => {
                 cursor.seek(directory)?;
                 if matches!(cursor.ahead(), Ahead::Entry(path) if path == directory) {
-                    cursor.take();
+                    cursor.pass_entries(1);
                 }
             }
         }
@@ -185,7 +181,7 @@ impl<'a> Entries<'a> {
         let State::At(cursor) = &mut self.state else { return Ok(None) };
         loop {
             match cursor.ahead() {
-                Ahead::Page(..) => drop(cursor.open()?),
+                Ahead::Page(..) => cursor.open()?,
                 Ahead::End => return Ok(None),
                 Ahead::Entry(path) => {
                     let within = match &self.range {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 
 use super::super::Change;
+use super::kept::Keeping;
 use super::*;
 use crate::codec::{self, Frame};
 use crate::error::{Error, ErrorKind};
@@ -58,7 +59,7 @@ fn read_all(pages: &dyn Pages, root: Digest) -> Result<Model> {
 }
 
 /// That every way to read a tree refuses it, for this reason and naming this page.
-fn refused(pages: &MemoryPages, root: Digest, page: Digest, key: &RelPath, flaw: &str) {
+fn refused(pages: &dyn Pages, root: Digest, page: Digest, key: &RelPath, flaw: &str) {
     let tree = Tree::new(pages, root);
     let mut sink = MemoryPages::default();
     let ways: [(&str, Option<Error>); 6] = [
@@ -168,6 +169,18 @@ fn a_child_that_is_not_what_its_parent_says_is_refused() {
     let grandchild = Forged::leaf(&[b"e"]).store(&mut MemoryPages::default());
     let deep = Forged::above(1, &[(b"e", grandchild, 1)]);
     check(&left, &deep, [(end, 2), (b"e", 1)], 1, "its level is not the one below its parent's");
+}
+
+#[test]
+fn what_a_parent_says_of_a_kept_page_is_checked_too() {
+    let end = end().as_bytes();
+    let mut pages = MemoryPages::default();
+    let leaves = [Forged::leaf(&[b"a", end]).store(&mut pages), Forged::leaf(&[b"e"]).store(&mut pages)];
+    let mut above = |said| Forged::above(1, &[(end, leaves[0], said), (b"e", leaves[1], 1)]).store(&mut pages);
+    let (honest, liar) = (above(2), above(7));
+    let keeping = Keeping::new(&pages);
+    assert_eq!(read_all(&keeping, honest).expect("reads").len(), 3);
+    refused(&keeping, liar, leaves[0], &path("a"), "its totals are not those that its parent says");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod cost;
 mod golden;
 mod hostile;
+mod kept;
 mod laws;
 mod range;
 
