@@ -173,10 +173,7 @@ impl Node {
         let (outcome, problem) = if position.whole {
             (Outcome::Applied, None)
         } else {
-            let first = done.problems.first().map(|problem| match &problem.path {
-                Some(path) => format!("{path}: {}", problem.reason),
-                None => problem.reason.clone(),
-            });
+            let first = done.problems.first().map(ToString::to_string);
             (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))
         };
         let report = self.compose_report(scene.cx, position, Some(measured), outcome, problem);

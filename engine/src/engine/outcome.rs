@@ -1,5 +1,7 @@
 //! What the engine answers: plain data, ready for a person or for JSON.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -18,6 +20,15 @@ pub struct Remark {
     pub path: Option<RelPath>,
     /// For people.
     pub reason: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{path}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
 }
 
 /// A path that was changed here and in the hub.

@@ -37,9 +37,7 @@ impl Node {
 
     /// Writes a report if it says something new. One that cannot be written is a warning.
     pub(super) fn send_report(&self, cx: &Context, report: &NodeReport, warnings: &mut Vec<String>) -> Result<()> {
-        let known = self.db.last_report()?;
-        let says_the_same = known.is_some_and(|known| NodeReport { time: report.time, ..known } == *report);
-        if says_the_same {
+        if self.db.last_report()?.is_some_and(|told| report.says_the_same_as(&told)) {
             return Ok(());
         }
         match self.transport.report(cx, report) {

@@ -61,6 +61,11 @@ pub struct NodeReport {
 }
 
 impl NodeReport {
+    /// Whether `other` says the same, be it of another time: then there is nothing to write.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        Self { time: other.time, ..self.clone() } == *other
+    }
+
     /// The report as a line of JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self)
@@ -95,6 +100,14 @@ mod tests {
         assert_eq!(report.applied, Some(Revision { number: 7, record: Digest::of(b"") }));
         assert_eq!(report.outcome, Outcome::Partial);
         assert_eq!(String::from_utf8(report.to_bytes().expect("writes")).expect("utf-8"), GOLDEN);
+    }
+
+    #[test]
+    fn the_time_alone_says_nothing_new() {
+        let told = NodeReport::parse(GOLDEN.as_bytes()).expect("reads");
+        let later = NodeReport { time: Timestamp::UNIX_EPOCH, ..told.clone() };
+        assert!(later.says_the_same_as(&told));
+        assert!(!NodeReport { pinned: true, ..later }.says_the_same_as(&told));
     }
 
     #[test]

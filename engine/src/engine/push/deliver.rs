@@ -285,10 +285,10 @@ impl Node {
             (None, true) => Outcome::Applied,
             (None, false) => Outcome::Partial,
         };
-        let first = delivery.problems.first().map(|problem| match &problem.path {
-            Some(path) => format!("{path}: {}", problem.reason),
-            None => problem.reason.clone(),
-        });
+        let problem = match &delivery.error {
+            Some(error) => Some(error.to_string()),
+            None => delivery.problems.first().map(ToString::to_string),
+        };
         let report = NodeReport {
             schema: REPORT_SCHEMA,
             node: delivery.node.clone(),
@@ -301,12 +301,10 @@ impl Node {
             full_scan: known.checked,
             pinned: false,
             outcome,
-            problem: delivery.error.as_ref().map(ToString::to_string).or(first),
+            problem,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let says_the_same =
-            known.reported.as_ref().is_some_and(|told| NodeReport { time: report.time, ..told.clone() } == report);
-        if says_the_same {
+        if known.reported.as_ref().is_some_and(|told| report.says_the_same_as(told)) {
             return Ok(());
         }
         self.transport.report(cx, &report)?;
