@@ -15,7 +15,7 @@ use super::super::bring::check_parents;
 use super::super::stage::brings_content;
 use super::super::verify::how;
 use super::super::{Node, Remark};
-use super::materials::{Content, Materials};
+use super::materials::Content;
 use super::start::Start;
 use super::{Addressed, Delivery, Load};
 use crate::apply::{self, Surroundings};
@@ -63,7 +63,7 @@ impl Node {
             delivery.untracked = Some(survey.untracked.len() as u64);
         }
         delivery.checked = start.everything;
-        let scene = Scene { cx, load, materials: &load.materials, tracked, arrival: &arrival };
+        let scene = Scene { cx, load, tracked, arrival: &arrival };
         let applications = self.plan_delivery(&scene, node, &survey, delivery)?;
         let applications = &*applications;
         delivery.count(&applications.iter().map(Change::from).collect());
@@ -118,10 +118,10 @@ impl Node {
         delivery: &mut Delivery,
     ) -> Result<Arc<Packed<Application>>> {
         let (cx, tracked) = (scene.cx, scene.tracked);
-        scene.materials.learn(cx, &survey.candidates())?;
+        scene.load.materials.learn(cx, &survey.candidates())?;
         let sums = node.destination.sums(cx, Area::Live, &survey.to_be_summed())?;
         let mut fresh = MemoryPages::default();
-        let sum_of = |hash: &Digest| scene.materials.sum(hash);
+        let sum_of = |hash: &Digest| scene.load.materials.sum(hash);
         let (there, ours) = survey.trees(tracked, &sums, &sum_of, &mut fresh)?;
         let pages = Overlay::with(fresh, &*self.db);
         let trees = Trees {
@@ -165,7 +165,8 @@ impl Node {
         known: &mut Pushed,
         delivery: &mut Delivery,
     ) -> Result<()> {
-        let Scene { cx, load, materials, .. } = *scene;
+        let Scene { cx, load, .. } = *scene;
+        let materials = &load.materials;
         let files = files_of(applications);
         cx.delivering(node.node.as_str(), Delivering::Sending(files.len() as u64));
         if !files.is_empty() {
@@ -227,7 +228,7 @@ impl Node {
             let here = found.get(&application.path);
             let same_content = || match application.want.as_ref().and_then(Entry::content) {
                 Some((hash, size)) if complaint.is_some() && size > 0 => {
-                    sums.get(&application.path).is_some_and(|sum| scene.materials.sum(&hash).as_ref() == Some(sum))
+                    sums.get(&application.path).is_some_and(|sum| scene.load.materials.sum(&hash).as_ref() == Some(sum))
                 }
                 _ => true,
             };
@@ -319,7 +320,6 @@ impl Node {
 struct Scene<'a> {
     cx: &'a Context,
     load: &'a Load<'a>,
-    materials: &'a Materials<'a>,
     tracked: Tracked<'a>,
     arrival: &'a Arrival,
 }
