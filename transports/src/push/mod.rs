@@ -81,14 +81,9 @@ impl SshDestination {
         Self { route, shown, open: None }
     }
 
-    fn open(&mut self) -> Result<&mut Open> {
-        self.open.as_mut().ok_or_else(|| Error::new(ErrorKind::Unreachable, "the connection is gone"))
-    }
-
     /// Works over the connection. One over which an answer was lost is of no use any more.
     fn over<T>(&mut self, work: impl FnOnce(&mut Open, &SshSettings) -> Result<T>) -> Result<T> {
-        let settings = self.route.settings.clone();
-        let done = self.open().and_then(|open| work(open, &settings));
+        let done = self.open.as_mut().ok_or_else(gone).and_then(|open| work(open, &self.route.settings));
         if done.as_ref().is_err_and(|error| error.kind() != ErrorKind::NoSpace) {
             self.open = None;
         }
@@ -120,6 +115,10 @@ impl SshDestination {
         let targets = answers::targets(&reply.bytes, links.len()).map_err(|error| error.at(&self.shown))?;
         Ok(targets.into_iter().map(|target| target.map_or(Found::Other, |target| Found::Symlink { target })).collect())
     }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Unreachable, "the connection is gone")
 }
 
 impl Open {
@@ -198,7 +197,7 @@ impl Destination for SshDestination {
         if reply.status != 0 {
             return Err(self.failed("look at what is there", &reply));
         }
-        let open = self.open()?;
+        let open = self.open.as_ref().ok_or_else(gone)?;
         let own = open.work.strip_prefix(&format!("{}/", open.dir)).and_then(|own| RelPath::try_from(own).ok());
         let seen = answers::seen(&reply.bytes).map_err(|error| error.at(&self.shown))?;
         let (mut found, mut links) = (Vec::with_capacity(seen.len()), Vec::new());
