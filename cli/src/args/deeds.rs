@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use depsync_engine::engine::Side;
+use depsync_engine::engine::{PublishOptions, Side};
 use depsync_transports::nodes::Selector;
 
 use super::Operands;
@@ -39,21 +39,41 @@ Examples:
 pub(crate) struct Publish {
     #[command(flatten)]
     pub(crate) operands: Operands,
-    /// Why, for the log
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    pub(crate) message: String,
-    /// Say what would be published and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Go on although fewer than half of the entries remain; written into the revision, and the workers follow
-    #[arg(long)]
-    pub(crate) allow_mass_delete: bool,
-    /// Publish files that look half-copied, too
-    #[arg(long)]
-    pub(crate) no_hold: bool,
+    #[command(flatten)]
+    pub(crate) publishing: Publishing,
     /// A tracked path that is ignored now and is to leave the deployment (repeatable)
     #[arg(long, value_name = "PATH")]
     pub(crate) forget: Vec<std::ffi::OsString>,
+}
+
+/// How to publish, for the commands that do.
+#[derive(Debug, Args)]
+pub(crate) struct Publishing {
+    /// Why, for the log
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    message: String,
+    /// Say what would be published and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on although fewer than half of the entries remain; written into the revision, and the nodes follow
+    #[arg(long)]
+    allow_mass_delete: bool,
+    /// Publish files that look half-copied, too
+    #[arg(long)]
+    no_hold: bool,
+}
+
+impl Publishing {
+    /// The same for the engine.
+    pub(crate) fn options(&self) -> PublishOptions {
+        PublishOptions {
+            message: self.message.clone(),
+            dry_run: self.dry_run,
+            allow_mass_delete: self.allow_mass_delete,
+            no_hold: self.no_hold,
+            forget: Vec::new(),
+        }
+    }
 }
 
 pub(super) const UPDATE: &str = "\
@@ -120,6 +140,9 @@ Examples:
 
 /// `push`.
 #[derive(Debug, Args)]
+#[command(mut_arg("dry_run", |arg| {
+    arg.help("Say what would be published and pushed, from what is on record, and change nothing")
+}))]
 pub(crate) struct Push {
     /// The deployment directory (as --dir)
     #[arg(value_name = "DIR", conflicts_with = "dir", value_hint = ValueHint::DirPath)]
@@ -142,18 +165,8 @@ pub(crate) struct Push {
     /// Push this revision, and publish nothing
     #[arg(long, value_name = "REV", value_parser = revision_number(), conflicts_with_all = ["message", "no_hold"])]
     pub(crate) to: Option<u64>,
-    /// Why, for the log
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    pub(crate) message: String,
-    /// Say what would be published and pushed, from what is on record, and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Go on although fewer than half of the entries remain; written into the revision
-    #[arg(long)]
-    pub(crate) allow_mass_delete: bool,
-    /// Publish files that look half-copied, too
-    #[arg(long)]
-    pub(crate) no_hold: bool,
+    #[command(flatten)]
+    pub(crate) publishing: Publishing,
 }
 
 pub(super) const RESOLVE: &str = "\

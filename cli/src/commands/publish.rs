@@ -15,16 +15,13 @@ use crate::units::{bytes, milliseconds};
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Publish) -> Result<Answer> {
     let options = PublishOptions {
-        message: args.message.clone(),
-        dry_run: args.dry_run,
-        allow_mass_delete: args.allow_mass_delete,
-        no_hold: args.no_hold,
         forget: args.forget.iter().map(|path| typed_path(path)).collect::<Result<_>>()?,
+        ..args.publishing.options()
     };
     let open = session.open(&args.operands)?;
     let outcome = open.node.publish(&open.cx, &options)?;
-    let length = if args.dry_run { Length::Full } else { session.length() };
-    Ok(answer(&outcome, &open.options.deployment, args.dry_run, length))
+    let length = if options.dry_run { Length::Full } else { session.length() };
+    Ok(answer(&outcome, &open.options.deployment, options.dry_run, length))
 }
 
 /// What is said of a publish or a rollback.

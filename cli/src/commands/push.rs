@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use depsync_engine::engine::{Addressed, Delivery, PublishOptions, PublishOutcome, PushOptions, PushOutcome};
+use depsync_engine::engine::{Addressed, Delivery, PublishOutcome, PushOptions, PushOutcome};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
 use depsync_transports::SshDestination;
@@ -33,20 +33,14 @@ pub(super) fn run(session: &Session<'_>, args: &Push) -> Result<Answer> {
         destination: Box::new(SshDestination::new(addressee, &settings.access.ssh)),
     });
     let options = PushOptions {
-        publish: PublishOptions {
-            message: args.message.clone(),
-            dry_run: args.dry_run,
-            allow_mass_delete: args.allow_mass_delete,
-            no_hold: args.no_hold,
-            forget: Vec::new(),
-        },
+        publish: args.publishing.options(),
         to: args.to,
         check: args.check,
         prune: args.prune,
         parallel: args.parallel.or(settings.parallel).unwrap_or(PARALLEL) as usize,
     };
     let outcome = open.node.push(&open.cx, &options, addressed.collect())?;
-    let text = say(&outcome, &open.options.deployment, args.dry_run, session.length());
+    let text = say(&outcome, &open.options.deployment, options.publish.dry_run, session.length());
     let published = outcome.published.as_ref().map_or(&[][..], |published| &published.warnings);
     let warnings =
         outcome.nodes.iter().flat_map(|node| node.warnings.iter().map(|warning| format!("{}: {warning}", node.node)));
