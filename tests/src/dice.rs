@@ -1,5 +1,14 @@
 //! Chance that can be repeated: everything random in a case comes from its seed.
 
+/// The seed of this run: the one in `DEPSYNC_TESTS_SEED`, or another each time. It is said, to repeat a failure with.
+#[allow(clippy::print_stderr, reason = "how to repeat a failure is for the person who reads the test's output")]
+pub fn seed() -> u64 {
+    let given = std::env::var("DEPSYNC_TESTS_SEED").ok();
+    let seed = given.map_or(u64::from(std::process::id()), |text| text.parse().expect("a number as seed"));
+    eprintln!("DEPSYNC_TESTS_SEED={seed}");
+    seed
+}
+
 /// A generator (`SplitMix64`): small, seeded with one number, good enough to choose edits.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);

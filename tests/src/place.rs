@@ -137,6 +137,11 @@ impl Place {
         }
     }
 
+    /// Whether every call is a round trip, and another place takes a server of its own.
+    pub fn is_far(&self) -> bool {
+        matches!(self.kind, Kind::Ssh(_))
+    }
+
     /// A client of the place that shares nothing with others but the place.
     pub fn client(&self) -> Arc<dyn Storage> {
         let bare: Arc<dyn Storage> = match &self.kind {

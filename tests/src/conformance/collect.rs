@@ -8,6 +8,7 @@ use depsync_engine::transport::{Look, OpenMode, Published, Transport};
 use depsync_transports::hub::{Collected, Retention, layout};
 use depsync_transports::storage::Staged;
 
+use super::draw::Draw;
 use super::{another, first, kind};
 use crate::faults::Fault;
 use crate::node::{Files, Node, files, noise, report};
@@ -159,6 +160,7 @@ fn meanwhile(place: &Place, runs: &[Retention]) -> Fault {
 /// garbage, and nothing is lost.
 pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
     let patient = Retention { grace: Duration::from_secs(3600), ..AT_ONCE };
+    let mut draw = Draw::of(place);
     // Content of revision 2, which the hub holds, for now; and in the second case something new besides.
     let mut besides = version(2);
     besides.extend(files([("new", noise(77, 2000).as_slice())]));
@@ -191,9 +193,10 @@ pub fn gc_between_any_two_steps_of_a_publish_loses_nothing(place: &Place) {
         let calls = run(None);
         for condemn in 1..=calls {
             // Further apart says nothing new: what matters is which of the publisher's looks lie between the two.
-            for sweep in [condemn, condemn + 1, condemn + 2, calls, calls + 1] {
-                run(Some((condemn, sweep, patient)));
-                run(Some((condemn, sweep, AT_ONCE)));
+            let sweeps = [condemn, condemn + 1, condemn + 2, calls, calls + 1];
+            let all = sweeps.into_iter().flat_map(|sweep| [(condemn, sweep, patient), (condemn, sweep, AT_ONCE)]);
+            for steps in draw.of_all(all.collect()) {
+                run(Some(steps));
             }
         }
     }
@@ -263,8 +266,9 @@ pub fn gc_between_any_two_steps_of_an_update_loses_nothing(place: &Place) {
 
 /// gc dies at any call: the hub is valid, and the next runs finish the work.
 pub fn a_crash_of_gc_at_any_call_leaves_a_valid_hub(place: &Place) {
+    let mut draw = Draw::of(place);
     for phase in 0..2 {
-        let mut at = 1;
+        let mut at = draw.stride();
         loop {
             let place = place.another();
             with_garbage(&place);
@@ -289,7 +293,7 @@ pub fn a_crash_of_gc_at_any_call_leaves_a_valid_hub(place: &Place) {
             assert_eq!(packs(&place), 2, "phase {phase}, call {at}");
             node.must_publish(&version(2));
             reads(&place, &version(2));
-            at += 1;
+            at += draw.stride();
         }
     }
 }

@@ -7,6 +7,7 @@ use depsync_engine::error::ErrorKind;
 use depsync_engine::transport::{Look, OpenMode, Published, Transport};
 use depsync_transports::hub::{Collected, Retention, layout};
 
+use super::draw::Draw;
 use super::{another, first};
 use crate::faults::Fault;
 use crate::node::{Files, Node, files, noise};
@@ -59,8 +60,9 @@ fn perform(place: &Place, deeds: &[Deed]) {
 pub fn a_stalled_collector_takes_nothing_that_is_needed(place: &Place) {
     use Deed::{Again, Gc, New};
     let plays: [&[Deed]; 3] = [&[Gc, Again], &[New, Gc, Gc, Again], &[Again, Gc]];
+    let mut draw = Draw::of(place);
     for phase in 0..2 {
-        let mut at = 1;
+        let mut at = draw.stride();
         loop {
             let deeds = plays[(at + phase) % plays.len()];
             let place = place.another();
@@ -104,7 +106,7 @@ pub fn a_stalled_collector_takes_nothing_that_is_needed(place: &Place) {
                 publisher_or(&place, &told).must_publish(&version(seed));
                 assert_eq!(publisher_or(&place, &told).files, version(seed), "{told}");
             }
-            at += 1;
+            at += draw.stride();
         }
     }
 }

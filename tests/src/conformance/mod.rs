@@ -8,6 +8,7 @@ pub mod collect;
 pub mod collectors;
 pub mod cost;
 pub mod damage;
+mod draw;
 pub mod faults;
 pub mod general;
 

@@ -13,6 +13,7 @@ mod work;
 
 use std::time::Duration;
 
+use depsync_tests::dice::seed;
 use depsync_tests::node::noise;
 use depsync_tests::uml::{Disk, End, Job, Machine, images, is_inside, say};
 
@@ -56,8 +57,7 @@ fn nothing_is_torn_and_nothing_told_is_lost() {
     if is_inside() {
         return inside();
     }
-    let seed = number("DEPSYNC_TESTS_SEED", u64::from(std::process::id()));
-    say(&format!("DEPSYNC_TESTS_SEED={seed}"));
+    let seed = seed();
     let images = images();
     let disk = Disk::ext4(images.path(), "disk", 192);
     let job = Job::test("nothing_is_torn_and_nothing_told_is_lost");
