@@ -60,6 +60,12 @@ impl RelPath {
         }
     }
 
+    /// A path of bytes in which [`flaw`] has found nothing before.
+    pub(crate) fn of_checked(bytes: &[u8]) -> Self {
+        debug_assert!(flaw(bytes).is_none(), "{:?} is not a path", bytes.as_bstr());
+        Self(bytes.into())
+    }
+
     /// The path of `name` in the directory `self`.
     pub fn join(&self, name: &[u8]) -> Result<Self, Error> {
         let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.len());
@@ -117,12 +123,17 @@ impl RelPath {
 
     /// Whether this path lies strictly beneath `directory`.
     pub fn is_beneath(&self, directory: &Self) -> bool {
-        self.0.len() > directory.0.len() && self.0.starts_with(&directory.0) && self.0[directory.0.len()] == b'/'
+        is_beneath(&self.0, &directory.0)
     }
 }
 
+/// Whether the path `path` lies strictly beneath `directory`, both in bytes.
+pub(crate) fn is_beneath(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
 /// What is wrong with `bytes` as a path, if anything.
-fn flaw(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn flaw(bytes: &[u8]) -> Option<&'static str> {
     if bytes.is_empty() {
         return Some("it is empty");
     }

@@ -97,6 +97,11 @@ impl<'s> Builder<'s> {
     /// Adds an entry after all others.
     pub(super) fn push(&mut self, path: RelPath, entry: Entry) -> Result<()> {
         let height = height_of(path.as_bytes());
+        self.push_known(path, height, entry)
+    }
+
+    /// Adds an entry after all others, at a path whose height is known.
+    pub(super) fn push_known(&mut self, path: RelPath, height: u8, entry: Entry) -> Result<()> {
         let level = self.level(0)?;
         let ends = level.add(0, path, height, Totals::of(&entry))?;
         level.page.add_entry(entry);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::leaf::Leaf;
 use super::page::{Child, Claim, Page, read, read_stored};
 use super::pages::Pages;
 use crate::error::Result;
@@ -40,11 +41,14 @@ struct Spot {
     tail: bool,
 }
 
+/// A page and its bytes.
+pub(super) type Stored = (Arc<Page>, Arc<[u8]>);
+
 /// What is ahead of a cursor.
 #[derive(Clone, Copy)]
 pub(super) enum Ahead<'c> {
-    /// The entry at a path.
-    Entry(&'c RelPath),
+    /// An entry: its path, in bytes.
+    Entry(&'c [u8]),
     /// A page of a level.
     Page(&'c Child, u8),
     /// Nothing.
@@ -83,12 +87,12 @@ impl<'a> Cursor<'a> {
         Ok(cursor)
     }
 
-    /// At the start of the tree `root`. Reads the top page from the store and gives its bytes.
-    pub(super) fn open_stored_root(pages: &'a dyn Pages, root: &Digest) -> Result<(Self, Arc<[u8]>)> {
+    /// At the start of the tree `root`. Reads the top page from the store and gives it, with its bytes.
+    pub(super) fn open_stored_root(pages: &'a dyn Pages, root: &Digest) -> Result<(Self, Stored)> {
         let mut cursor = Self::at_end(pages);
-        let (page, bytes) = read_stored(pages, root, &Claim::Root)?;
-        cursor.enter(page, true);
-        Ok((cursor, bytes))
+        let stored = read_stored(pages, root, &Claim::Root)?;
+        cursor.enter(Arc::clone(&stored.0), true);
+        Ok((cursor, stored))
     }
 
     /// At the end of a tree.
@@ -106,28 +110,34 @@ impl<'a> Cursor<'a> {
 
     /// What is ahead.
     pub(super) fn ahead(&self) -> Ahead<'_> {
-        if let Some((path, _)) = self.leaf().first() {
-            return Ahead::Entry(path);
+        if let Some((key, _)) = self.entry() {
+            return Ahead::Entry(key);
         }
         let next = self.stack.last().and_then(|opened| Some((opened.ahead().first()?, opened.level())));
         next.map_or(Ahead::End, |(child, level)| Ahead::Page(child, level))
     }
 
-    /// The entries ahead on the leaf that was opened last.
-    pub(super) fn leaf(&self) -> &[(RelPath, Entry)] {
-        self.leaf.as_ref().map_or(&[], |page| &page.entries()[self.passed..])
+    /// The leaf that was opened last, where entries of it are ahead.
+    fn leaf(&self) -> Option<&Leaf> {
+        self.leaf.as_ref().map(|page| page.leaf()).filter(|leaf| self.passed < leaf.len())
+    }
+
+    /// The entry ahead.
+    pub(super) fn entry(&self) -> Option<(&[u8], &Entry)> {
+        self.leaf().map(|leaf| (leaf.key(self.passed), &leaf.entries()[self.passed]))
     }
 
     /// Passes the entry ahead and gives it.
     pub(super) fn take(&mut self) -> Option<(RelPath, Entry)> {
-        let entry = self.leaf().first().cloned();
-        self.pass_entries(1);
-        entry
+        let taken = self.entry().map(|(key, entry)| (RelPath::of_checked(key), entry.clone()));
+        self.pass_entry();
+        taken
     }
 
-    /// Passes as many of the entries ahead on the leaf.
-    pub(super) fn pass_entries(&mut self, count: usize) {
-        self.passed += count.min(self.leaf().len());
+    /// Passes the entry ahead.
+    pub(super) fn pass_entry(&mut self) {
+        // Beyond the end of the leaf nothing is ahead.
+        self.passed += 1;
     }
 
     /// Passes the rest of the leaf.
@@ -150,12 +160,12 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Reads the page ahead from the store, like [`open`](Self::open), and gives its bytes.
-    pub(super) fn open_stored(&mut self) -> Result<Option<Arc<[u8]>>> {
+    /// Reads the page ahead from the store, like [`open`](Self::open), and gives it, with its bytes.
+    pub(super) fn open_stored(&mut self) -> Result<Option<Stored>> {
         let Some(spot) = self.take_child() else { return Ok(None) };
-        let (page, bytes) = read_stored(self.pages, &spot.child().id, &spot.claim(self.after.as_ref()))?;
-        self.opened(spot, page);
-        Ok(Some(bytes))
+        let stored = read_stored(self.pages, &spot.child().id, &spot.claim(self.after.as_ref()))?;
+        self.opened(spot, Arc::clone(&stored.0));
+        Ok(Some(stored))
     }
 
     fn opened(&mut self, spot: Spot, page: Arc<Page>) {
@@ -190,11 +200,12 @@ impl<'a> Cursor<'a> {
     /// Moves on to the first entry that is not below `key`, and reads the pages on the way to it only.
     pub(super) fn seek(&mut self, key: &RelPath) -> Result<()> {
         loop {
-            let entries = self.leaf();
-            let below = entries.partition_point(|(path, _)| path < key);
-            if below < entries.len() {
-                self.pass_entries(below);
-                return Ok(());
+            if let Some(leaf) = self.leaf() {
+                let below = leaf.below(key);
+                if below < leaf.len() {
+                    self.passed = self.passed.max(below);
+                    return Ok(());
+                }
             }
             self.pass_leaf();
             match self.ahead() {

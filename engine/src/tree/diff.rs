@@ -18,7 +18,7 @@ use super::entry::Entry;
 use super::read::Tree;
 use crate::error::Result;
 use crate::hash::Digest;
-use crate::path::RelPath;
+use crate::path::{self, RelPath};
 
 /// A path at which two trees differ. At least one side is there, and the sides are not equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,9 +156,9 @@ impl<'a> Merge<'a> {
                     }
                 }
                 Move::Both => {
-                    if self.older.cursor.leaf().first() == self.newer.cursor.leaf().first() {
-                        self.older.cursor.pass_entries(1);
-                        self.newer.cursor.pass_entries(1);
+                    if self.older.cursor.entry() == self.newer.cursor.entry() {
+                        self.older.cursor.pass_entry();
+                        self.newer.cursor.pass_entry();
                         continue;
                     }
                     let before = self.older.cursor.take().map(|(_, before)| before);
@@ -181,13 +181,13 @@ impl<'a> Merge<'a> {
             (Ahead::End, Ahead::Entry(..)) => Move::Added,
             (Ahead::Page(..), Ahead::End) => removed,
             (Ahead::Entry(..), Ahead::End) => Move::Removed,
-            (Ahead::Entry(old), Ahead::Entry(new)) => match old.cmp(new) {
+            (Ahead::Entry(old), Ahead::Entry(new)) => match path::compare(old, new) {
                 Ordering::Less => Move::Removed,
                 Ordering::Equal => Move::Both,
                 Ordering::Greater => Move::Added,
             },
             (Ahead::Entry(..), Ahead::Page(..)) => Move::OpenNewer,
-            (Ahead::Page(old, _), Ahead::Entry(new)) if old.last < *new => removed,
+            (Ahead::Page(old, _), Ahead::Entry(new)) if path::compare(old.last.as_bytes(), new).is_lt() => removed,
             (Ahead::Page(..), Ahead::Entry(..)) => Move::OpenOlder,
             (Ahead::Page(old, _), Ahead::Page(new, _)) if old.id == new.id => Move::PassBoth,
             (Ahead::Page(_, old), Ahead::Page(_, new)) if old < new => Move::OpenNewer,

@@ -88,9 +88,11 @@ impl<I: Iterator<Item = Result<Changed>>> Edit<'_, I> {
     /// Puts the items of `page` and the changes among them through the chunkers. Its keys are above `after`; `tail`
     /// says that it is the last page of its level.
     fn splice<'p>(&mut self, page: &'p Page, mut after: Option<&'p RelPath>, tail: bool) -> Result<()> {
-        for (path, entry) in page.entries() {
-            if self.apply_before(Some(path))? {
-                self.builder.push(path.clone(), entry.clone())?;
+        let leaf = page.leaf();
+        for (index, entry) in leaf.entries().iter().enumerate() {
+            let path = leaf.path(index);
+            if self.apply_before(Some(&path))? {
+                self.builder.push_known(path, leaf.height(index), entry.clone())?;
             }
         }
         let count = page.children().len();

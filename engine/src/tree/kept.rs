@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::page::Page;
 use crate::hash::Digest;
 
-/// Bytes of a generation, about. A tree of 100,000 files has 10 MiB of decoded pages.
-const GENERATION: usize = 8 << 20;
+/// Bytes of a generation, about. A tree of 100,000 files has some 10 MiB of decoded pages, and a publish reads two.
+const GENERATION: usize = 16 << 20;
 
 /// See the module.
 pub struct KeptPages {

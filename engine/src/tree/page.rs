@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::boundary::{Fill, MAX_ITEMS, MAX_LEVEL, height_of};
 use super::entry::Entry;
+use super::leaf::Leaf;
 use super::pages::Pages;
 use crate::codec::{self, Frame};
 use crate::error::{Error, Result};
@@ -192,7 +193,7 @@ pub(super) struct Child {
 /// What a page holds.
 #[derive(Debug)]
 pub(super) enum Items {
-    Entries(Vec<(RelPath, Entry)>),
+    Entries(Leaf),
     Children(Vec<Child>),
 }
 
@@ -243,7 +244,7 @@ fn place(id: &Digest) -> String {
 pub(super) fn read_stored(pages: &dyn Pages, id: &Digest, claim: &Claim<'_>) -> Result<(Arc<Page>, Arc<[u8]>)> {
     if *id == empty_root() && matches!(claim, Claim::Root) {
         let (_, bytes) = RawPage::new(0).seal()?;
-        let page = Page { level: 0, items: Items::Entries(Vec::new()), totals: Totals::default(), closed: false };
+        let page = Page { level: 0, items: Items::Entries(Leaf::default()), totals: Totals::default(), closed: false };
         return Ok((Arc::new(page), bytes.into()));
     }
     let bytes = pages.page(id).map_err(|error| error.at(place(id)))?;
@@ -284,20 +285,21 @@ fn verify(raw: RawPage) -> Result<Page, &'static str> {
     let mut count = |more| totals.plus(more).map(|sum| totals = sum).ok_or("its totals overflow");
     let items = match body {
         Body::Entries(entries) if level == 0 => {
-            let mut items = Vec::with_capacity(entries.len());
-            for entry in entries {
-                count(Totals::of(&entry))?;
-                items.push((keys.next()?.0, entry));
+            entries.iter().try_for_each(|entry| count(Totals::of(entry)))?;
+            let mut leaf = Leaf::of(entries);
+            for _ in 0..leaf.len() {
+                let height = keys.next()?;
+                leaf.add_key(&keys.key, height);
             }
-            Items::Entries(items)
+            Items::Entries(leaf)
         }
         Body::Children(children) if level > 0 => {
             let mut items = Vec::with_capacity(children.len());
             for RawChild { id, entries, bytes } in children {
                 let totals = Totals { entries, bytes };
                 count(totals)?;
-                let (last, height) = keys.next()?;
-                items.push(Child { last, height, id, totals });
+                let height = keys.next()?;
+                items.push(Child { last: RelPath::of_checked(&keys.key), height, id, totals });
             }
             Items::Children(items)
         }
@@ -315,14 +317,15 @@ struct Keys<'a> {
     level: u8,
     keys: std::vec::IntoIter<RawKey>,
     rest: &'a [u8],
+    /// The one that [`next`](Self::next) went on to.
     key: Vec<u8>,
     fill: Fill,
     closed: bool,
 }
 
 impl Keys<'_> {
-    /// The next key and its height.
-    fn next(&mut self) -> Result<(RelPath, u8), &'static str> {
+    /// Goes on to the next key and gives its height.
+    fn next(&mut self) -> Result<u8, &'static str> {
         let RawKey { shared, added } = self.keys.next().ok_or("keys and values differ in number")?;
         if self.closed {
             return Err("it goes on where it had to end");
@@ -344,10 +347,12 @@ impl Keys<'_> {
         }
         self.key.truncate(shared);
         self.key.extend_from_slice(suffix);
-        let key = RelPath::new(self.key.as_slice()).map_err(|_| "a key is not a path")?;
-        let height = height_of(key.as_bytes());
-        self.closed = self.fill.add(self.level, key.as_bytes(), height);
-        Ok((key, height))
+        if path::flaw(&self.key).is_some() {
+            return Err("a key is not a path");
+        }
+        let height = height_of(&self.key);
+        self.closed = self.fill.add(self.level, &self.key, height);
+        Ok(height)
     }
 }
 
@@ -366,10 +371,12 @@ impl Claim<'_> {
                 if page.totals != child.totals {
                     return Err("its totals are not those that its parent says");
                 }
-                if page.last() != Some(&child.last) {
+                if page.last() != Some(child.last.as_bytes()) {
                     return Err("its last key is not the one that its parent says");
                 }
-                if page.first() <= *after {
+                let above =
+                    |after: &&RelPath| page.first().is_some_and(|key| path::compare(after.as_bytes(), key).is_lt());
+                if !after.as_ref().is_none_or(above) {
                     return Err("it begins before its place");
                 }
                 if page.closed || *tail { Ok(()) } else { Err("it ends where it had to go on") }
@@ -380,10 +387,11 @@ impl Claim<'_> {
 
 impl Page {
     /// The entries, if it is a leaf; else none.
-    pub(super) fn entries(&self) -> &[(RelPath, Entry)] {
+    pub(super) fn leaf(&self) -> &Leaf {
+        static NONE: LazyLock<Leaf> = LazyLock::new(Leaf::default);
         match &self.items {
-            Items::Entries(entries) => entries,
-            Items::Children(_) => &[],
+            Items::Entries(leaf) => leaf,
+            Items::Children(_) => &NONE,
         }
     }
 
@@ -395,34 +403,23 @@ impl Page {
         }
     }
 
-    /// How much memory it takes, about: keys and values, with what an allocation of their own costs.
+    /// How much memory it takes, about.
     pub(super) fn memory(&self) -> usize {
-        const ALLOCATION: usize = 16;
-        let each = |fixed: usize, key: &RelPath| fixed + ALLOCATION + key.as_bytes().len();
-        let items: usize = match &self.items {
-            Items::Entries(entries) => entries
-                .iter()
-                .map(|item| {
-                    let target = if let Entry::Symlink { target } = &item.1 { target.as_bytes().len() } else { 0 };
-                    each(size_of_val(item), &item.0) + target
-                })
-                .sum(),
-            Items::Children(children) => children.iter().map(|child| each(size_of_val(child), &child.last)).sum(),
-        };
-        items + size_of::<Self>() + 2 * ALLOCATION
+        let child = |child: &Child| size_of_val(child) + child.last.as_bytes().len();
+        size_of::<Self>() + self.leaf().memory() + self.children().iter().map(child).sum::<usize>()
     }
 
-    fn first(&self) -> Option<&RelPath> {
+    fn first(&self) -> Option<&[u8]> {
         match &self.items {
-            Items::Entries(entries) => entries.first().map(|(path, _)| path),
-            Items::Children(children) => children.first().map(|child| &child.last),
+            Items::Entries(leaf) => leaf.iter().next().map(|(key, _)| key),
+            Items::Children(children) => children.first().map(|child| child.last.as_bytes()),
         }
     }
 
-    fn last(&self) -> Option<&RelPath> {
+    fn last(&self) -> Option<&[u8]> {
         match &self.items {
-            Items::Entries(entries) => entries.last().map(|(path, _)| path),
-            Items::Children(children) => children.last().map(|child| &child.last),
+            Items::Entries(leaf) => leaf.iter().next_back().map(|(key, _)| key),
+            Items::Children(children) => children.last().map(|child| child.last.as_bytes()),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::cursor::{Ahead, Cursor};
 use super::diff::{Diff, new_pages};
 use super::entry::Entry;
+use super::leaf::Leaf;
 use super::page::{Claim, Totals, empty_root, read};
 use super::pages::Pages;
 use crate::error::Result;
 use crate::hash::Digest;
-use crate::path::RelPath;
+use crate::path::{self, RelPath};
 
 /// A tree: a root, and where its pages are. Reading verifies every page it touches.
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ pub enum Step<'s> {
         /// Its bytes as stored.
         bytes: &'s Arc<[u8]>,
         /// Its entries, if it is a leaf; else none.
-        entries: &'s [(RelPath, Entry)],
+        leaf: &'s Leaf,
     },
 }
 
@@ -72,8 +73,10 @@ impl<'a> Tree<'a> {
             let claim = Claim::Child { child, level: page.level - 1, after: after.as_ref(), tail };
             page = read(self.pages, &child.id, &claim)?;
         }
-        let found = page.entries().binary_search_by(|(key, _)| key.cmp(path)).ok();
-        Ok(found.map(|index| page.entries()[index].1.clone()))
+        let leaf = page.leaf();
+        let index = leaf.below(path);
+        let found = index < leaf.len() && leaf.key(index) == path.as_bytes();
+        Ok(found.then(|| leaf.entries()[index].clone()))
     }
 
     /// All entries, in order.
@@ -120,8 +123,8 @@ impl<'a> Tree<'a> {
         if self.is_empty() || !visit(&self.root, Step::Found)? {
             return Ok(());
         }
-        let (mut cursor, bytes) = Cursor::open_stored_root(self.pages, &self.root)?;
-        if !visit(&self.root, Step::Read { bytes: &bytes, entries: cursor.leaf() })? {
+        let (mut cursor, (page, bytes)) = Cursor::open_stored_root(self.pages, &self.root)?;
+        if !visit(&self.root, Step::Read { bytes: &bytes, leaf: page.leaf() })? {
             return Ok(());
         }
         loop {
@@ -130,8 +133,8 @@ impl<'a> Tree<'a> {
             let id = child.id;
             if !visit(&id, Step::Found)? {
                 cursor.pass();
-            } else if let Some(bytes) = cursor.open_stored()? {
-                let beneath = visit(&id, Step::Read { bytes: &bytes, entries: cursor.leaf() })?;
+            } else if let Some((page, bytes)) = cursor.open_stored()? {
+                let beneath = visit(&id, Step::Read { bytes: &bytes, leaf: page.leaf() })?;
                 if !beneath && level > 0 {
                     cursor.leave();
                 }
@@ -166,8 +169,8 @@ impl<'a> Entries<'a> {
             Range::From(key) => cursor.seek(key)?,
             Range::Beneath(directory) => {
                 cursor.seek(directory)?;
-                if matches!(cursor.ahead(), Ahead::Entry(path) if path == directory) {
-                    cursor.pass_entries(1);
+                if matches!(cursor.ahead(), Ahead::Entry(key) if key == directory.as_bytes()) {
+                    cursor.pass_entry();
                 }
             }
         }
@@ -183,9 +186,9 @@ impl<'a> Entries<'a> {
             match cursor.ahead() {
                 Ahead::Page(..) => cursor.open()?,
                 Ahead::End => return Ok(None),
-                Ahead::Entry(path) => {
+                Ahead::Entry(key) => {
                     let within = match &self.range {
-                        Range::Beneath(directory) => path.is_beneath(directory),
+                        Range::Beneath(directory) => path::is_beneath(key, directory.as_bytes()),
                         Range::All | Range::From(_) => true,
                     };
                     return Ok(if within { cursor.take() } else { None });

@@ -9,7 +9,7 @@ use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, Revision};
 use depsync_engine::transport::MemoryLedger;
-use depsync_engine::tree::{Pages, Step, Tree, empty_root};
+use depsync_engine::tree::{Entry, Pages, Step, Tree, empty_root};
 use jiff::Timestamp;
 
 use super::Memory;
@@ -126,8 +126,8 @@ fn walk_tree(
                 let new = !seen.contains(&ObjectId::page(*id));
                 Ok(new && pages.insert(ObjectId::page(*id)))
             }
-            Step::Read { entries, .. } => {
-                let new = entries.iter().filter_map(|(_, entry)| entry.content()).filter(|(_, size)| *size > 0);
+            Step::Read { leaf, .. } => {
+                let new = leaf.entries().iter().filter_map(Entry::content).filter(|(_, size)| *size > 0);
                 contents.extend(new.map(|(hash, _)| hash));
                 Ok(true)
             }

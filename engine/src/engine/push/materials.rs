@@ -4,11 +4,11 @@
 //! deployment directory as long as that still has it, and otherwise from the hub: what is sent is what was published,
 //! whatever somebody writes there meanwhile.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
@@ -25,6 +25,8 @@ use crate::push::{Sum, SumAndHash};
 /// How many files, and how many bytes of them, are rebuilt in one go: what bounds memory.
 const FILES: usize = 16_384;
 const BYTES: u64 = 4 << 30;
+/// How many sums are kept in memory; the others are looked up each time.
+const SUMS: usize = 1 << 16;
 
 /// A file with its content.
 pub(super) type Content = (RelPath, Digest, u64);
@@ -37,6 +39,8 @@ pub(super) struct Materials<'a> {
     directory: PathBuf,
     /// What lies there.
     ready: Mutex<HashSet<RelPath>>,
+    /// Sums that a node asked for: the others ask for the same.
+    sums: Mutex<HashMap<Digest, Sum>>,
 }
 
 impl<'a> Materials<'a> {
@@ -47,7 +51,7 @@ impl<'a> Materials<'a> {
         let failed = |source| Error::io("make", directory.display(), source);
         std::fs::create_dir(&directory).map_err(failed)?;
         let live = Root::open(&node.places.dir)?;
-        Ok(Self { node, at, live, directory, ready: Mutex::default() })
+        Ok(Self { node, at, live, directory, ready: Mutex::default(), sums: Mutex::default() })
     }
 
     /// Where they lie.
@@ -120,7 +124,7 @@ impl<'a> Materials<'a> {
     pub(super) fn unknown<'c>(&self, contents: impl Iterator<Item = &'c Content>) -> Result<Vec<&'c Content>> {
         let mut unknown = Vec::new();
         for content in contents {
-            if self.node.db.sum(&content.1)?.is_none() {
+            if self.look_up(&content.1)?.is_none() {
                 unknown.push(content);
             }
         }
@@ -129,7 +133,25 @@ impl<'a> Materials<'a> {
 
     /// The sum of a content, if it is known.
     pub(super) fn sum(&self, hash: &Digest) -> Option<Sum> {
-        self.node.db.sum(hash).ok().flatten().map(Sum::from_bytes)
+        self.look_up(hash).ok().flatten()
+    }
+
+    fn look_up(&self, hash: &Digest) -> Result<Option<Sum>> {
+        if let Some(sum) = self.sums().get(hash) {
+            return Ok(Some(*sum));
+        }
+        let found = self.node.db.sum(hash)?.map(Sum::from_bytes);
+        let mut sums = self.sums();
+        if let Some(sum) = found
+            && sums.len() < SUMS
+        {
+            sums.insert(*hash, sum);
+        }
+        Ok(found)
+    }
+
+    fn sums(&self) -> MutexGuard<'_, HashMap<Digest, Sum>> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

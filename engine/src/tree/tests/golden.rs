@@ -79,8 +79,10 @@ fn the_shape_of_a_large_tree() {
     let mut leaves = Vec::new();
     Tree::new(&pages, root)
         .walk_pages(|_, step| {
-            if let Step::Read { entries: entries @ [_, ..], .. } = step {
-                leaves.push(entries.len());
+            if let Step::Read { leaf, .. } = step
+                && !leaf.is_empty()
+            {
+                leaves.push(leaf.len());
             }
             Ok(true)
         })

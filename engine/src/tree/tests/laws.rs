@@ -184,9 +184,12 @@ fn a_page_has_at_most_128_items_and_ends_at_16_kib_of_keys() {
         let mut leaves = 0;
         Tree::new(&pages, root)
             .walk_pages(|_, step| {
-                if let Step::Read { entries: [before @ .., _], .. } = step {
-                    let bytes: usize = before.iter().map(|(path, _)| path.as_bytes().len()).sum();
-                    assert!(before.len() < 128 && bytes < 16 << 10);
+                if let Step::Read { leaf, .. } = step
+                    && !leaf.is_empty()
+                {
+                    let before = leaf.iter().rev().skip(1);
+                    let bytes: usize = before.map(|(key, _)| key.len()).sum();
+                    assert!(leaf.len() <= 128 && bytes < 16 << 10);
                     leaves += 1;
                 }
                 Ok(true)
@@ -207,10 +210,10 @@ fn the_pool_holds_what_it_says() {
 fn cuts(tree: &Tree<'_>) -> Vec<(RelPath, usize)> {
     let mut cuts = Vec::new();
     tree.walk_pages(|_, step| {
-        if let Step::Read { entries, .. } = step
-            && let Some((path, _)) = entries.last()
+        if let Step::Read { leaf, .. } = step
+            && let Some((key, _)) = leaf.iter().next_back()
         {
-            cuts.push((path.clone(), entries.len()));
+            cuts.push((RelPath::new(key).expect("a path"), leaf.len()));
         }
         Ok(true)
     })

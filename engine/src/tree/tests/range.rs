@@ -64,7 +64,7 @@ fn a_walk_passes_over_what_it_is_told_to() {
     tree.walk_pages(|id, step| {
         match step {
             Step::Found => found += 1,
-            Step::Read { bytes, entries: leaf } => {
+            Step::Read { bytes, leaf } => {
                 assert_eq!(pages.page(id).expect("is there"), *bytes);
                 read += 1;
                 entries += leaf.len();
