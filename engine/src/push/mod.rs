@@ -74,6 +74,16 @@ pub enum Area {
     Staged,
 }
 
+/// Files laid ready in a directory of this side, each under its path.
+pub struct Laid<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// The files.
+    pub files: &'a [RelPath],
+    /// Whether they are all that lies there, so that they need not be named. More may come meanwhile, for other nodes.
+    pub all: bool,
+}
+
 /// A plain directory on another machine. See the module for its laws.
 pub trait Destination {
     /// Takes the directory for this push, and says what is there. Held by somebody else:
@@ -86,8 +96,8 @@ pub trait Destination {
     /// The SHA-256 of regular files. One that cannot be read is not mentioned.
     fn sums(&mut self, cx: &Context, area: Area, files: &[RelPath]) -> Result<HashMap<RelPath, Sum>>;
 
-    /// Brings `files` of the local directory `from` beside the directory; gives the bytes sent.
-    fn bring(&mut self, cx: &Context, from: &Path, files: &[RelPath]) -> Result<u64>;
+    /// Brings files beside the directory; gives the bytes sent.
+    fn bring(&mut self, cx: &Context, laid: &Laid<'_>) -> Result<u64>;
 
     /// Leaves a mark for the next push.
     fn mark(&mut self, cx: &Context, mark: &Mark) -> Result<()>;

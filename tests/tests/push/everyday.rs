@@ -60,6 +60,35 @@ fn nothing_changed_is_one_shell_and_no_rsync() {
     assert_eq!(scene.nodes[0].sshd.commands().len() - before, 1);
 }
 
+/// Whatever rsync calls its own things, and names that it could take for something else.
+#[test]
+fn names_that_rsync_knows_are_names_like_others() {
+    let scene = Scene::new(1);
+    for name in [".partial/x", "a/.rsync-filter", ".rsync-partial/y", "-e", "a/--delete", "*", "[a]", "a/:C", "CVS/z", "core"] {
+        scene.write(name, name);
+    }
+    scene.must_push("");
+    scene.write("a/more", "1");
+    scene.write(".partial/x", "2");
+    scene.must_push("");
+}
+
+#[test]
+fn nodes_that_need_different_files_get_what_they_need() {
+    let scene = Scene::new(3);
+    for number in 0..40 {
+        scene.write(&format!("large/{number}"), noise(number, 100 << 10));
+    }
+    scene.write("app/small", "1");
+    assert_eq!(scene.push("--only web-1").1, 0);
+    scene.write("app/small", "2");
+    let done = scene.must_push("");
+    let sent = |number: usize| node(&done, number)["bytes_sent"].as_u64().expect("a number");
+    assert!(sent(2) > 4_000_000 && sent(3) > 4_000_000, "{done:#}");
+    scene.write("app/small", "3");
+    assert!(node(&scene.must_push(""), 2)["bytes_sent"].as_u64().is_some_and(|sent| sent < 10 << 10));
+}
+
 #[test]
 fn every_kind_may_become_every_other() {
     let scene = Scene::new(1);

@@ -15,5 +15,5 @@ mod output;
 mod program;
 mod running;
 
-pub(crate) use program::Program;
+pub(crate) use program::{Finished, Program};
 pub(crate) use running::Running;

@@ -17,14 +17,13 @@ mod answers;
 mod orders;
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use depsync_engine::apply::Step;
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
-use depsync_engine::push::{Area, Arrival, Destination, Found, Holder, Mark, Scope, Sum};
+use depsync_engine::push::{Area, Arrival, Destination, Found, Holder, Laid, Mark, Scope, Sum};
 
 use crate::nodes::Addressee;
 use crate::ssh::SshSettings;
@@ -41,6 +40,9 @@ const ANOTHER_DEVICE: u8 = 52;
 const NO_SUMS: u8 = 53;
 const NO_PLACE: u8 = 54;
 const COMPLAINTS: u8 = 55;
+
+/// Where rsync keeps what it has of a file that is not whole: a name that is never deployed, as rsync leaves it out.
+const PARTIAL: &str = "--partial-dir=.depsync-partial";
 
 /// A longer text of calls is brought by rsync: the far side's shell reads a request byte by byte.
 const SHORT: usize = 64 << 10;
@@ -235,18 +237,23 @@ impl Destination for SshDestination {
         }
     }
 
-    fn bring(&mut self, cx: &Context, from: &Path, files: &[RelPath]) -> Result<u64> {
+    fn bring(&mut self, cx: &Context, laid: &Laid<'_>) -> Result<u64> {
         self.over(|open, settings| {
             let stage = format!("{}/stage", open.work);
             let basis = format!("--compare-dest={}", open.dir);
             // What is there has its own times: equal size and time mean nothing.
-            let mut options = vec!["--ignore-times", "--no-times"];
+            let mut options = vec!["--ignore-times", "--no-times", PARTIAL];
             if open.exists {
                 options.push(&basis);
             }
             let far = Far::of(&open.connection);
-            let places = (rsync::inside(from), far.inside(&stage));
-            rsync::copy(cx, &far, settings, &options, places, rsync::list(files.iter().map(RelPath::as_bytes)))
+            let places = (rsync::inside(laid.directory), far.inside(&stage));
+            let list = || rsync::list(laid.files.iter().map(RelPath::as_bytes));
+            if laid.all {
+                rsync::copy_all(cx, &far, settings, &options, places, list)
+            } else {
+                rsync::copy(cx, &far, settings, &options, places, list())
+            }
         })
     }
 

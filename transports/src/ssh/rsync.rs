@@ -13,13 +13,13 @@ use depsync_engine::path::RelPath;
 use super::address::SshSettings;
 use super::connection::Connection;
 use super::failure;
-use crate::child::Program;
+use crate::child::{Finished, Program};
 
 /// rsync's statuses for a transfer that has brought all but some files.
 const BUT_SOME: [i32; 2] = [23, 24];
 
 /// Where rsync keeps what it has of a file that is not whole, relative to where the file goes.
-const PARTIAL: &str = ".partial";
+const PARTIAL: &str = "--partial-dir=.partial";
 /// The most bytes that it says of a transfer.
 const SAID: usize = 64 << 10;
 
@@ -35,7 +35,7 @@ pub(super) fn upload(
     let places = (inside(from), far.inside(&format!("{}/tmp", connection.root())));
     let names: Vec<String> = names.collect();
     let list = list(names.iter().map(String::as_bytes));
-    let sent = copy(cx, &far, settings, &["--times", "--omit-dir-times"], places, list)?;
+    let sent = copy(cx, &far, settings, &["--times", "--omit-dir-times", PARTIAL], places, list)?;
     tracing::debug!(sent, "uploaded");
     Ok(())
 }
@@ -47,19 +47,55 @@ pub(crate) fn copy(
     far: &Far,
     settings: &SshSettings,
     options: &[&str],
-    (from, to): (OsString, OsString),
+    places: Places,
     list: Vec<u8>,
 ) -> Result<u64> {
+    transfer(cx, program(&far.shell, settings).args(options), places, list)?.sent()
+}
+
+/// Copies the files of `list`, which are all of the directory: those that come meanwhile may be copied or not. That is
+/// not said in a list, which rsync reads byte by byte with two system calls for each.
+pub(crate) fn copy_all(
+    cx: &Context,
+    far: &Far,
+    settings: &SshSettings,
+    options: &[&str],
+    places: Places,
+    list: impl FnOnce() -> Vec<u8>,
+) -> Result<u64> {
+    let program = bare(&far.shell, settings).arg("--recursive").args(options);
+    let done = transfer(cx, program, places.clone(), Vec::new())?;
+    // One of those that came meanwhile was not whole, perhaps.
+    if done.all_but_some() { copy(cx, far, settings, options, places, list()) } else { done.sent() }
+}
+
+/// Where from and where to.
+type Places = (OsString, OsString);
+
+fn transfer(cx: &Context, program: Program, (from, to): Places, list: Vec<u8>) -> Result<Transferred> {
     cx.step("ssh.rsync");
-    let program = program(&far.shell, settings)
-        .args(["--stats", "--no-human-readable"])
-        .arg(format!("--partial-dir={PARTIAL}"))
-        .args(options);
+    let program = program.args(["--stats", "--no-human-readable"]);
     let (ended, said) = program.operand(from).operand(to).output(cx, list, SAID)?;
-    if !ended.status.success() {
-        return Err(failure::of_rsync(ended.status.code(), &ended.stderr));
+    Ok(Transferred { ended, said: String::from_utf8_lossy(&said).into_owned() })
+}
+
+/// How a transfer has ended.
+struct Transferred {
+    ended: Finished,
+    /// What it said of itself.
+    said: String,
+}
+
+impl Transferred {
+    fn all_but_some(&self) -> bool {
+        self.ended.status.code().is_some_and(|code| BUT_SOME.contains(&code))
     }
-    Ok(sent(&String::from_utf8_lossy(&said)))
+
+    /// The bytes that were sent, if it went well.
+    fn sent(&self) -> Result<u64> {
+        let Finished { status, stderr } = &self.ended;
+        if status.success() { Ok(sent(&self.said)) } else { Err(failure::of_rsync(status.code(), stderr)) }
+    }
 }
 
 fn sent(said: &str) -> u64 {
@@ -104,7 +140,7 @@ impl Far {
 /// Brings the files `names` of the hub into the directory `to`, by one rsync. Those that are not to be had are passed
 /// over.
 pub(super) fn download(cx: &Context, far: &Far, settings: &SshSettings, names: &[RelPath], to: &Path) -> Result<()> {
-    let program = program(&far.shell, settings).arg("--ignore-missing-args").arg(format!("--partial-dir={PARTIAL}"));
+    let program = program(&far.shell, settings).args(["--ignore-missing-args", PARTIAL]);
     let ended = program.operand(far.directory()).operand(to).run(cx, list(names.iter().map(RelPath::as_bytes)))?;
     let code = ended.status.code();
     if ended.status.success() || code.is_some_and(|code| BUT_SOME.contains(&code)) {
@@ -116,9 +152,11 @@ pub(super) fn download(cx: &Context, far: &Far, settings: &SshSettings, names: &
 
 /// rsync for a list of names on its stdin.
 pub(super) fn program(shell: &str, settings: &SshSettings) -> Program {
-    let program = Program::new("rsync", "rsync")
-        .args(["--files-from=-", "--from0", "--no-implied-dirs"])
-        .arg(format!("--rsh={shell}"));
+    bare(shell, settings).args(["--files-from=-", "--from0", "--no-implied-dirs"])
+}
+
+fn bare(shell: &str, settings: &SshSettings) -> Program {
+    let program = Program::new("rsync", "rsync").arg(format!("--rsh={shell}"));
     match settings.bandwidth_limit {
         Some(limit) => program.arg(format!("--bwlimit={limit}")),
         None => program,

@@ -26,7 +26,7 @@ use crate::name::random_bytes;
 use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Application, Policy, Trees, Unsettled};
-use crate::push::{Area, Arrival, Found, Holder, Mark, Scope, Survey, Tracked};
+use crate::push::{Area, Arrival, Found, Holder, Laid, Mark, Scope, Survey, Tracked};
 use crate::revdb::{Busy, Pushed};
 use crate::stamp::Stamp;
 use crate::transport::{NodeReport, Outcome, REPORT_SCHEMA};
@@ -170,9 +170,10 @@ impl Node {
         let files = files_of(applications);
         cx.delivering(node.node.as_str(), Delivering::Sending(files.len() as u64));
         if !files.is_empty() {
-            materials.provide(cx, &files)?;
+            let all = materials.provide(cx, &files)?;
             let paths: Vec<RelPath> = files.iter().map(|(path, ..)| path.clone()).collect();
-            delivery.bytes_sent = node.destination.bring(cx, materials.directory(), &paths)?;
+            delivery.bytes_sent =
+                node.destination.bring(cx, &Laid { directory: materials.directory(), files: &paths, all })?;
             let sums = node.destination.sums(cx, Area::Staged, &paths)?;
             for (path, hash, _) in &files {
                 if sums.get(path).is_none_or(|sum| materials.sum(hash).as_ref() != Some(sum)) {

@@ -59,8 +59,9 @@ impl<'a> Materials<'a> {
         &self.directory
     }
 
-    /// Lays `files` ready, and learns their sums. Whoever comes second waits for the first.
-    pub(super) fn provide(&self, cx: &Context, files: &[Content]) -> Result<()> {
+    /// Lays `files` ready, and learns their sums. Whoever comes second waits for the first. Says whether nothing else
+    /// lies there.
+    pub(super) fn provide(&self, cx: &Context, files: &[Content]) -> Result<bool> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<&Content> = files.iter().filter(|(path, ..)| !ready.contains(path)).collect();
         let mut rest = &missing[..];
@@ -76,7 +77,7 @@ impl<'a> Materials<'a> {
             ready.extend(rest[..count].iter().map(|(path, ..)| path.clone()));
             rest = &rest[count..];
         }
-        Ok(())
+        Ok(ready.len() == files.len())
     }
 
     fn rebuild(&self, cx: &Context, files: &[&Content]) -> Result<()> {
