@@ -64,7 +64,9 @@ fn nothing_changed_is_one_shell_and_no_rsync() {
 #[test]
 fn names_that_rsync_knows_are_names_like_others() {
     let scene = Scene::new(1);
-    for name in [".partial/x", "a/.rsync-filter", ".rsync-partial/y", "-e", "a/--delete", "*", "[a]", "a/:C", "CVS/z", "core"] {
+    for name in
+        [".partial/x", "a/.rsync-filter", ".rsync-partial/y", "-e", "a/--delete", "*", "[a]", "a/:C", "CVS/z", "core"]
+    {
         scene.write(name, name);
     }
     scene.must_push("");

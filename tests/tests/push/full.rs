@@ -27,3 +27,29 @@ fn a_full_disk_there_changes_nothing_live_and_room_helps() {
     disk.resize(8 << 10);
     scene.must_push("");
 }
+
+#[test]
+fn no_room_for_what_is_asked_is_said_too() {
+    if !as_root("full::no_room_for_what_is_asked_is_said_too") {
+        return;
+    }
+    let top = tempfile::tempdir().expect("a directory");
+    let disk = Tmpfs::mount(top.path(), 1024);
+    let scene = Scene::below(top.path());
+    // Empty files need no room themselves; their names do, in what is asked.
+    let name = |number: usize| format!("{number:04}-{}", "x".repeat(200));
+    for number in 0..400 {
+        scene.write(&name(number), "");
+    }
+    scene.must_push("");
+    disk.resize(disk.used() + 24);
+    for number in 0..400 {
+        std::fs::remove_file(scene.source().join(name(number))).expect("removes");
+        scene.write(&format!("{}-2", name(number)), "");
+    }
+    let (answer, exit) = scene.push("--allow-mass-delete");
+    let error = &node(&answer, 1)["error"];
+    assert_eq!((exit, &error["kind"]), (1, &"no-space".into()), "{answer:#}");
+    disk.resize(1024);
+    scene.must_push("");
+}

@@ -5,10 +5,10 @@
 #   mark      what the last push left
 #   stage/    what was brought, each file under its path
 #   kept/     what was kept aside, a folder for each push that kept something
-#   orders    a script that is too long for a request
+#   orders    what was asked last, if it was long: see $text in `shell.sh`
 # Statuses beside those of programs: 51 held, 52 another file system, 53 no program for sums, 54 no place, 55 complaints.
 # It needs nothing but a POSIX shell and the usual programs (cat, chmod, cksum, cp, find, grep, head, ln, ls, mkdir, mv,
-# readlink, rm, rmdir, stat, sync, tr, uname), and one that computes SHA-256; perl is used where it is.
+# readlink, rm, rmdir, stat, sync, tr, uname, wc), and one that computes SHA-256; perl is used where it is.
 
 trouble=
 case $R in
@@ -37,6 +37,9 @@ case $S in
     ;;
 esac
 
+text=$W/orders
+umask 077
+
 if stat --printf= / >/dev/null 2>&1; then
     opt=--printf format='%f %s %n\0'
     ends() { cat; }
@@ -60,7 +63,6 @@ prepare() {
 }
 
 enter() {
-    umask 077
     if [ -n "$trouble" ]; then
         echo "$trouble" >&2
         exit 1
@@ -185,7 +187,7 @@ durable() {
     sync -- "$@" 2>/dev/null || sync
 }
 
-# What is to be done stands in a text: a short one comes with the request, a long one was brought before.
+# What is to be done stands in a text: a short one comes in the request, a long one behind it.
 run() {
     eval "$(printf %b "$bytes")"
 }

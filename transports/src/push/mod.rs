@@ -44,8 +44,9 @@ const COMPLAINTS: u8 = 55;
 /// Where rsync keeps what it has of a file that is not whole: a name that is never deployed, as rsync leaves it out.
 const PARTIAL: &str = "--partial-dir=.depsync-partial";
 
-/// A longer text of calls is brought by rsync: the far side's shell reads a request byte by byte.
-const SHORT: usize = 64 << 10;
+/// A longer text of calls goes to a file there, which takes two processes: the far side's shell reads a line byte by
+/// byte.
+const SHORT: usize = 4 << 10;
 /// The most bytes of an answer about one path, beside the path itself.
 const RECORD: usize = 128;
 /// The most bytes of an answer about everything that is there.
@@ -98,7 +99,9 @@ impl SshDestination {
 
     /// Asks for the calls of `orders`, behind `call`.
     fn order(&mut self, cx: &Context, call: Request, orders: Orders, limit: usize) -> Result<Reply> {
-        self.over(|open, settings| open.order(cx, settings, call, orders, limit))
+        let text = orders.into_text();
+        let request = if text.len() <= SHORT { call.word("run").bytes(&text) } else { call.word("orders").text(text) };
+        self.ask(cx, request.limit(limit))
     }
 
     fn failed(&self, op: &str, reply: &Reply) -> Error {
@@ -127,29 +130,6 @@ impl Open {
     fn ask(&mut self, cx: &Context, request: Request) -> Result<Reply> {
         let mut replies = self.connection.ask(cx, &[request])?;
         replies.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a request has no answer"))
-    }
-
-    fn order(
-        &mut self,
-        cx: &Context,
-        settings: &SshSettings,
-        call: Request,
-        orders: Orders,
-        limit: usize,
-    ) -> Result<Reply> {
-        let text = orders.into_text();
-        let request = if text.len() <= SHORT {
-            call.word("run").bytes(&text)
-        } else {
-            let failed = |source| Error::io("write", "what is to be asked", source);
-            let directory = tempfile::Builder::new().prefix("depsync-").tempdir().map_err(failed)?;
-            std::fs::write(directory.path().join("orders"), &text).map_err(failed)?;
-            let far = Far::of(&self.connection);
-            let places = (rsync::inside(directory.path()), far.inside(&self.work));
-            rsync::copy(cx, &far, settings, &["--ignore-times"], places, b"orders\0".to_vec())?;
-            call.word("orders")
-        };
-        self.ask(cx, request.limit(limit))
     }
 }
 

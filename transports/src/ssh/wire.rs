@@ -20,6 +20,7 @@ const MAX_TRAILER: usize = 8 << 10;
 pub(crate) struct Request {
     call: String,
     bytes: Option<Vec<u8>>,
+    text: Option<Vec<u8>>,
     /// Whether it is left out when the request before it did not succeed.
     gated: bool,
     /// The most bytes that the answer may have.
@@ -29,7 +30,7 @@ pub(crate) struct Request {
 impl Request {
     /// Calls the far side's function `function`.
     pub(crate) fn call(function: &'static str) -> Self {
-        Self { call: function.to_owned(), bytes: None, gated: false, limit: 1 << 10 }
+        Self { call: function.to_owned(), bytes: None, text: None, gated: false, limit: 1 << 10 }
     }
 
     /// An argument, quoted.
@@ -62,6 +63,14 @@ impl Request {
     /// What is to be written.
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
         self.bytes = Some(bytes.to_vec());
+        self
+    }
+
+    /// What goes to the file that the far side's functions name `text`. Only in a request that is asked alone.
+    pub(crate) fn text(mut self, mut text: Vec<u8>) -> Self {
+        // A count of 1 means something else.
+        text.resize(text.len().max(2), b'\n');
+        self.text = Some(text);
         self
     }
 
@@ -135,8 +144,11 @@ pub(crate) struct Sent {
 pub(crate) fn write(lines: &mut Vec<u8>, request: &Request) -> Result<Sent> {
     let nonce = data_encoding::HEXLOWER.encode(&random_bytes()?);
     let gate = if request.gated { 'g' } else { '-' };
-    let head = format!("{nonce} {gate} {}\n{}\n", u8::from(request.bytes.is_some()), request.call);
-    lines.extend_from_slice(head.as_bytes());
+    let count = request.text.as_ref().map_or_else(|| usize::from(request.bytes.is_some()), Vec::len);
+    lines.extend_from_slice(format!("{nonce} {gate} {count}\n{}\n", request.call).as_bytes());
+    if let Some(text) = &request.text {
+        lines.extend_from_slice(text);
+    }
     if let Some(bytes) = &request.bytes {
         lines.extend_from_slice(&escaped(bytes));
         lines.push(b'\n');
