@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The variable that sshd sets in each session; its value is the server's directory.
-pub(super) const MARK: &str = "DEPSYNC_TESTS_SSHD";
+pub(crate) const MARK: &str = "DEPSYNC_TESTS_SSHD";
 
 /// A process that has not ended.
 struct Process {
@@ -35,13 +35,13 @@ fn look(pid: u32) -> Option<Process> {
 }
 
 /// How many connections the listener serves: it starts a process for each.
-pub(super) fn connections(listener: u32) -> usize {
+pub(crate) fn connections(listener: u32) -> usize {
     all().iter().filter(|process| process.parent == listener).count()
 }
 
 /// Seconds of processor time of those of a process's children that have ended, with their children's, as far as each
 /// was waited for.
-pub(super) fn spent(pid: u32) -> f64 {
+pub(crate) fn spent(pid: u32) -> f64 {
     let text = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let Some((_, rest)) = text.rsplit_once(')') else { return 0.0 };
@@ -51,7 +51,7 @@ pub(super) fn spent(pid: u32) -> f64 {
 }
 
 /// All processes of all sessions.
-pub(super) fn processes(listener: u32, place: &Path) -> Vec<u32> {
+pub(crate) fn processes(listener: u32, place: &Path) -> Vec<u32> {
     let all = all();
     let mark = format!("{MARK}={}", place.display());
     let mut found: HashSet<u32> = all.iter().map(|process| process.pid).filter(|pid| is_marked(*pid, &mark)).collect();
@@ -73,18 +73,18 @@ fn is_marked(pid: u32, mark: &str) -> bool {
 }
 
 /// Stops the listener, so that no session is added.
-pub(super) fn freeze(listener: u32) {
+pub(crate) fn freeze(listener: u32) {
     signal(listener, Signal::STOP);
     wait(|| look(listener).is_some_and(|process| process.state != 'T'));
 }
 
 /// Lets it go on.
-pub(super) fn thaw(listener: u32) {
+pub(crate) fn thaw(listener: u32) {
     signal(listener, Signal::CONT);
 }
 
 /// Ends all processes of all sessions of a frozen listener.
-pub(super) fn end(listener: u32, place: &Path) {
+pub(crate) fn end(listener: u32, place: &Path) {
     wait(|| {
         let left = processes(listener, place);
         for pid in &left {
