@@ -1,6 +1,7 @@
 //! The process of a server, and those that it has started: one for each connection, or a few for all of them.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::HOST;
 use crate::sshd::{free_port, session};
 
 /// How long starting and ending may take on a busy machine.
@@ -79,6 +81,15 @@ impl Listener {
             session::end(child.id(), self.place());
             let _ = child.kill();
             let _ = child.wait();
+            self.wait_until_free();
+        }
+    }
+
+    /// Waits until nobody has the port: a killed process with many threads looks dead before the last of them is.
+    fn wait_until_free(&self) {
+        let begun = Instant::now();
+        while TcpListener::bind((HOST, self.port)).is_err() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

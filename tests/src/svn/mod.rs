@@ -19,6 +19,13 @@
 //!
 //! A [`crate::sshd::Relay`] can stand in front of either: `url_at` gives the address with its port.
 //!
+//! What was seen of the programs, and is not what one expects:
+//! - `svn` and `svnserve` speak of one failure in several ways: who may not write is told E170001 on `svn://`, who asks
+//!   for a hidden path E220004; over `http://` both are E175013;
+//! - over `http://` a client that loses its connection sends the request again, even the one that commits: it goes well
+//!   though the server died in the middle of it. On `svn://` that commit fails;
+//! - `svn` takes what follows the last `@` of an address for a revision, `svnmucc` does not;
+//!
 //! What differs from a server out there:
 //! - each serves one repository; its address ends in `/repository`;
 //! - the passwords are known, and in the command line of the person who uses them;

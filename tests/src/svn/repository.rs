@@ -67,12 +67,12 @@ impl Repository {
 
     /// Its newest revision.
     pub fn youngest(&self) -> u64 {
-        self.look("youngest", &[]).parse().expect("a revision")
+        self.look("youngest").parse().expect("a revision")
     }
 
     /// Its UUID.
     pub fn uuid(&self) -> String {
-        self.look("uuid", &[])
+        self.look("uuid")
     }
 
     /// A file of a revision, byte by byte.
@@ -155,16 +155,15 @@ impl Repository {
 
     /// A copy of it as it is now.
     pub fn back_up(&self) -> Backup {
-        let place = tempfile::tempdir_in(self.place.path()).expect("a temporary directory");
-        let to = place.path().join(NAME);
-        self.admin("hotcopy", &[to.to_str().expect("temporary directories are UTF-8")]);
-        Backup(place)
+        let backup = Backup(tempfile::tempdir_in(self.place.path()).expect("a temporary directory"));
+        hot_copy(&self.path(), &backup.0.path().join(NAME));
+        backup
     }
 
     /// Puts a copy in its place: what was committed since is lost. The servers should be stopped.
-    pub fn go_back(&self, backup: Backup) {
+    pub fn go_back(&self, backup: &Backup) {
         std::fs::remove_dir_all(self.path()).expect("the repository goes");
-        std::fs::rename(backup.0.path().join(NAME), self.path()).expect("the copy comes");
+        hot_copy(&backup.0.path().join(NAME), &self.path());
         self.obey(|_| ());
     }
 
@@ -180,9 +179,15 @@ impl Repository {
         String::from_utf8_lossy(&done(command)).into_owned()
     }
 
-    fn look(&self, verb: &str, arguments: &[&str]) -> String {
+    fn look(&self, verb: &str) -> String {
         let mut command = Command::new(program("svnlook", PACKAGE));
-        command.env("LC_ALL", "C.UTF-8").arg(verb).arg(self.path()).args(arguments);
+        command.arg(verb).arg(self.path());
         String::from_utf8_lossy(&done(command)).trim_end().to_owned()
     }
+}
+
+fn hot_copy(from: &Path, to: &Path) {
+    let mut command = Command::new(program("svnadmin", PACKAGE));
+    command.arg("hotcopy").arg(from).arg(to);
+    done(command);
 }

@@ -103,7 +103,7 @@ fn it_goes_back_to_a_copy_or_is_another_one() {
     let (backup, uuid) = (repository.back_up(), repository.uuid());
     writer.puts("file", b"2");
     server.stop();
-    repository.go_back(backup);
+    repository.go_back(&backup);
     server.start_again();
     assert_eq!((repository.youngest(), repository.uuid()), (1, uuid.clone()));
     assert_eq!(writer.does(&["cat", &writer.url("file")]), "1");

@@ -101,7 +101,7 @@ pub(super) fn a_cut_ends_a_commit_and_the_next_one_is_taken<S: Server>() {
     let server = S::start(&repository);
     let writer = server.person(WRITER);
     let mut commit = held_commit(&repository, &writer);
-    assert_eq!(processes_of(&repository), 1);
+    assert!(processes_of(&repository) > 0, "the hook runs");
     server.cut();
     assert_eq!(processes_of(&repository), 0);
     let (code, revision) = S::AFTER_CUT;
