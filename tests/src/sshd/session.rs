@@ -83,10 +83,23 @@ pub(crate) fn thaw(listener: u32) {
     signal(listener, Signal::CONT);
 }
 
-/// Ends all processes of all sessions of a frozen listener.
+/// Ends all processes of all sessions of a frozen listener. They are stopped first: one that runs could start another,
+/// which nothing leads to once its parent has ended.
 pub(crate) fn end(listener: u32, place: &Path) {
+    let mut stopped: HashSet<u32> = HashSet::new();
     wait(|| {
-        let left = processes(listener, place);
+        // Asked before the search: what is still on its way to a stop may start one behind the search's back.
+        let is_moving = stopped.iter().filter_map(|pid| look(*pid)).any(|process| matches!(process.state, 'R' | 'S'));
+        let fresh: Vec<u32> = processes(listener, place).into_iter().filter(|pid| stopped.insert(*pid)).collect();
+        for pid in &fresh {
+            signal(*pid, Signal::STOP);
+        }
+        is_moving || !fresh.is_empty()
+    });
+    wait(|| {
+        // The known ones too: nothing leads to one that is still dying when its parent has ended.
+        let known = stopped.iter().copied().filter(|pid| look(*pid).is_some());
+        let left: HashSet<u32> = processes(listener, place).into_iter().chain(known).collect();
         for pid in &left {
             signal(*pid, Signal::KILL);
         }
@@ -95,7 +108,7 @@ pub(crate) fn end(listener: u32, place: &Path) {
 }
 
 /// Waits as long as something is so, but not for ever: a process that cannot be killed is not waited for.
-fn wait(is_so: impl Fn() -> bool) {
+fn wait(mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while is_so() && begun.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(2));
