@@ -107,8 +107,8 @@ impl Apache {
     }
 }
 
-/// What starts the server in the foreground. It does not serve as root: where root runs the tests, it is nobody, who may
-/// do with root's files what root may.
+/// What starts the server in the foreground. It does not serve as root: where root runs the tests, it is nobody, who
+/// may do with root's files what root may.
 fn command(place: &Path) -> Command {
     let apache: PathBuf = unpacked("apache2-bin").join("usr/sbin/apache2");
     let mut command = Command::new(&apache);

@@ -2,7 +2,7 @@
 //!
 //! Nothing of the machine's own configuration is read or changed: repository, settings, passwords and logs lie in
 //! temporary directories, and each person has a `--config-dir` of their own. `svn` and its like and `svnserve` are
-//! installed, which starts nothing; Apache and its modules come from unpacked packages, so that no service is installed.
+//! installed, which starts nothing; Apache and its modules come from unpacked packages, so that no service is there.
 //!
 //! | file | is |
 //! |---|---|
@@ -20,17 +20,18 @@
 //! A [`crate::sshd::Relay`] can stand in front of either: `url_at` gives the address with its port.
 //!
 //! What was seen of the programs, and is not what one expects:
-//! - `svn` and `svnserve` speak of one failure in several ways: who may not write is told E170001 on `svn://`, who asks
-//!   for a hidden path E220004; over `http://` both are E175013;
+//! - what is forbidden has several names: on `svn://` E170001, but E220004 where a writer commits beneath a hidden
+//!   path; on `http://` all of it is E175013;
 //! - over `http://` a client that loses its connection sends the request again, even the one that commits: it goes well
 //!   though the server died in the middle of it. On `svn://` that commit fails;
 //! - `svn` takes what follows the last `@` of an address for a revision, `svnmucc` does not;
+//! - `svnserve` has one name for no password and a wrong one and a path that is forbidden, E170001; `http://` has two.
 //!
 //! What differs from a server out there:
 //! - each serves one repository; its address ends in `/repository`;
 //! - the passwords are known, and in the command line of the person who uses them;
-//! - where root runs the tests, Apache runs as nobody, for it does not serve as root. It keeps the right to write into
-//!   root's directories, and owns what it has committed;
+//! - where root runs the tests, Apache runs as nobody, for it is not made to serve as root. It keeps the right to write
+//!   into root's directories, and owns what it has committed;
 //! - Apache keeps one process for up to 16 requests at once, to start soon; it adds more when they are wanted. Limits
 //!   are Apache's own: 100 requests a connection, which is idle for at most 5 seconds.
 
