@@ -19,4 +19,5 @@ pub mod recording;
 pub mod snapshot;
 pub mod sshd;
 pub mod storage_memory;
+pub mod svn;
 pub mod uml;

@@ -28,7 +28,7 @@ mod product;
 mod programs;
 mod relay;
 mod server;
-mod session;
+pub(crate) mod session;
 mod settings;
 
 pub use client::Client;
@@ -37,6 +37,7 @@ pub use lane::Way;
 pub use programs::{Programs, program};
 pub use relay::Relay;
 pub use server::Sshd;
+pub(crate) use server::free_port;
 pub use settings::Manner;
 
 /// Where server and relays listen.

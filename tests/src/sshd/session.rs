@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The variable that sshd sets in each session; its value is the server's directory.
-pub(super) const MARK: &str = "DEPSYNC_TESTS_SSHD";
+pub(crate) const MARK: &str = "DEPSYNC_TESTS_SSHD";
 
 /// A process that has not ended.
 struct Process {
@@ -35,13 +35,13 @@ fn look(pid: u32) -> Option<Process> {
 }
 
 /// How many connections the listener serves: it starts a process for each.
-pub(super) fn connections(listener: u32) -> usize {
+pub(crate) fn connections(listener: u32) -> usize {
     all().iter().filter(|process| process.parent == listener).count()
 }
 
 /// Seconds of processor time of those of a process's children that have ended, with their children's, as far as each
 /// was waited for.
-pub(super) fn spent(pid: u32) -> f64 {
+pub(crate) fn spent(pid: u32) -> f64 {
     let text = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let Some((_, rest)) = text.rsplit_once(')') else { return 0.0 };
@@ -51,7 +51,7 @@ pub(super) fn spent(pid: u32) -> f64 {
 }
 
 /// All processes of all sessions.
-pub(super) fn processes(listener: u32, place: &Path) -> Vec<u32> {
+pub(crate) fn processes(listener: u32, place: &Path) -> Vec<u32> {
     let all = all();
     let mark = format!("{MARK}={}", place.display());
     let mut found: HashSet<u32> = all.iter().map(|process| process.pid).filter(|pid| is_marked(*pid, &mark)).collect();
@@ -73,20 +73,33 @@ fn is_marked(pid: u32, mark: &str) -> bool {
 }
 
 /// Stops the listener, so that no session is added.
-pub(super) fn freeze(listener: u32) {
+pub(crate) fn freeze(listener: u32) {
     signal(listener, Signal::STOP);
     wait(|| look(listener).is_some_and(|process| process.state != 'T'));
 }
 
 /// Lets it go on.
-pub(super) fn thaw(listener: u32) {
+pub(crate) fn thaw(listener: u32) {
     signal(listener, Signal::CONT);
 }
 
-/// Ends all processes of all sessions of a frozen listener.
-pub(super) fn end(listener: u32, place: &Path) {
+/// Ends all processes of all sessions of a frozen listener. They are stopped first: one that runs could start another,
+/// which nothing leads to once its parent has ended.
+pub(crate) fn end(listener: u32, place: &Path) {
+    let mut stopped: HashSet<u32> = HashSet::new();
     wait(|| {
-        let left = processes(listener, place);
+        // Asked before the search: what is still on its way to a stop may start one behind the search's back.
+        let is_moving = stopped.iter().filter_map(|pid| look(*pid)).any(|process| matches!(process.state, 'R' | 'S'));
+        let fresh: Vec<u32> = processes(listener, place).into_iter().filter(|pid| stopped.insert(*pid)).collect();
+        for pid in &fresh {
+            signal(*pid, Signal::STOP);
+        }
+        is_moving || !fresh.is_empty()
+    });
+    wait(|| {
+        // The known ones too: nothing leads to one that is still dying when its parent has ended.
+        let known = stopped.iter().copied().filter(|pid| look(*pid).is_some());
+        let left: HashSet<u32> = processes(listener, place).into_iter().chain(known).collect();
         for pid in &left {
             signal(*pid, Signal::KILL);
         }
@@ -95,7 +108,7 @@ pub(super) fn end(listener: u32, place: &Path) {
 }
 
 /// Waits as long as something is so, but not for ever: a process that cannot be killed is not waited for.
-fn wait(is_so: impl Fn() -> bool) {
+fn wait(mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while is_so() && begun.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(2));

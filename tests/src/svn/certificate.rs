@@ -1,0 +1,45 @@
+//! A certificate that nobody has signed but itself.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::HOST;
+use super::person::done;
+use crate::sshd::program;
+
+/// A certificate with its key.
+pub struct Certificate(TempDir);
+
+impl Certificate {
+    /// One for this machine.
+    pub fn ours() -> Self {
+        // Some clients compare an address only with addresses, some only with names: `svn` is of the latter.
+        Self::make(HOST, &format!("IP:{HOST},DNS:{HOST}"))
+    }
+
+    /// One for the machine `host`.
+    pub fn of(host: &str) -> Self {
+        Self::make(host, &format!("DNS:{host}"))
+    }
+
+    fn make(host: &str, names: &str) -> Self {
+        let certificate = Self(tempfile::tempdir().expect("a temporary directory"));
+        let mut command = Command::new(program("openssl", "openssl"));
+        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]);
+        command.args(["-days", "30", "-subj", &format!("/CN={host}"), "-addext", &format!("subjectAltName={names}")]);
+        command.arg("-keyout").arg(certificate.key()).arg("-out").arg(certificate.path());
+        done(command);
+        certificate
+    }
+
+    /// Itself, for those who are to trust it.
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("certificate.pem")
+    }
+
+    pub(super) fn key(&self) -> PathBuf {
+        self.0.path().join("key.pem")
+    }
+}
