@@ -96,8 +96,8 @@ impl<T: Transport> Node<T> {
             content: &Disk(disk),
         };
         let published = self.transport.publish(cx, &proposal)?;
-        if let Published::Done { record, .. } = &published {
-            self.applied = Some(record.revision());
+        if let Published::Done { revision, .. } = &published {
+            self.applied = Some(*revision);
             (self.files, self.pages, self.root) = (files.clone(), pages, root);
         }
         Ok(published)
@@ -106,7 +106,7 @@ impl<T: Transport> Node<T> {
     /// Publishes and expects to be the only one.
     pub fn must_publish(&mut self, files: &Files) -> Revision {
         match self.publish(&Context::new(), files).expect("publish") {
-            Published::Done { record, .. } => record.revision(),
+            Published::Done { revision, .. } => revision,
             other => panic!("not published: {other:?}"),
         }
     }
@@ -122,11 +122,10 @@ impl<T: Transport> Node<T> {
         if self.applied == Some(to) {
             return Ok(0);
         }
-        let record = self.transport.records(cx, to.number, to.number)?.remove(0);
-        if record.revision() != to {
+        if self.transport.record(cx, to.number)?.revision != to {
             return Err(Error::new(ErrorKind::Damaged, "not the record that the head names"));
         }
-        let root = record.payload().root;
+        let root = self.transport.root(cx, to, &Disk(&self.files))?;
         let source = Fetching { cx, transport: &self.transport, at: to, pages: Mutex::new((self.pages.clone(), 0)) };
         let changes: Vec<Change> =
             Tree::new(&source, self.root).diff(&Tree::new(&source, root)).collect::<Result<_>>()?;

@@ -138,7 +138,7 @@ fn pages_published(site: &Site, hub: &Arc<Recording<MountStorage>>) -> (usize, E
     let ledger = Arc::new(depsync_engine::transport::MemoryLedger::default());
     let transport = depsync_transports::HubTransport::new(Arc::clone(hub), "main".parse().expect("a name"), ledger);
     let head = transport.head(&cx, Look::Glance).expect("a head").expect("a revision");
-    let record = transport.records(&cx, head.number, head.number).expect("a record").remove(0);
+    let record = transport.envelopes(&cx, head.number, head.number).expect("a record").remove(0);
     let pages = |reference: &PackRef| {
         let hex = reference.name.to_string();
         let bytes = fs::read(site.hub().join("packs").join(&hex[..2]).join(&hex)).expect("a pack");

@@ -164,8 +164,8 @@ impl Publisher {
             content: &Disk(tree),
         };
         let cut = match self.transport.publish(&Context::new(), &proposal).expect("published") {
-            Published::Done { record, recipes, .. } => {
-                self.head = Some(record.revision());
+            Published::Done { revision, recipes, .. } => {
+                self.head = Some(revision);
                 recipes.len()
             }
             other => panic!("not published: {other:?}"),

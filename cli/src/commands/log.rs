@@ -35,7 +35,13 @@ fn say(entries: &[LogEntry]) -> String {
         let mark = if entry.applied { '*' } else { ' ' };
         let number = styled(STRONG, format_args!("{:>width$}", entry.revision.number));
         let time = entry.time.strftime("%Y-%m-%dT%H:%M:%SZ");
-        let about = format!("{} on {}, root {}", clean(&entry.author), entry.node, entry.root.short());
+        let mut about = clean(&entry.author);
+        if let Some(node) = &entry.node {
+            about += &format!(" on {node}");
+        }
+        if let Some(root) = &entry.root {
+            about += &format!(", root {}", root.short());
+        }
         let message = first_line(&entry.message);
         let gap = if message.is_empty() { "" } else { "  " };
         writeln!(out, "{mark} {number}  {time}  {}{gap}{message}", styled(FAINT, about))
@@ -54,9 +60,9 @@ mod tests {
     fn one_line_a_revision_and_the_applied_one_is_marked() {
         let entry = |number, message: &str, applied| LogEntry {
             revision: Revision { number, record: Digest::of(b"record") },
-            root: Digest::of(b"root"),
+            root: Some(Digest::of(b"root")),
             author: "ops@web-1".into(),
-            node: "web-1".parse().expect("an id"),
+            node: Some("web-1".parse().expect("an id")),
             time: "2026-11-21T20:00:00Z".parse().expect("a time"),
             message: message.into(),
             applied,
@@ -66,6 +72,11 @@ mod tests {
             anstream::adapter::strip_str(&text).to_string(),
             "  10  2026-11-21T20:00:00Z  ops@web-1 on web-1, root 92a2b787a06d  two …\n\
              *  9  2026-11-21T20:00:00Z  ops@web-1 on web-1, root 92a2b787a06d\n"
+        );
+        let by_hand = LogEntry { root: None, node: None, author: "alice".into(), ..entry(8, "by hand", false) };
+        assert_eq!(
+            anstream::adapter::strip_str(&say(&[by_hand])).to_string(),
+            "  8  2026-11-21T20:00:00Z  alice  by hand\n"
         );
         assert_eq!(say(&[]), "no revision yet\n");
     }

@@ -19,28 +19,32 @@ impl Node {
         let Some(head) = hub.head.as_ref().filter(|head| head.revision.number >= proposed.number) else {
             return Ok(());
         };
-        let record = self.record_number(cx, proposed.number)?;
-        let payload = record.payload();
-        if payload.nonce != proposed.nonce || payload.root != proposed.root {
+        let records = self.since(cx, proposed.number - 1, head.revision.number)?;
+        let ours = records.into_iter().find(|record| record.nonce.as_deref() == Some(&*proposed.nonce));
+        let Some(ours) = ours.map(|record| record.revision) else {
+            cx.step("claim.forget");
+            return self.db.forget_proposed();
+        };
+        let Proposed { base, root, .. } = proposed;
+        if self.root_at(cx, ours)? != root {
             cx.step("claim.forget");
             return self.db.forget_proposed();
         }
-        let Proposed { base, root, .. } = proposed;
         match self.ensure_tree(cx, head.revision, base) {
             // What it was made on top of was collected since. The paths edited here since are conflicts, then.
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                tracing::warn!(%error, revision = proposed.number, "a publish of this node is taken for another one's");
+                tracing::warn!(%error, revision = ours.number, "a publish of this node is taken for another one's");
                 cx.step("claim.forget");
                 return self.db.forget_proposed();
             }
             ensured => ensured?,
         };
-        self.ensure_tree(cx, record.revision(), root)?;
+        self.ensure_tree(cx, ours, root)?;
         let changes = Tree::new(&*self.db, base).diff(&Tree::new(&*self.db, root));
         let moved = changes.map(|change| change.map(|change| (change.path, change.after)));
         let mut pages = Overlay::new(&*self.db);
         position.agreement = tree::edit(Tree::new(&*self.db, position.agreement), moved, &mut pages)?;
-        position.seen = Some((record.revision(), root));
+        position.seen = Some((ours, root));
         let from = position.applied.map(|(revision, _)| revision.number);
         if position.agreement == root {
             position.applied = position.seen;
@@ -50,7 +54,7 @@ impl Node {
             at: cx.now(),
             work: Work::Publish,
             from,
-            to: Some(proposed.number),
+            to: Some(ours.number),
             root: position.agreement,
             entries: 0,
             bytes: 0,

@@ -1,15 +1,21 @@
 //! Looking at the hub: is it ours, what is its head, does its history continue ours.
 
+use std::fs::File;
+use std::sync::OnceLock;
+
 use jiff::SignedDuration;
 
 use super::Node;
+use crate::beneath::Root;
+use crate::content::LocalContent;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
-use crate::record::{Acceptance, Envelope};
+use crate::path::RelPath;
+use crate::record::Acceptance;
 use crate::revdb::Position;
-use crate::transport::{HubFacts, Look, OpenMode};
+use crate::transport::{HubFacts, Look, OpenMode, Statement};
 
 /// The hub as it was found.
 pub(super) struct Hub {
@@ -26,6 +32,22 @@ pub(super) struct Head {
     pub(super) root: Digest,
     /// Whether a record between the one applied here and this one confirms a mass removal.
     pub(super) accepts_mass_delete: bool,
+}
+
+/// What the deployment directory holds, opened when it is first asked for.
+struct Live<'a> {
+    node: &'a Node,
+    root: OnceLock<Root>,
+}
+
+impl LocalContent for Live<'_> {
+    fn open(&self, path: &RelPath) -> Result<File> {
+        if let Some(root) = self.root.get() {
+            return root.read(path);
+        }
+        let root = Root::open(&self.node.places.dir)?;
+        self.root.get_or_init(|| root).read(path)
+    }
 }
 
 /// How long a glance at the head is enough, before records beyond it are looked for.
@@ -104,8 +126,10 @@ impl Node {
     /// Checks that `head` descends from what was applied here, and reads its root.
     fn follow(&self, cx: &Context, position: &Position, head: Revision) -> Result<Head> {
         let Some((applied, root)) = position.applied else {
-            let record = self.one_record(cx, head)?;
-            return Ok(Head { revision: head, root: record.payload().root, accepts_mass_delete: false });
+            if self.record_number(cx, head.number)?.revision != head {
+                return Err(self.another_record(head));
+            }
+            return Ok(Head { revision: head, root: self.root_at(cx, head)?, accepts_mass_delete: false });
         };
         if head == applied {
             return Ok(Head { revision: head, root, accepts_mass_delete: false });
@@ -113,7 +137,7 @@ impl Node {
         if head.number <= applied.number {
             return Err(self.rewound(&format!("revision {applied}, applied here, is not in it any more")));
         }
-        let records = self.transport.records(cx, applied.number + 1, head.number);
+        let records = self.since(cx, applied.number, head.number);
         let records = records.map_err(|error| match error.kind() {
             ErrorKind::NotFound => error
                 .with_kind(ErrorKind::Damaged)
@@ -123,41 +147,46 @@ impl Node {
         let mut last = applied;
         for record in &records {
             if !record.follows(Some(last)) {
-                return Err(self.rewound(&format!("revision {} does not descend from {applied}", record.revision())));
+                return Err(self.rewound(&format!("revision {} does not descend from {applied}", record.revision)));
             }
-            last = record.revision();
+            last = record.revision;
         }
-        match records.last() {
-            Some(record) if last == head => Ok(Head {
-                revision: head,
-                root: record.payload().root,
-                accepts_mass_delete: records.iter().any(|record| record.accepts(&Acceptance::MassDelete)),
-            }),
-            _ => Err(Error::damaged(self.transport.endpoint(), "the head is not the record that it names")),
+        if last != head {
+            return Err(self.another_record(head));
         }
+        let accepts_mass_delete = records.iter().any(|record| record.accepts(&Acceptance::MassDelete));
+        Ok(Head { revision: head, root: self.root_at(cx, head)?, accepts_mass_delete })
     }
 
-    /// The record of `revision`.
-    pub(super) fn one_record(&self, cx: &Context, revision: Revision) -> Result<Envelope> {
-        let record = self.record_number(cx, revision.number)?;
-        if record.revision() == revision {
-            Ok(record)
-        } else {
-            Err(Error::damaged(self.transport.endpoint(), format!("revision {} has another record", revision.number)))
-        }
+    fn another_record(&self, head: Revision) -> Error {
+        let what = format!("the record of revision {} is not the one that the head names", head.number);
+        Error::damaged(self.transport.endpoint(), what)
     }
 
-    /// The record numbered `number`.
-    pub(super) fn record_number(&self, cx: &Context, number: u64) -> Result<Envelope> {
-        let records = match self.transport.records(cx, number, number) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            records => records?,
-        };
-        records.into_iter().next().ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("there is no revision {number}"))
+    /// What is said of revision `number`.
+    pub(super) fn record_number(&self, cx: &Context, number: u64) -> Result<Statement> {
+        self.transport.record(cx, number).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::new(ErrorKind::Usage, format!("there is no revision {number}"))
                 .at(self.transport.endpoint())
-                .hint("`depsync log` lists the revisions of the deployment")
+                .hint("`depsync log` lists the revisions of the deployment"),
+            _ => error,
         })
+    }
+
+    /// What is said of the revisions after number `after`, up to `last`.
+    pub(super) fn since(&self, cx: &Context, after: u64, last: u64) -> Result<Vec<Statement>> {
+        if last <= after {
+            return Ok(Vec::new());
+        }
+        let mut records = self.transport.history(cx, last, last - after)?;
+        // Where numbers are left out, some are older.
+        records.retain(|record| record.revision.number > after);
+        Ok(records)
+    }
+
+    /// The root of a revision's tree.
+    pub(super) fn root_at(&self, cx: &Context, revision: Revision) -> Result<Digest> {
+        self.transport.root(cx, revision, &Live { node: self, root: OnceLock::new() })
     }
 
     fn rewound(&self, why: &str) -> Error {

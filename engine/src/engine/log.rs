@@ -20,20 +20,16 @@ impl Node {
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
         let Some(head) = hub.head else { return Ok(Vec::new()) };
-        let first = head.revision.number.saturating_sub(limit as u64) + 1;
-        let records = self.transport.records(cx, first, head.revision.number)?;
+        let records = self.transport.history(cx, head.revision.number, limit as u64)?;
         let applied = position.applied.map(|(revision, _)| revision);
-        let entries = records.into_iter().rev().map(|record| {
-            let payload = record.payload();
-            LogEntry {
-                revision: record.revision(),
-                root: payload.root,
-                author: payload.author.clone(),
-                node: payload.node.clone(),
-                time: payload.time,
-                message: payload.message.clone(),
-                applied: applied == Some(record.revision()),
-            }
+        let entries = records.into_iter().rev().map(|record| LogEntry {
+            applied: applied == Some(record.revision),
+            revision: record.revision,
+            root: record.root,
+            author: record.author,
+            node: record.node,
+            time: record.time,
+            message: record.message,
         });
         Ok(entries.collect())
     }
@@ -76,8 +72,8 @@ impl Node {
         };
         let (revision, root) = match side {
             DiffSide::Revision(number) if number != head.revision.number => {
-                let record = self.record_number(cx, number)?;
-                (record.revision(), record.payload().root)
+                let revision = self.record_number(cx, number)?.revision;
+                (revision, self.root_at(cx, revision)?)
             }
             _ => (head.revision, head.root),
         };

@@ -217,12 +217,12 @@ pub struct LogEntry {
     /// Number and record hash.
     #[serde(flatten)]
     pub revision: Revision,
-    /// The root.
-    pub root: Digest,
+    /// The root, if it is known without measuring it.
+    pub root: Option<Digest>,
     /// Who.
     pub author: String,
-    /// On which node.
-    pub node: NodeId,
+    /// On which node, if it was one.
+    pub node: Option<NodeId>,
     /// When, by that node's clock.
     pub time: Timestamp,
     /// Why.

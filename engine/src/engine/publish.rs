@@ -209,13 +209,12 @@ impl Node {
             root,
         })?;
         cx.step("publish.propose");
-        let (record, sent, recipes) = match self.transport.publish(cx, &proposal)? {
+        let (revision, sent, recipes) = match self.transport.publish(cx, &proposal)? {
             Published::Raced => return Ok(Err(Again::Raced(parent))),
             Published::Moved(paths) => return Ok(Err(Again::Moved(paths))),
-            Published::Done { record, sent, recipes } => (record, sent, recipes),
+            Published::Done { revision, sent, recipes } => (revision, sent, recipes),
         };
         attempt.sent += sent;
-        let revision = record.revision();
         cx.step("state.cache-pages");
         self.cache_tree(&pages, &new_pages)?;
         let published = outcome.changes.iter().map(|change| (change.path, change.after));

@@ -25,14 +25,10 @@ const LOOKED_AT: u64 = 200;
 impl Node {
     /// The roots of the revisions up to the hub's newest that can still be read, newest first, but for `target` itself.
     pub(super) fn earlier_roots(&self, cx: &Context, newest: u64, target: Target) -> Result<Vec<Digest>> {
-        let first = newest.saturating_sub(LOOKED_AT).max(1);
         let mut roots = Vec::new();
-        for record in self.transport.records(cx, first, newest)?.into_iter().rev() {
-            let root = record.payload().root;
-            if root == target.root || roots.contains(&root) {
-                continue;
-            }
-            match self.ensure_tree(cx, record.revision(), root) {
+        for record in self.transport.history(cx, newest, LOOKED_AT)?.into_iter().rev() {
+            let Some(root) = record.root.filter(|root| *root != target.root && !roots.contains(root)) else { continue };
+            match self.ensure_tree(cx, record.revision, root) {
                 Ok(_) => roots.push(root),
                 // Collected, and so are those before it.
                 Err(error) if error.kind() == ErrorKind::Damaged => break,

@@ -64,9 +64,9 @@ impl Node {
             );
         };
         let old = self.record_number(cx, number)?;
-        let root = old.payload().root;
+        let root = self.root_at(cx, old.revision)?;
         self.ensure_tree(cx, head.revision, head.root)?;
-        self.ensure_tree(cx, old.revision(), root)?;
+        self.ensure_tree(cx, old.revision, root)?;
         let (now, then) = (Tree::new(&*self.db, head.root), Tree::new(&*self.db, root));
         let changes: Packed<Change> = now.diff(&then).collect::<Result<_>>()?;
         let mut outcome = PublishOutcome::counting(changes, Some(head.revision.number), begun);
@@ -93,11 +93,11 @@ impl Node {
             match self.transport.publish(cx, &proposal)? {
                 Published::Raced => return Ok(Err(head.revision)),
                 Published::Moved(paths) => return Err(collected(number, paths.first())),
-                Published::Done { record, sent, .. } => {
+                Published::Done { revision, sent, .. } => {
                     outcome.parent = outcome.revision;
-                    outcome.revision = Some(record.revision().number);
+                    outcome.revision = Some(revision.number);
                     outcome.bytes_sent = sent;
-                    target = Target { revision: record.revision(), root };
+                    target = Target { revision, root };
                 }
             }
         }

@@ -121,8 +121,8 @@ impl Node {
         if number == head.revision.number {
             return Ok(Target { revision: head.revision, root: head.root });
         }
-        let record = self.record_number(cx, number)?;
-        Ok(Target { revision: record.revision(), root: record.payload().root })
+        let revision = self.record_number(cx, number)?.revision;
+        Ok(Target { revision, root: self.root_at(cx, revision)? })
     }
 }
 

@@ -6,6 +6,7 @@ use super::RevDb;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::transport::{Ledger, NodeReport};
+use crate::tree::MemoryPages;
 
 impl Ledger for RevDb {
     fn record(&self, number: u64) -> Result<Option<Vec<u8>>> {
@@ -51,6 +52,10 @@ impl Ledger for RevDb {
             .and_then(|mut statement| statement.execute(params![&hash.as_bytes()[..], bytes]))
             .map_err(self.failed("write the cache"))?;
         Ok(())
+    }
+
+    fn remember_pages(&self, pages: MemoryPages) -> Result<()> {
+        self.cache_pages(pages)
     }
 }
 

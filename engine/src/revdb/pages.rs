@@ -49,11 +49,11 @@ impl RevDb {
     }
 
     /// Remembers pages in the cache, all or none.
-    pub fn cache_pages(&self, pages: impl IntoIterator<Item = (Digest, Vec<u8>)>) -> Result<()> {
+    pub fn cache_pages(&self, pages: impl IntoIterator<Item = (Digest, impl AsRef<[u8]>)>) -> Result<()> {
         let mut connection = self.cache();
         let transaction = connection.transaction().map_err(self.failed("write the cache"))?;
         for (id, bytes) in pages {
-            write(self, &transaction, &id, &bytes)?;
+            write(self, &transaction, &id, bytes.as_ref())?;
         }
         transaction.commit().map_err(self.failed("write the cache"))
     }

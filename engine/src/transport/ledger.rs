@@ -1,16 +1,17 @@
 //! What is remembered of a hub between calls.
 //!
-//! Records and pack indexes never change, so a local copy saves reading them again and can be dropped at any time.
-//! Whoever reads from a ledger checks what it gets exactly as if the hub had sent it.
+//! Records, pack indexes and pages never change, so a local copy saves reading them again and can be dropped at any
+//! time. Whoever reads from a ledger checks what it gets exactly as if the hub had sent it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::hash::Digest;
+use crate::tree::{MemoryPages, Pages};
 
 /// Local copies of a deployment's immutable objects.
-pub trait Ledger: Send + Sync {
+pub trait Ledger: Pages + Send {
     /// The bytes of record `number`, if they are known.
     fn record(&self, number: u64) -> Result<Option<Vec<u8>>>;
 
@@ -29,6 +30,9 @@ pub trait Ledger: Send + Sync {
     /// Remembers the multi-pack index `hash` in the place of any other: a hub has one, and it is as large as all that
     /// is alive in the hub.
     fn remember_hub_index(&self, hash: &Digest, bytes: &[u8]) -> Result<()>;
+
+    /// Remembers pages, all or none: with them, or before, all those beneath them.
+    fn remember_pages(&self, pages: MemoryPages) -> Result<()>;
 }
 
 /// A ledger in memory, for a process that keeps no state.
@@ -37,6 +41,13 @@ pub struct MemoryLedger {
     records: Mutex<BTreeMap<u64, Vec<u8>>>,
     tails: Mutex<HashMap<Digest, Vec<u8>>>,
     index: Mutex<Option<(Digest, Vec<u8>)>>,
+    pages: Mutex<MemoryPages>,
+}
+
+impl Pages for MemoryLedger {
+    fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).page(id)
+    }
 }
 
 impl Ledger for MemoryLedger {
@@ -65,6 +76,11 @@ impl Ledger for MemoryLedger {
 
     fn remember_hub_index(&self, hash: &Digest, bytes: &[u8]) -> Result<()> {
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Some((*hash, bytes.to_vec()));
+        Ok(())
+    }
+
+    fn remember_pages(&self, pages: MemoryPages) -> Result<()> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).absorb(pages);
         Ok(())
     }
 }

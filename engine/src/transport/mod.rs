@@ -16,6 +16,7 @@
 
 mod ledger;
 mod report;
+mod statement;
 
 use std::fmt;
 
@@ -28,11 +29,12 @@ use crate::hash::Digest;
 use crate::name::{HubId, Revision};
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::record::{Draft, Envelope};
+use crate::record::Draft;
 use crate::tree::{Change, Pages};
 
 pub use ledger::{Ledger, MemoryLedger};
 pub use report::{MAX_REPORT, NodeReport, Outcome, REPORT_SCHEMA};
+pub use statement::Statement;
 
 /// What a hub can do: plain data, measured when it is opened. A field exists only if the engine branches on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,8 +161,8 @@ pub struct Proposal<'a> {
 pub enum Published {
     /// The revision stands.
     Done {
-        /// Its record.
-        record: Box<Envelope>,
+        /// Which it is.
+        revision: Revision,
         /// Bytes written to the hub.
         sent: u64,
         /// The recipes of the files that were cut into several pieces.
@@ -184,8 +186,17 @@ pub trait Transport: Send + Sync {
     /// The newest revision of the deployment, if it has one.
     fn head(&self, cx: &Context, look: Look) -> Result<Option<Revision>>;
 
-    /// The records numbered `first..=last`, in order. A missing one is [`crate::error::ErrorKind::NotFound`].
-    fn records(&self, cx: &Context, first: u64, last: u64) -> Result<Vec<Envelope>>;
+    /// What is said of revision `number`. Where there is none it is [`crate::error::ErrorKind::NotFound`]: a hub may
+    /// leave numbers out.
+    fn record(&self, cx: &Context, number: u64) -> Result<Statement>;
+
+    /// The same of the newest `count` revisions up to `last`, which must be one, or of as many as there are: in order,
+    /// each following the one before it.
+    fn history(&self, cx: &Context, last: u64, count: u64) -> Result<Vec<Statement>>;
+
+    /// The root of a revision's tree. A hub of ours has it on record. One that holds plain files has it measured,
+    /// which fetches what was not fetched before: `content` is what the deployment directory holds of other revisions.
+    fn root(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Digest>;
 
     /// Brings what `want` names, as of revision `at`.
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched>;

@@ -75,7 +75,7 @@ pub fn garbage_is_collected_and_nothing_else(place: &Place) {
     // A node that knew the hub before, and one that wants what is gone.
     behind.update(&cx).expect("update");
     assert_eq!(behind.files, version(4));
-    let second = node.transport.records(&cx, 2, 2).expect("record").remove(0).revision();
+    let second = node.transport.envelopes(&cx, 2, 2).expect("record").remove(0).revision();
     assert_eq!(kind(another(place).update_to(&cx, second)), ErrorKind::Damaged);
     // Publishing goes on, also of what was collected.
     for seed in [2, 5] {
@@ -238,7 +238,7 @@ pub fn a_pack_cut_to_the_bytes_of_a_condemned_one_is_another(place: &Place) {
 /// A reader that stalls while gc runs gets its data or a clean error, and its data with the next try.
 pub fn gc_between_any_two_steps_of_an_update_loses_nothing(place: &Place) {
     let mut node = with_garbage(place);
-    let behind = node.transport.records(&Context::new(), 2, 2).expect("record").remove(0).revision();
+    let behind = node.transport.envelopes(&Context::new(), 2, 2).expect("record").remove(0).revision();
     let steps = {
         let (transport, faulty) = place.probed("main");
         Node::new(transport).update(&Context::new()).expect("update");
@@ -253,7 +253,7 @@ pub fn gc_between_any_two_steps_of_an_update_loses_nothing(place: &Place) {
         reader.update(&Context::new()).expect("the head is never collected");
         assert_eq!(reader.files, version(3));
         // A revision that is collected while it is fetched.
-        let old = node.transport.records(&Context::new(), 2, 2).expect("record").remove(0).revision();
+        let old = node.transport.envelopes(&Context::new(), 2, 2).expect("record").remove(0).revision();
         assert_eq!(old.number, behind.number);
         let mut late = another(&place);
         if let Err(error) = late.update_to(&Context::new(), old) {
@@ -301,7 +301,7 @@ pub fn a_crash_of_gc_at_any_call_leaves_a_valid_hub(place: &Place) {
 /// Where something that must be there is not, nothing is collected.
 pub fn damage_stops_gc(place: &Place) {
     let node = with_garbage(place);
-    let record = node.transport.records(&Context::new(), 1, 1).expect("record").remove(0);
+    let record = node.transport.envelopes(&Context::new(), 1, 1).expect("record").remove(0);
     let name = layout::pack(&record.payload().packs[0].name);
     let good = place.peek(&name);
     place.tamper(&name, None);

@@ -57,7 +57,7 @@ pub fn a_head_that_names_no_record_is_healed(place: &Place) {
     place.tamper(&layout::record(&main(), 2), None);
     let reader = another(place);
     assert_eq!(reader.transport.head(&cx, Look::Glance).expect("head"), Some(lost));
-    assert_eq!(kind(reader.transport.records(&cx, 2, 2)), ErrorKind::NotFound);
+    assert_eq!(kind(reader.transport.envelopes(&cx, 2, 2)), ErrorKind::NotFound);
     assert_eq!(reader.transport.head(&cx, Look::Heal).expect("head"), Some(kept));
     assert_eq!(reader.transport.head(&cx, Look::Glance).expect("head"), Some(kept));
     // Whoever applied what is lost does not publish over it.
@@ -78,10 +78,10 @@ pub fn a_tampered_record_is_damaged(place: &Place) {
     {
         assert!(text.contains(from), "{from}");
         place.tamper(&name, Some(text.replace(from, to).into_bytes()));
-        assert_eq!(kind(another(place).transport.records(&cx, 1, 2)), ErrorKind::Damaged, "{to}");
+        assert_eq!(kind(another(place).transport.envelopes(&cx, 1, 2)), ErrorKind::Damaged, "{to}");
     }
     place.tamper(&name, Some(good[..good.len() / 2].to_vec()));
-    assert_eq!(kind(another(place).transport.records(&cx, 1, 1)), ErrorKind::Damaged);
+    assert_eq!(kind(another(place).transport.envelopes(&cx, 1, 1)), ErrorKind::Damaged);
     // The head's own record against the hash that the head names.
     place.tamper(&name, Some(good));
     let name = layout::record(&main(), 2);
@@ -103,7 +103,7 @@ pub fn a_hub_put_back_is_noticed(place: &Place) {
     assert_eq!(head, other.applied);
     let new = other.must_publish(&sample(3));
     assert_eq!(node.transport.head(&cx, Look::Glance).expect("head"), Some(new));
-    let record = node.transport.records(&cx, 2, 2).expect("record").remove(0);
+    let record = node.transport.envelopes(&cx, 2, 2).expect("record").remove(0);
     assert!(record.revision() == new && new != lost);
 }
 
@@ -120,7 +120,7 @@ pub fn a_foreign_hub_is_refused(place: &Place) {
     }
     let head = node.transport.head(&cx, Look::Glance).expect("head").expect("some");
     assert_ne!(Some(head), node.applied);
-    assert_eq!(kind(node.transport.records(&cx, 1, 1)), ErrorKind::Damaged);
+    assert_eq!(kind(node.transport.envelopes(&cx, 1, 1)), ErrorKind::Damaged);
     assert_eq!(kind(node.publish(&cx, &sample(2))), ErrorKind::Refused);
     assert_eq!(kind(node.transport.report(&cx, &report("a", None))), ErrorKind::Refused);
     let id = stranger.transport.open(&cx, OpenMode::Existing).expect("open").id;
@@ -129,7 +129,7 @@ pub fn a_foreign_hub_is_refused(place: &Place) {
 
 fn pack_names(place: &Place) -> Vec<depsync_engine::path::RelPath> {
     let node = another(place);
-    let record = node.transport.records(&Context::new(), 1, 1).expect("record").remove(0);
+    let record = node.transport.envelopes(&Context::new(), 1, 1).expect("record").remove(0);
     record.payload().packs.iter().map(|pack| layout::pack(&pack.name)).collect()
 }
 

@@ -53,7 +53,7 @@ pub fn a_lost_reply_is_decided_by_the_bytes(place: &Place) {
         faulty.reset();
         let head = another(&place).transport.head(&Context::new(), Look::Heal).expect("head").expect("some");
         match published {
-            Ok(Published::Done { record, .. }) => assert_eq!(record.revision(), head, "call {at}"),
+            Ok(Published::Done { revision, .. }) => assert_eq!(revision, head, "call {at}"),
             Ok(other) => panic!("call {at}: {other:?}"),
             // Before the commit the publish just failed.
             Err(error) => {
@@ -87,7 +87,7 @@ pub fn a_fault_at_any_call_of_a_publish_leaves_a_valid_hub(place: &Place) {
             reader.transport.head(&Context::new(), Look::Heal).expect("head");
             reader.update(&Context::new()).expect("a valid hub");
             match &published {
-                Ok(Published::Done { record, .. }) => assert_eq!(reader.applied, Some(record.revision()), "call {at}"),
+                Ok(Published::Done { revision, .. }) => assert_eq!(reader.applied, Some(*revision), "call {at}"),
                 Ok(other) => panic!("call {at}, fault {which}: {other:?}"),
                 Err(_) => assert_eq!((reader.applied.map(|head| head.number), &reader.files), (Some(1), &old)),
             }
@@ -166,10 +166,11 @@ pub fn what_was_uploaded_before_a_race_is_used(place: &Place) {
     node.update(&cx).expect("update");
     assert_eq!(node.applied, Some(theirs));
     mine.extend(second());
-    let Published::Done { sent, record, .. } = node.publish(&cx, &mine).expect("publish") else {
+    let Published::Done { sent, revision, .. } = node.publish(&cx, &mine).expect("publish") else {
         panic!("not published")
     };
     assert!(sent < 20_000, "{sent} bytes were sent again");
+    let record = node.transport.envelopes(&cx, revision.number, revision.number).expect("a record").remove(0);
     assert!(record.payload().packs.len() >= 2, "the packs of before are listed");
     let mut reader = another(place);
     reader.update(&cx).expect("update");

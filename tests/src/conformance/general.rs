@@ -65,7 +65,8 @@ pub fn a_deployment_without_records_has_no_head(place: &Place) {
     let node = first(place);
     assert_eq!(node.transport.head(&cx, Look::Glance).expect("head"), None);
     assert_eq!(node.transport.head(&cx, Look::Heal).expect("head"), None);
-    assert_eq!(kind(node.transport.records(&cx, 1, 1)), ErrorKind::NotFound);
+    assert_eq!(kind(node.transport.record(&cx, 1)), ErrorKind::NotFound);
+    assert_eq!(kind(node.transport.history(&cx, 1, 1)), ErrorKind::NotFound);
     assert!(node.transport.reports(&cx).expect("reports").is_empty());
 }
 
@@ -74,10 +75,11 @@ pub fn what_is_published_is_fetched(place: &Place) {
     let cx = Context::new();
     let mut manager = first(place);
     let mut worker = another(place);
+    let mut published = Vec::new();
     for seed in 0..3 {
         let all = sample(seed);
         let revision = manager.must_publish(&all);
-        assert_eq!(revision.number, seed + 1);
+        published.push(revision);
         let fetched = worker.update(&cx).expect("update");
         assert!(fetched > 300_000, "{fetched} bytes are fewer than were new");
         assert_eq!((&worker.files, worker.applied), (&all, Some(revision)));
@@ -85,9 +87,9 @@ pub fn what_is_published_is_fetched(place: &Place) {
     let mut late = another(place);
     late.update(&cx).expect("update");
     assert_eq!(late.files, sample(2));
-    let first_record = late.transport.records(&cx, 1, 3).expect("records").remove(0);
+    assert!(published.is_sorted_by(|before, after| before.number < after.number));
     let mut back = another(place);
-    back.update_to(&cx, first_record.revision()).expect("update to the first");
+    back.update_to(&cx, published[0]).expect("update to the first");
     assert_eq!(back.files, sample(0));
     let nobody = WantedContent { hash: Digest::of(b"nobody"), size: 6 };
     let at = late.applied.expect("applied");
@@ -189,30 +191,42 @@ pub fn a_race_of_threads_leaves_one_chain(place: &Place) {
     let mut reader = another(place);
     reader.update(&Context::new()).expect("update");
     assert_eq!(reader.files.len() as u64, THREADS * ROUNDS);
-    assert_eq!(reader.applied.map(|head| head.number), Some(THREADS * ROUNDS));
-    let records = reader.transport.records(&Context::new(), 1, THREADS * ROUNDS).expect("records");
+    let head = reader.applied.expect("a head");
+    let records = reader.transport.history(&Context::new(), head.number, 1000).expect("records");
+    assert_eq!(records.len() as u64, THREADS * ROUNDS);
     let mut parent = None;
     for record in records {
         assert!(record.follows(parent));
-        parent = Some(record.revision());
+        parent = Some(record.revision);
     }
+    assert_eq!(parent, Some(head));
 }
 
 /// Records come in order, each after the one before it; what is not there is not found.
 pub fn records_follow_each_other(place: &Place) {
     let cx = Context::new();
     let mut node = first(place);
-    for number in 1..=4u8 {
-        node.must_publish(&files([("file", &[number][..])]));
-    }
+    let published: Vec<_> = (1..=4u8).map(|number| node.must_publish(&files([("file", &[number][..])]))).collect();
     let reader = another(place);
-    let records = reader.transport.records(&cx, 2, 4).expect("records");
-    assert_eq!(records.iter().map(|record| record.revision().number).collect::<Vec<_>>(), [2, 3, 4]);
-    assert!(records[1].follows(Some(records[0].revision())) && records[2].follows(Some(records[1].revision())));
-    assert_eq!(records[2].revision(), node.applied.expect("applied"));
-    assert_eq!(kind(reader.transport.records(&cx, 4, 5)), ErrorKind::NotFound);
-    assert_eq!(kind(reader.transport.records(&cx, 0, 1)), ErrorKind::Usage);
-    assert_eq!(kind(reader.transport.records(&cx, 3, 2)), ErrorKind::Usage);
+    let last = published[3].number;
+    let records = reader.transport.history(&cx, last, 3).expect("records");
+    assert_eq!(records.iter().map(|record| record.revision).collect::<Vec<_>>(), published[1..]);
+    for (record, before) in records.iter().zip(&published) {
+        assert!(record.follows(Some(*before)));
+        assert_eq!(reader.transport.record(&cx, record.revision.number).expect("a record").revision, record.revision);
+        assert_eq!((&*record.author, &*record.message), ("test", "test"));
+        assert!(record.nonce.is_some() && record.node.is_some());
+    }
+    let all = reader.transport.history(&cx, last, 100).expect("records");
+    assert_eq!(all.len(), 4);
+    assert!(all[0].follows(None));
+    assert_eq!(reader.transport.history(&cx, published[1].number, 1).expect("records"), records[..1]);
+    assert!(reader.transport.history(&cx, last, 0).expect("records").is_empty());
+    for nobody in [0, last + 1, u64::MAX] {
+        let kind = kind(reader.transport.record(&cx, nobody));
+        assert!(matches!(kind, ErrorKind::NotFound | ErrorKind::Usage), "{nobody}: {kind:?}");
+        assert!(reader.transport.history(&cx, nobody, 2).is_err(), "{nobody}");
+    }
 }
 
 /// Two deployments of one hub share nothing but the hub.
@@ -260,7 +274,8 @@ pub fn a_cancelled_context_does_nothing(place: &Place) {
         assert_eq!(kind(place.another().transport("main").open(&cx, mode)), ErrorKind::Cancelled);
     }
     assert_eq!(kind(node.transport.head(&cx, Look::Glance)), ErrorKind::Cancelled);
-    assert_eq!(kind(node.transport.records(&cx, 1, 1)), ErrorKind::Cancelled);
+    assert_eq!(kind(node.transport.record(&cx, 1)), ErrorKind::Cancelled);
+    assert_eq!(kind(node.transport.history(&cx, 1, 1)), ErrorKind::Cancelled);
     assert_eq!(kind(node.publish(&cx, &sample(2))), ErrorKind::Cancelled);
     assert_eq!(kind(other.update_to(&cx, revision)), ErrorKind::Cancelled);
     assert_eq!(kind(node.transport.report(&cx, &report("a", None))), ErrorKind::Cancelled);

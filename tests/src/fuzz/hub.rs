@@ -98,7 +98,7 @@ fn look_around(storage: &MemoryStorage) {
     let _ = fair(transport.reports(&cx));
     if let Some(Some(head)) = fair(transport.head(&cx, Look::Heal)) {
         let first = head.number.saturating_sub(8).max(1);
-        let records = fair(transport.records(&cx, first, head.number)).unwrap_or_default();
+        let records = fair(transport.envelopes(&cx, first, head.number)).unwrap_or_default();
         assert!(records.is_sorted_by(|older, newer| newer.follows(Some(older.revision()))));
         if let Some(record) = records.last() {
             fetch(&cx, &transport, record);

@@ -103,7 +103,7 @@ pub(crate) fn two_publish_at_once(scene: &Scene, top: &Path) {
         transport.open(&Context::new(), OpenMode::Existing).expect("the hub");
         let head = transport.head(&Context::new(), Look::Glance).expect("a look").expect("a head");
         assert_eq!(head.number, published as u64 + 1);
-        let records = transport.records(&Context::new(), 1, head.number).expect("the records");
+        let records = transport.envelopes(&Context::new(), 1, head.number).expect("the records");
         assert_eq!(records.last().expect("some").revision(), head);
         for (number, message) in deeds.iter().flat_map(|one| &one.published) {
             assert_eq!(&records[*number as usize - 1].payload().message, message, "revision {number}");

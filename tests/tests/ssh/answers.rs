@@ -74,8 +74,8 @@ fn a_lost_answer_is_decided_by_what_stands_there() {
         scene.lose(|_| ());
         publishing.join().expect("no panic").expect("it is found out")
     });
-    let Published::Done { record, .. } = published else { panic!("{published:?}") };
-    assert_eq!((record.revision().number, scene.revisions()), (2, 2));
+    let Published::Done { revision, .. } = published else { panic!("{published:?}") };
+    assert_eq!((revision.number, scene.revisions()), (2, 2));
     assert_eq!(scene.sshd.accepted(), 2, "over a connection of its own");
     manager.must_publish(&small(b"3"));
     let (mut worker, _) = opened(scene.sshd.storage(scene.hub.path()));

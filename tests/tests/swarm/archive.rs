@@ -62,7 +62,8 @@ impl Archive {
         let log = node.log(&site.context(), usize::MAX).expect("a log");
         assert_eq!(log.len(), archive.0.len(), "records and revisions");
         for (revision, entry) in archive.0.iter_mut().zip(log.into_iter().rev()) {
-            (revision.message, revision.node, revision.root) = (entry.message, entry.node.to_string(), entry.root);
+            let (node, root) = (entry.node.expect("a node of ours"), entry.root.expect("on record"));
+            (revision.message, revision.node, revision.root) = (entry.message, node.to_string(), root);
         }
         archive
     }

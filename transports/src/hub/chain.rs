@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
-use depsync_engine::name::Revision;
+use depsync_engine::name::{MAX_REVISION, Revision};
 use depsync_engine::record::{Envelope, MAX_RECORD};
 
 use super::layout;
@@ -51,6 +51,9 @@ impl Chain {
             && let Some(record) = self.remembered(hub, number, hash)?
         {
             return Ok(record);
+        }
+        if !(1..=MAX_REVISION).contains(&number) {
+            return Err(Error::new(ErrorKind::NotFound, format!("no revision is numbered {number}")));
         }
         let name = layout::record(hub.deployment, number);
         let bytes =

@@ -27,14 +27,16 @@ mod walk;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use depsync_engine::content::LocalContent;
 use depsync_engine::content::pack::{PackNames, PackRef};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, Revision};
 use depsync_engine::record::Envelope;
 use depsync_engine::transport::{
     Capabilities, Deliver, Fetched, HubFacts, Ledger, Look, Names, NodeReport, OpenMode, Proposal, Published,
-    Transport, Want,
+    Statement, Transport, Want,
 };
 
 use crate::storage::Storage;
@@ -84,6 +86,11 @@ impl<S: Storage> HubTransport<S> {
     /// The deployments of the hub.
     pub fn deployments(&self, cx: &Context) -> Result<Vec<DeploymentName>> {
         self.with(cx, "list the deployments", |hub, _, _| gc::deployments(hub))
+    }
+
+    /// The records numbered `first..=last`, in order, as they were written. A missing one is [`ErrorKind::NotFound`].
+    pub fn envelopes(&self, cx: &Context, first: u64, last: u64) -> Result<Vec<Envelope>> {
+        self.with(cx, "read records", |hub, memory, _| memory.chain.range(hub, first, last))
     }
 
     /// Collects garbage: sweeps what was condemned long enough ago, or else condemns. To be run now and then.
@@ -185,8 +192,23 @@ impl<S: Storage> Transport for HubTransport<S> {
         })
     }
 
-    fn records(&self, cx: &Context, first: u64, last: u64) -> Result<Vec<Envelope>> {
-        self.with(cx, "read records", |hub, memory, _| memory.chain.range(hub, first, last))
+    fn record(&self, cx: &Context, number: u64) -> Result<Statement> {
+        self.with(cx, "read a record", |hub, memory, _| Ok(Statement::from(&*memory.chain.record(hub, number, None)?)))
+    }
+
+    fn history(&self, cx: &Context, last: u64, count: u64) -> Result<Vec<Statement>> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let first = last.saturating_sub(count).saturating_add(1);
+        Ok(self.envelopes(cx, first, last)?.iter().map(Statement::from).collect())
+    }
+
+    fn root(&self, cx: &Context, of: Revision, _: &dyn LocalContent) -> Result<Digest> {
+        self.with(cx, "read a record", |hub, memory, _| {
+            let record = memory.chain.record(hub, of.number, Some(of.record))?;
+            Ok(record.payload().root)
+        })
     }
 
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched> {

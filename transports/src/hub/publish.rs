@@ -101,11 +101,7 @@ pub(super) fn publish(
                 {
                     tracing::warn!(%error, "HEAD lags behind");
                 }
-                return Ok(Published::Done {
-                    record: Box::new(Envelope::clone(&record)),
-                    sent,
-                    recipes: cutting.recipes,
-                });
+                return Ok(Published::Done { revision: record.revision(), sent, recipes: cutting.recipes });
             }
             Placed::Existed => {
                 memory.condemned = Some(condemned);

@@ -104,8 +104,8 @@ impl Node {
         let Some(head) = hub.head else { return Ok(None) };
         let (revision, root) = match to {
             Some(number) if number != head.revision.number => {
-                let record = self.record_number(cx, number)?;
-                (record.revision(), record.payload().root)
+                let revision = self.record_number(cx, number)?.revision;
+                (revision, self.root_at(cx, revision)?)
             }
             _ => (head.revision, head.root),
         };

@@ -92,8 +92,8 @@ impl Node {
     /// The revision that the mark names, if it is one of this hub.
     fn marked(&self, cx: &Context, arrival: &Arrival) -> Option<(Revision, Digest)> {
         let Some(Mark::Settled { number, root }) = arrival.mark else { return None };
-        let record = self.record_number(cx, number).ok()?;
-        (record.payload().root == root).then(|| (record.revision(), root))
+        let revision = self.record_number(cx, number).ok()?.revision;
+        (self.root_at(cx, revision).ok()? == root).then_some((revision, root))
     }
 
     /// Halts where it looks like an accident: of the revision, or of the directory.
@@ -124,11 +124,8 @@ impl Node {
 
     /// Whether a record between what is there and what comes confirms a mass removal.
     fn confirmed(&self, cx: &Context, load: &Load<'_>, start: &Start) -> Result<bool> {
-        let first = start.base.map_or(0, |(revision, _)| revision.number) + 1;
-        if first == 1 || first > load.revision.number {
-            return Ok(false);
-        }
-        let records = self.transport.records(cx, first, load.revision.number)?;
+        let Some((base, _)) = start.base else { return Ok(false) };
+        let records = self.since(cx, base.number, load.revision.number)?;
         Ok(records.iter().any(|record| record.accepts(&Acceptance::MassDelete)))
     }
 }
