@@ -3,75 +3,70 @@
 //! Law: a page is named by its bytes, so what was verified once is what the name stands for, whatever became of the
 //! store since. What a parent says of a page is not part of it and is checked at each reading.
 //!
-//! Two generations: a page that is met moves to the young one; when that is full it becomes the old one, and the old
-//! one is dropped. So what a pass over a large tree leaves behind is bounded, and costs no list to be kept in order.
+//! What is kept is bounded in bytes. Trees are passed over from end to end, again and again, and of such passes over more
+//! than fits, throwing out what was not used for longest keeps nothing: it is thrown out just before its turn. So where
+//! there is no room a page is not kept; and once many were turned away, all goes, for it may be an old tree's.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::page::Page;
 use crate::hash::Digest;
 
-/// Bytes of a generation, about. A tree of 100,000 files has some 10 MiB of decoded pages, and a publish reads two.
-const GENERATION: usize = 16 << 20;
+/// Bytes, about. A tree of 100,000 files has some 9 MiB of decoded pages, and a publish reads two.
+const ROOM: usize = 16 << 20;
+
+/// How many times as many as are kept are turned away before those go.
+const PATIENCE: usize = 8;
 
 /// See the module.
 pub struct KeptPages {
-    generations: Mutex<Generations>,
-    limit: usize,
+    held: Mutex<Held>,
+    room: usize,
 }
 
 #[derive(Default)]
-struct Generations {
-    young: HashMap<Digest, Arc<Page>>,
-    old: HashMap<Digest, Arc<Page>>,
-    /// Bytes of the young ones.
+struct Held {
+    pages: HashMap<Digest, Arc<Page>>,
     bytes: usize,
+    turned_away: usize,
 }
 
 impl Default for KeptPages {
     fn default() -> Self {
-        Self::new(GENERATION)
+        Self::new(ROOM)
     }
 }
 
 impl KeptPages {
-    /// Nothing yet, and never more than two generations of about so many bytes.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { generations: Mutex::default(), limit }
+    /// Nothing yet, and never more than so many bytes, about.
+    pub(super) fn new(room: usize) -> Self {
+        Self { held: Mutex::default(), room }
     }
 
-    fn generations(&self) -> MutexGuard<'_, Generations> {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The page, if it is kept.
     pub(super) fn get(&self, id: &Digest) -> Option<Arc<Page>> {
-        let mut generations = self.generations();
-        if let Some(page) = generations.young.get(id) {
-            return Some(Arc::clone(page));
-        }
-        let page = generations.old.remove(id)?;
-        generations.add(*id, &page, self.limit);
-        Some(page)
+        self.held().pages.get(id).map(Arc::clone)
     }
 
-    /// Keeps a page that was verified.
+    /// Keeps a page that was verified, if there is room.
     pub(super) fn keep(&self, id: Digest, page: &Arc<Page>) {
-        self.generations().add(id, page, self.limit);
-    }
-}
-
-impl Generations {
-    fn add(&mut self, id: Digest, page: &Arc<Page>, limit: usize) {
-        if self.bytes > limit {
-            self.old = mem::take(&mut self.young);
-            self.bytes = 0;
+        let mut held = self.held();
+        let bytes = page.memory();
+        if held.bytes + bytes > self.room {
+            held.turned_away += 1;
+            if held.turned_away <= PATIENCE * held.pages.len() {
+                return;
+            }
+            *held = Held::default();
         }
-        if self.young.insert(id, Arc::clone(page)).is_none() {
-            self.bytes += page.memory();
+        if held.pages.insert(id, Arc::clone(page)).is_none() {
+            held.bytes += bytes;
         }
     }
 }

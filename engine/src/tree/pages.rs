@@ -97,6 +97,9 @@ impl PageSink for MemoryPages {
     }
 }
 
+/// Bytes of decoded fresh pages that are kept: their bytes are in memory already, and there may be several overlays.
+const KEPT: usize = 8 << 20;
+
 /// Fresh pages in memory over a base: reads look at the fresh ones first, writes go there unless the base has the page.
 pub struct Overlay<'a> {
     fresh: MemoryPages,
@@ -113,7 +116,7 @@ impl<'a> Overlay<'a> {
 
     /// `fresh` over `base`.
     pub fn with(fresh: MemoryPages, base: &'a dyn Pages) -> Self {
-        Self { fresh, base, kept: KeptPages::default() }
+        Self { fresh, base, kept: KeptPages::new(KEPT) }
     }
 
     /// The fresh pages.
