@@ -53,6 +53,9 @@ pub(crate) struct Config {
     /// How a hub behind ssh is reached.
     #[serde(default)]
     pub(crate) ssh: Ssh,
+    /// How a hub in a Subversion repository is reached.
+    #[serde(default)]
+    pub(crate) svn: Svn,
     /// How a push goes about it.
     #[serde(default)]
     pub(crate) push: Push,
@@ -103,6 +106,22 @@ pub(crate) struct Ssh {
     pub(crate) compress: bool,
 }
 
+/// The table `svn`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Svn {
+    /// The name of the account.
+    pub(crate) username: Option<String>,
+    /// A file with its password.
+    pub(crate) password_file: Option<PathBuf>,
+    /// Subversion's own configuration directory, if it is to be heeded.
+    pub(crate) config_dir: Option<PathBuf>,
+    /// A file with certificates that are trusted beside the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The program for svn+ssh, with its arguments.
+    pub(crate) ssh: Option<Vec<String>>,
+}
+
 impl Config {
     /// Finds and reads the file; the empty configuration if none was named and none is found.
     pub(crate) fn load(named: Option<&Path>, cwd: &Path) -> Result<Self> {
@@ -137,8 +156,9 @@ impl Config {
             };
             Error::new(ErrorKind::Usage, error.message().trim_end()).op("read the configuration").at(place)
         })?;
-        let ssh = &mut config.ssh;
+        let (ssh, svn) = (&mut config.ssh, &mut config.svn);
         let keys = [&mut ssh.identity, &mut ssh.known_hosts];
+        let keys = keys.into_iter().chain([&mut svn.password_file, &mut svn.config_dir, &mut svn.ca_file]);
         let paths =
             [&mut config.dir, &mut config.nodes, &mut config.state, &mut config.staging].into_iter().chain(keys);
         for path in paths.flatten() {

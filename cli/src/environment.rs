@@ -22,6 +22,20 @@ pub(crate) struct Environment {
     pub(crate) root: bool,
     /// `$DEPSYNC_LOG`, the exact log filter.
     pub(crate) log: Option<String>,
+    /// `$DEPSYNC_SVN_USERNAME`.
+    pub(crate) svn_username: Option<String>,
+    /// `$DEPSYNC_SVN_PASSWORD`.
+    pub(crate) svn_password: Option<Password>,
+}
+
+/// A password, which is not shown.
+#[derive(Clone, Default)]
+pub(crate) struct Password(pub(crate) String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 impl Environment {
@@ -37,6 +51,8 @@ impl Environment {
             hostname: hostname.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
             root: rustix::process::geteuid().is_root(),
             log: text("DEPSYNC_LOG"),
+            svn_username: text("DEPSYNC_SVN_USERNAME"),
+            svn_password: text("DEPSYNC_SVN_PASSWORD").map(Password),
         })
     }
 

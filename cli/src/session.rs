@@ -6,8 +6,8 @@ use std::time::Instant;
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::engine::{Node, Options};
 use depsync_engine::error::{ErrorKind, Result};
-use depsync_engine::transport::{OpenMode, Transport};
-use depsync_transports::{Access, HubTransport, Storage};
+use depsync_engine::transport::OpenMode;
+use depsync_transports::{Access, Hub};
 
 use crate::args::{Global, Operands};
 use crate::environment::Environment;
@@ -39,7 +39,7 @@ pub(crate) struct Open {
     /// The engine's face.
     pub(crate) node: Node,
     /// The hub, for what is not the node's business.
-    pub(crate) hub: Arc<HubTransport<Arc<dyn Storage>>>,
+    pub(crate) hub: Hub,
     /// What every call carries.
     pub(crate) cx: Context,
     /// What the node was opened with.
@@ -66,7 +66,7 @@ impl Session<'_> {
     pub(crate) fn open_to_push(&self, settings: &Settings) -> Result<Open> {
         let open = self.open_as(settings)?;
         if !settings.hub_named && !open.has_own_hub() {
-            open.hub.open(&open.cx, OpenMode::Create)?;
+            open.hub.transport().open(&open.cx, OpenMode::Create)?;
         }
         Ok(open)
     }
@@ -108,9 +108,11 @@ impl Open {
         let node = Node::open(&cx, options.clone(), |places, ledger| {
             let own = places.state.join(OWN_HUB);
             let address = if options.hub.is_empty() { tidy_hub(&own, "")? } else { options.hub.clone() };
-            let opened = Arc::new(depsync_transports::open(&address, access, options.deployment.clone(), ledger)?);
-            hub = Some(Arc::clone(&opened));
-            Ok(opened)
+            let room = places.state.join("svn");
+            let opened = depsync_transports::open(&address, access, options.deployment.clone(), ledger, &room)?;
+            let transport = opened.transport();
+            hub = Some(opened);
+            Ok(transport)
         })?;
         let hub = hub.expect("an open node has asked for its transport");
         Ok(Self { node, hub, cx, options })

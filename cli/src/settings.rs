@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use depsync_engine::engine::{Options, RecoveryBounds, StatePlace};
 use depsync_engine::error::{Error, ErrorKind, Result};
-use depsync_transports::{Access, SshSettings};
+use depsync_transports::svn::{Secret, SvnSsh};
+use depsync_transports::{Access, SshSettings, SvnSettings};
 
 use crate::args::{Global, Operands};
 use crate::config::{self, Config};
@@ -72,9 +73,31 @@ impl Settings {
         }
         let config::Ssh { identity, known_hosts, port, bandwidth_limit, compress } = config.ssh;
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
+        let svn = svn(config.svn, environment)?;
         let nodes = config.nodes.map(|list| tidy(cwd, &list));
-        Ok(Self { options, hub_named, nodes, parallel: config.push.parallel, access: Access { ssh }, timeout })
+        Ok(Self { options, hub_named, nodes, parallel: config.push.parallel, access: Access { ssh, svn }, timeout })
     }
+}
+
+/// How a repository is reached. What the environment says goes before what the file says.
+fn svn(config: config::Svn, environment: &Environment) -> Result<SvnSettings> {
+    let config::Svn { username, password_file, config_dir, ca_file, ssh } = config;
+    let password = match (&environment.svn_password, password_file) {
+        (Some(password), _) => Some(Secret::new(password.0.as_str())?),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(&file)
+                .map_err(|source| Error::io("read the password", file.display(), source).with_kind(ErrorKind::Usage))?;
+            Some(Secret::new(text).map_err(|error| error.at(file.display()))?)
+        }
+        (None, None) => None,
+    };
+    Ok(SvnSettings {
+        username: environment.svn_username.clone().or(username),
+        password,
+        config: config_dir,
+        authorities: ca_file,
+        ssh: ssh.map_or_else(SvnSsh::default, SvnSsh::Command),
+    })
 }
 
 fn unnamed(what: &str, operand: &str, option: &str, key: &str) -> Error {

@@ -148,8 +148,9 @@ impl Site {
         wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
     ) -> Result<Node> {
         let (hub, deployment) = (options.hub.clone(), options.deployment.clone());
-        let connect = |_: &Places, ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
-            Ok(wrap(Arc::new(depsync_transports::open(&hub, &Default::default(), deployment, ledger)?)))
+        let connect = |places: &Places, ledger: Arc<dyn Ledger>| -> Result<Arc<dyn Transport>> {
+            let room = places.state.join("svn");
+            Ok(wrap(depsync_transports::open(&hub, &Default::default(), deployment, ledger, &room)?.transport()))
         };
         Node::open(cx, options, connect)
     }

@@ -10,6 +10,7 @@ pub mod dice;
 pub mod faults;
 pub mod forge;
 pub mod fuzz;
+pub mod ground;
 pub mod guarded;
 pub mod mounted;
 pub mod nfs;

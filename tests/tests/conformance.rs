@@ -1,7 +1,8 @@
 //! The conformance suite, for every storage and every wrapper.
 
 use depsync_tests::place::{Place, Wrapper};
-use depsync_tests::{behaviours, quick_behaviours};
+use depsync_tests::svn::Shelf;
+use depsync_tests::{behaviours, general_behaviours, quick_behaviours};
 
 mod memory {
     use super::*;
@@ -36,4 +37,19 @@ mod ssh_through_faulty {
 mod ssh_through_recording {
     use super::*;
     quick_behaviours! { Place::ssh(Wrapper::Recording) }
+}
+
+mod svn_file {
+    use super::*;
+    general_behaviours! { Shelf::file() }
+}
+
+mod svn_svnserve {
+    use super::*;
+    general_behaviours! { Shelf::svnserve() }
+}
+
+mod svn_apache {
+    use super::*;
+    general_behaviours! { Shelf::apache() }
 }

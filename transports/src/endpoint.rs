@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use depsync_engine::error::{Error, ErrorKind, Result};
 
 use crate::ssh::SshAddress;
+use crate::svn::SvnAddress;
 
 /// Where a hub is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +22,18 @@ pub enum Endpoint {
     },
     /// A directory on another host, behind ssh.
     Ssh(SshAddress),
+    /// A directory in a Subversion repository.
+    Svn(SvnAddress),
 }
 
 impl Endpoint {
-    /// Reads an address: a path, `file:///path` or `nfs:///path`. Kinds that this version was not built with are
-    /// [`ErrorKind::Unsupported`].
+    /// Reads an address.
     pub fn parse(text: &str) -> Result<Self> {
         let usage = |why: &str| {
-            Error::new(ErrorKind::Usage, format!("not the address of a hub: {why}"))
-                .at(redact(text))
-                .hint("give a directory, or file:///path, nfs:///path, rsync+ssh://[user@]host[:port]/path")
+            Error::new(ErrorKind::Usage, format!("not the address of a hub: {why}")).at(redact(text)).hint(
+                "give a directory, or file:///path, nfs:///path, rsync+ssh://[user@]host[:port]/path, or svn://, \
+                     svn+ssh://, svn+http://, svn+https://[user@]host[:port]/path, svn+file:///path",
+            )
         };
         if text.is_empty() || text.contains('\0') {
             return Err(usage("it is empty or holds a NUL"));
@@ -48,11 +51,7 @@ impl Endpoint {
                 Ok(Self::Mount { path: PathBuf::from(OsString::from_vec(path)), network: scheme == "nfs" })
             }
             "rsync+ssh" => SshAddress::parse(rest).map(Self::Ssh).map_err(|error| error.at(redact(text))),
-            "svn" | "svn+ssh" | "svn+http" | "svn+https" | "svn+file" => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("hubs of the kind `{scheme}` are not built into this version"),
-            )
-            .at(redact(text))),
+            "svn" | "svn+ssh" | "svn+http" | "svn+https" | "svn+file" => SvnAddress::parse(text).map(Self::Svn),
             _ => Err(usage("its scheme is unknown")),
         }
     }
@@ -80,7 +79,7 @@ pub fn redact(text: &str) -> String {
     let shown = match text.split_once("://") {
         None => text.to_owned(),
         Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let (authority, path) = rest.split_at(authority_ends(rest));
             match authority.rsplit_once('@') {
                 Some((user, host)) => {
                     let user = user.split_once(':').map_or(user.to_owned(), |(user, _)| format!("{user}:***"));
@@ -95,6 +94,17 @@ pub fn redact(text: &str) -> String {
         if character.is_control() { escaped.extend(character.escape_default()) } else { escaped.push(character) }
     }
     escaped
+}
+
+/// Where user, password and host end: at the first slash, or behind one that is part of a password.
+fn authority_ends(rest: &str) -> usize {
+    let slash = rest.find('/').unwrap_or(rest.len());
+    let port = rest[..slash].split_once(':').map(|(_, port)| port);
+    let is_none = |port: &str| !port.bytes().all(|byte| byte.is_ascii_digit());
+    if rest[..slash].contains('@') || rest.starts_with('[') || !port.is_some_and(is_none) {
+        return slash;
+    }
+    rest.rfind('@').map_or(slash, |at| rest[at..].find('/').map_or(rest.len(), |slash| at + slash))
 }
 
 #[cfg(test)]
@@ -116,11 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_in_says_so_and_keeps_the_password_to_itself() {
+    fn what_is_refused_keeps_its_password_to_itself() {
+        assert!(matches!(Endpoint::parse("svn+https://ops@svn.example/repo"), Ok(Endpoint::Svn(_))));
         let error = Endpoint::parse("svn+https://ops:s3cret@svn.example/repo").expect_err("svn");
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.to_string().contains("ops:***@svn.example/repo") && !error.to_string().contains("s3cret"));
         assert_eq!(redact("svn://svn@host/a@b"), "svn://svn@host/a@b");
+        assert_eq!(redact("svn://host:80/a@b"), "svn://host:80/a@b");
+        assert_eq!(redact("svn://ops:s3/cr@et@host/a"), "svn://ops:***@host/a");
         let error = Endpoint::parse("ftp://u:s3@cret@h/").expect_err("ftp");
         assert!(!error.to_string().contains("cret"), "{error}");
     }

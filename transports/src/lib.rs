@@ -12,26 +12,30 @@ pub mod nodes;
 pub mod push;
 pub mod ssh;
 pub mod storage;
+pub mod svn;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use depsync_engine::error::Result;
+use depsync_engine::context::Context;
+use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
-use depsync_engine::transport::Ledger;
+use depsync_engine::transport::{Ledger, Transport};
 
 pub use endpoint::Endpoint;
-pub use hub::HubTransport;
+pub use hub::{Collected, HubTransport, Retention};
 pub use mount::MountStorage;
 pub use push::SshDestination;
 pub use ssh::{SshAddress, SshSettings, SshStorage};
 pub use storage::Storage;
+pub use svn::{SvnAddress, SvnClient, SvnSettings, SvnTransport};
 
 /// Whether a process that uses the hub at `address` may be unable to end while the hub's server is gone, because a thread
 /// of it waits in the kernel. Touches nothing that may hang.
 pub fn may_hang(address: &str) -> bool {
     match Endpoint::parse(address) {
         Ok(Endpoint::Mount { path, network }) => network || mount::lies_on_network(&path),
-        Ok(Endpoint::Ssh(_)) | Err(_) => false,
+        Ok(Endpoint::Ssh(_) | Endpoint::Svn(_)) | Err(_) => false,
     }
 }
 
@@ -40,18 +44,58 @@ pub fn may_hang(address: &str) -> bool {
 pub struct Access {
     /// Hubs behind ssh.
     pub ssh: SshSettings,
+    /// Hubs in Subversion repositories.
+    pub svn: SvnSettings,
 }
 
-/// The transport for the deployment `deployment` of the hub at `address`. Touches nothing yet.
+/// A hub, of either kind.
+#[derive(Clone)]
+pub enum Hub {
+    /// A directory of ours.
+    Ours(Arc<HubTransport<Arc<dyn Storage>>>),
+    /// A directory in a Subversion repository.
+    Svn(Arc<SvnTransport>),
+}
+
+impl Hub {
+    /// The transport.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        match self {
+            Self::Ours(hub) => Arc::clone(hub) as _,
+            Self::Svn(hub) => Arc::clone(hub) as _,
+        }
+    }
+
+    /// Collects garbage. A repository keeps its history: there it is [`ErrorKind::Unsupported`].
+    pub fn gc(&self, cx: &Context, retention: &Retention) -> Result<Collected> {
+        match self {
+            Self::Ours(hub) => hub.gc(cx, retention),
+            Self::Svn(hub) => {
+                Err(Error::new(ErrorKind::Unsupported, "a Subversion repository keeps all its revisions")
+                    .op("collect garbage")
+                    .at(hub.endpoint())
+                    .hint("its administrator can thin it out with `svnadmin`"))
+            }
+        }
+    }
+}
+
+/// The transport for the deployment `deployment` of the hub at `address`. Touches nothing yet. `room` is a directory for
+/// what is on its way; it need not exist, and belongs to this transport alone.
 pub fn open(
     address: &str,
     access: &Access,
     deployment: DeploymentName,
     ledger: Arc<dyn Ledger>,
-) -> Result<HubTransport<Arc<dyn Storage>>> {
+    room: &Path,
+) -> Result<Hub> {
     let storage: Arc<dyn Storage> = match Endpoint::parse(address)? {
         Endpoint::Mount { path, network } => Arc::new(MountStorage::new(path, network)?),
         Endpoint::Ssh(address) => Arc::new(SshStorage::new(address, access.ssh.clone())?),
+        Endpoint::Svn(address) => {
+            let client = SvnClient::new(address.url(&deployment), access.svn.clone())?;
+            return Ok(Hub::Svn(Arc::new(SvnTransport::new(client, ledger, room.to_owned()))));
+        }
     };
-    Ok(HubTransport::new(storage, deployment, ledger))
+    Ok(Hub::Ours(Arc::new(HubTransport::new(storage, deployment, ledger))))
 }

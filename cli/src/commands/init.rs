@@ -1,7 +1,6 @@
 //! `init`: make this node's state, and the hub if its place is empty.
 
 use depsync_engine::error::Result;
-use depsync_engine::transport::Transport as _;
 
 use crate::args::Init;
 use crate::exit::Exit;
@@ -16,7 +15,7 @@ pub(super) fn run(session: &Session<'_>, args: &Init) -> Result<Answer> {
     let hub = if outcome.created { "made the hub" } else { "found the hub" };
     let text = format!(
         "{hub} {} ({})\nnode {}, state in {}\n",
-        clean(&open.hub.endpoint().to_string()),
+        clean(&open.hub.transport().endpoint().to_string()),
         outcome.hub_id,
         outcome.node,
         clean(&outcome.state)

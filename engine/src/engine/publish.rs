@@ -19,7 +19,7 @@ use crate::plan::{self, Guard, Plan, Policy, Trees, Unsettled};
 use crate::record::{Acceptance, Draft};
 use crate::revdb::{Applied, Position, Proposed, Settlement, Work};
 use crate::scan::{Everything, archive_flaw, is_called_archive};
-use crate::transport::{Look, OpenMode, Outcome, Proposal, Published};
+use crate::transport::{Capabilities, Look, Names, OpenMode, Outcome, Proposal, Published};
 use crate::tree::{self, Change, Entry, Overlay, Pages, Totals, Tree, empty_root};
 
 /// How often files that change meanwhile are held back and the rest is tried again.
@@ -139,6 +139,7 @@ impl Node {
         if let Some(why) = facts.capabilities.publish_refused {
             return Err(Error::new(ErrorKind::Unsupported, why).op("publish").at(self.transport.endpoint()));
         }
+        can_hold(&facts.capabilities, &outcome.changes)?;
         let parent = hub.head.as_ref().map(|head| head.revision);
         // What the scan holds of every file is not needed any more.
         let Disk { root, observed, scan, .. } = disk;
@@ -398,4 +399,28 @@ impl PublishOutcome {
             warnings: Vec::new(),
         }
     }
+}
+
+/// Refuses what the hub cannot hold, before anything is sent.
+fn can_hold(capabilities: &Capabilities, changes: &Packed<Change>) -> Result<()> {
+    if capabilities.names == Names::Bytes && capabilities.symlinks {
+        return Ok(());
+    }
+    for Change { path, after, .. } in changes.iter() {
+        let refused = |why: &str| Err(Error::new(ErrorKind::Unsupported, why).op("publish").at(&path));
+        match after {
+            None => {}
+            Some(_) if !capabilities.holds_name(&path) => {
+                return refused("the hub can hold names in UTF-8 without control characters only")
+                    .map_err(|error: Error| error.hint("rename it, or add it to .depsyncignore"));
+            }
+            Some(Entry::Symlink { .. }) if !capabilities.symlinks => {
+                return refused("the hub cannot hold symbolic links").map_err(|error: Error| {
+                    error.hint("replace it by what it points to, or add it to .depsyncignore")
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::hash::Digest;
 use crate::revdb::Position;
 use crate::transport::{NodeReport, Outcome, REPORT_SCHEMA};
@@ -45,6 +45,8 @@ impl Node {
                 cx.step("state.reported");
                 self.db.set_last_report(report)
             }
+            // The hub takes none from anybody: that is a capability, and no news.
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
             Err(error) => {
                 warnings.push(format!("the report of this node could not be written: {error}"));
                 Ok(())

@@ -1,12 +1,14 @@
 //! What is remembered of the hub, for the transport.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::RevDb;
 use crate::error::Result;
 use crate::hash::Digest;
 use crate::transport::{Ledger, NodeReport};
-use crate::tree::MemoryPages;
+use crate::tree::{Pages, Step, Tree};
 
 impl Ledger for RevDb {
     fn record(&self, number: u64) -> Result<Option<Vec<u8>>> {
@@ -54,8 +56,17 @@ impl Ledger for RevDb {
         Ok(())
     }
 
-    fn remember_pages(&self, pages: MemoryPages) -> Result<()> {
-        self.cache_pages(pages)
+    fn remember_tree(&self, root: &Digest, pages: &dyn Pages) -> Result<()> {
+        let mut found = Vec::new();
+        Tree::new(pages, *root).walk_pages(|id, step| match step {
+            // What the cache has it has with all that is beneath it.
+            Step::Found => Ok(!self.has_cached_page(id)?),
+            Step::Read { bytes, .. } => {
+                found.push((*id, Arc::clone(bytes)));
+                Ok(true)
+            }
+        })?;
+        self.cache_pages(found.into_iter().rev())
     }
 }
 

@@ -4,11 +4,11 @@
 //! time. Whoever reads from a ledger checks what it gets exactly as if the hub had sent it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 use crate::hash::Digest;
-use crate::tree::{MemoryPages, Pages};
+use crate::tree::{MemoryPages, PageSink, Pages, Step, Tree};
 
 /// Local copies of a deployment's immutable objects.
 pub trait Ledger: Pages + Send {
@@ -31,8 +31,8 @@ pub trait Ledger: Pages + Send {
     /// is alive in the hub.
     fn remember_hub_index(&self, hash: &Digest, bytes: &[u8]) -> Result<()>;
 
-    /// Remembers pages, all or none: with them, or before, all those beneath them.
-    fn remember_pages(&self, pages: MemoryPages) -> Result<()>;
+    /// Remembers the tree `root`, whose pages are in `pages`.
+    fn remember_tree(&self, root: &Digest, pages: &dyn Pages) -> Result<()>;
 }
 
 /// A ledger in memory, for a process that keeps no state.
@@ -46,7 +46,13 @@ pub struct MemoryLedger {
 
 impl Pages for MemoryLedger {
     fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).page(id)
+        self.pages().page(id)
+    }
+}
+
+impl MemoryLedger {
+    fn pages(&self) -> MutexGuard<'_, MemoryPages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,8 +85,13 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
-    fn remember_pages(&self, pages: MemoryPages) -> Result<()> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).absorb(pages);
+    fn remember_tree(&self, root: &Digest, pages: &dyn Pages) -> Result<()> {
+        let mut found = MemoryPages::default();
+        Tree::new(pages, *root).walk_pages(|id, step| match step {
+            Step::Found => Ok(!self.pages().contains(id)),
+            Step::Read { bytes, .. } => found.put(*id, bytes.to_vec()).map(|()| true),
+        })?;
+        self.pages().absorb(found);
         Ok(())
     }
 }

@@ -74,15 +74,6 @@ impl MemoryPages {
     }
 }
 
-impl IntoIterator for MemoryPages {
-    type Item = (Digest, Arc<[u8]>);
-    type IntoIter = std::collections::hash_map::IntoIter<Digest, Arc<[u8]>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
 impl Pages for MemoryPages {
     fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
         let found = self.0.get(id).cloned();

@@ -203,3 +203,25 @@ pub fn features_are_respected(place: &Place) {
     place.tamper(&layout::format(), Some(with("optional")));
     another(place);
 }
+
+/// Somebody else's directory stays somebody else's.
+pub fn a_place_with_something_else_in_it_is_not_made_a_hub(place: &Place) {
+    place.tamper(&"notes.txt".try_into().expect("path"), Some(b"mine".to_vec()));
+    let transport = place.transport("main");
+    assert_eq!(kind(transport.open(&Context::new(), OpenMode::Create)), ErrorKind::Refused);
+    assert_eq!(kind(transport.open(&Context::new(), OpenMode::Existing)), ErrorKind::NotFound);
+}
+
+/// One read tells the heads of all deployments.
+pub fn the_heads_of_all_deployments_are_told(place: &Place) {
+    let cx = Context::new();
+    let mut main = first(place);
+    let mut site = Node::new(place.transport("site"));
+    main.must_publish(&files([("a", &b"main"[..])]));
+    site.must_publish(&files([("a", &b"site"[..])]));
+    main.must_publish(&files([("a", &b"main 2"[..])]));
+    let heads = main.transport.heads(&cx).expect("heads");
+    let shown: Vec<_> = heads.iter().map(|(name, head)| (name.as_str(), head.number)).collect();
+    assert_eq!(shown, [("main", 2), ("site", 1)]);
+    assert_eq!(main.transport.deployments(&cx).expect("deployments").len(), 2);
+}

@@ -23,19 +23,20 @@ use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
 use depsync_engine::transport::{OpenMode, Transport};
 
+use crate::ground::Ground;
 use crate::node::{Files, Node, files, noise};
-use crate::place::{Hub, Place};
+use crate::place::Place;
 
 /// A hub is made in `place`; a node of the deployment `main`.
-pub(crate) fn first(place: &Place) -> Node<Hub> {
-    let node = Node::new(place.transport("main"));
+pub(crate) fn first<G: Ground>(place: &G) -> Node<G::Client> {
+    let node = Node::new(place.client_of("main"));
     node.transport.open(&Context::new(), OpenMode::Create).expect("a hub");
     node
 }
 
 /// Another node of the deployment `main`.
-pub(crate) fn another(place: &Place) -> Node<Hub> {
-    let node = Node::new(place.transport("main"));
+pub(crate) fn another<G: Ground>(place: &G) -> Node<G::Client> {
+    let node = Node::new(place.client_of("main"));
     node.transport.open(&Context::new(), OpenMode::Existing).expect("the hub");
     node
 }
@@ -103,7 +104,38 @@ macro_rules! every_behaviour {
             a_stalled_collector_takes_nothing_that_is_needed
             a_deployment_that_begins_after_gc_is_whole
             an_index_that_is_replaced_is_read_again
+            the_heads_of_all_deployments_are_told
         }
+    };
+}
+
+/// Makes a `#[test]` of every behaviour that is of all transports, for the ground that the expression makes.
+#[macro_export]
+macro_rules! general_behaviours {
+    ($ground:expr) => {
+        $crate::general_behaviours! { @ $ground;
+            an_empty_place_is_not_a_hub
+            creating_makes_one_hub_and_opening_finds_it
+            two_who_create_at_once_make_one_hub
+            a_deployment_without_records_has_no_head
+            what_is_published_is_fetched
+            removals_and_reverts_are_fetched
+            one_publish_of_two_wins
+            a_race_of_threads_leaves_one_chain
+            records_follow_each_other
+            deployments_do_not_see_each_other
+            reports_are_kept_by_node
+            a_cancelled_context_does_nothing
+            a_file_that_moved_is_named
+        }
+    };
+    (@ $ground:expr; $($behaviour:ident)*) => {
+        $(
+            #[test]
+            fn $behaviour() {
+                $crate::conformance::general::$behaviour(&$ground);
+            }
+        )*
     };
 }
 

@@ -40,6 +40,6 @@ impl Sshd {
     /// What the product must be told to get in.
     pub fn access(&self) -> Access {
         let (identity, known_hosts) = (Some(self.identity().to_owned()), Some(self.known_hosts()));
-        Access { ssh: SshSettings { identity, known_hosts, ..SshSettings::default() } }
+        Access { ssh: SshSettings { identity, known_hosts, ..SshSettings::default() }, ..Access::default() }
     }
 }

@@ -14,6 +14,7 @@
 //! | `svnserve` | [`Svnserve`]: `svn://` |
 //! | `apache` | [`Apache`]: `http://` and `https://` |
 //! | `site` | its configuration |
+//! | `ground` | [`Shelf`]: a repository as a place that transports are tried on |
 //! | `certificate` | [`Certificate`]: what it shows for `https://` |
 //! | `listener` | the process of a server: started, cut and ended |
 //!
@@ -40,6 +41,7 @@ mod account;
 mod apache;
 mod certificate;
 mod dump;
+mod ground;
 mod listener;
 mod person;
 mod repository;
@@ -51,6 +53,7 @@ pub use account::{Account, READER, WRITER};
 pub use apache::Apache;
 pub use certificate::Certificate;
 pub use dump::Node;
+pub use ground::Shelf;
 pub use person::Person;
 pub use repository::{Backup, Repository};
 pub use svnserve::Svnserve;

@@ -300,6 +300,7 @@ impl Collector {
             &Default::default(),
             DeploymentName::default(),
             ledger,
+            &site.hub(),
         )?;
         let retention = Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO };
         hub.gc(&site.context(), &retention)

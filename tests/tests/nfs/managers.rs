@@ -12,6 +12,7 @@ use depsync_engine::transport::{Look, MemoryLedger, OpenMode, Transport};
 use depsync_tests::nfs::Scene;
 use depsync_tests::snapshot::{check_same, snapshot};
 use depsync_tests::uml::say;
+use depsync_transports::{HubTransport, MountStorage};
 
 use crate::member::Member;
 
@@ -96,10 +97,9 @@ pub(crate) fn two_publish_at_once(scene: &Scene, top: &Path) {
 
     for hub in &hubs {
         // Each record is verified, and follows the one before it by hash.
-        let endpoint = format!("nfs://{}", hub.display());
+        let storage = MountStorage::new(hub, true).expect("a live mount");
         let ledger = Arc::new(MemoryLedger::default());
-        let transport = depsync_transports::open(&endpoint, &Default::default(), "main".parse().expect("name"), ledger)
-            .expect("an address");
+        let transport = HubTransport::new(storage, "main".parse().expect("name"), ledger);
         transport.open(&Context::new(), OpenMode::Existing).expect("the hub");
         let head = transport.head(&Context::new(), Look::Glance).expect("a look").expect("a head");
         assert_eq!(head.number, published as u64 + 1);

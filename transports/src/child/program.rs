@@ -16,7 +16,7 @@ pub(crate) struct Program {
     package: &'static str,
     arguments: Vec<OsString>,
     operands: Vec<OsString>,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 /// How a program ended.
@@ -53,8 +53,8 @@ impl Program {
     }
 
     /// A variable of its environment.
-    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
+    pub(crate) fn variable(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name, value.as_ref().to_owned()));
         self
     }
 

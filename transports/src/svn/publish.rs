@@ -1,0 +1,316 @@
+//! Publishing: one commit by one `svnmucc`.
+//!
+//! Order: contents are copied to a directory of ours, where nobody changes them, and checked against what was scanned;
+//! then the script is played. A commit is all or nothing, so nothing is left behind wherever this is broken off but the
+//! directory, which goes with the process or with the next publish. Whether a commit whose answer was lost stands is
+//! told by the nonce in its record.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use depsync_engine::content::LocalContent;
+use depsync_engine::context::Context;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Hasher;
+use depsync_engine::name::Revision;
+use depsync_engine::path::RelPath;
+use depsync_engine::transport::{Proposal, Published, Transport as _};
+use depsync_engine::tree::{Change, Entry};
+use rayon::prelude::*;
+
+use super::client::Tool;
+use super::info::Info;
+use super::known::{self, RECORD, Said};
+use super::measure::{Measured, Notable};
+use super::moves::Moves;
+use super::properties::Properties;
+use super::script::Publish;
+use super::transport::SvnTransport;
+
+/// The most bytes that `svnmucc` says.
+const SAID: usize = 1 << 20;
+
+/// Makes the deployment's directory, and those above it. Says whether this call did.
+pub(super) fn make_place(transport: &SvnTransport, cx: &Context) -> Result<bool> {
+    let url = transport.client.url();
+    let program = transport.client.program(cx, Tool::Svn)?;
+    let program = program.args(["mkdir", "--parents", "-q", "-m", "a place for a deployment, by depsync"]);
+    cx.step("svn.make-place");
+    let (ended, _) = program.operand(url.pegged(None, None)).output(cx, transport.client.input(), SAID)?;
+    if ended.status.success() {
+        return Ok(true);
+    }
+    let failure = transport.client.failure(&ended.stderr);
+    // Somebody else was first, perhaps.
+    if failure.is_race() { Ok(false) } else { Err(failure.error("make the deployment's directory", url)) }
+}
+
+/// Publishes.
+pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Result<Published> {
+    let Some(base) = base(transport, cx, proposal)? else { return Ok(Published::Raced) };
+    let before = match proposal.parent {
+        None => Measured::empty(),
+        Some(parent) => match known::measured(&*transport.ledger, parent)? {
+            Some(known) => known,
+            None => transport.measure(cx, parent, proposal.content)?,
+        },
+    };
+    let moves = Moves::of(proposal.changes);
+    let staged = match Staged::of(cx, &transport.room, proposal, &moves)? {
+        Ok(staged) => staged,
+        Err(moved) => return Ok(Published::Moved(moved)),
+    };
+    let properties =
+        |path: &RelPath, entry: &Entry| before.notable.get(path).cloned().unwrap_or_else(|| Properties::of(entry));
+    let script = Publish {
+        url: transport.client.url(),
+        base: base.revision,
+        root: proposal.draft.root,
+        changes: proposal.changes,
+        moves: &moves,
+        properties: &properties,
+        content: &|path| staged.place(path),
+    };
+    let script = staged.write("script", &script.script())?;
+    // Subversion takes no other ends of lines in a message.
+    let message = proposal.draft.message.replace("\r\n", "\n").replace('\r', "\n");
+    let message = staged.write("message", message.as_bytes())?;
+    let program = transport.client.program(cx, Tool::Svnmucc)?;
+    let program = program.arg("-r").arg(base.revision.to_string()).arg("-F").arg(message).arg("-X").arg(script);
+    let program = program.arg("--with-revprop").arg(format!("{RECORD}={}", Said::text(&proposal.draft)?));
+    cx.step("svn.commit");
+    let ended = program.output(cx, transport.client.input(), SAID);
+    let revision = match ended {
+        Ok((ended, said)) if ended.status.success() => committed(transport, cx, proposal, Some(&said))?,
+        Ok((ended, _)) => {
+            let failure = transport.client.failure(&ended.stderr);
+            if failure.is_race() {
+                return Ok(Published::Raced);
+            }
+            let error = failure.error("publish", transport.client.url());
+            return lost(transport, cx, proposal, &before, staged.bytes, error);
+        }
+        Err(error) => return lost(transport, cx, proposal, &before, staged.bytes, error),
+    };
+    let revision = revision
+        .ok_or_else(|| Error::damaged(transport.client.url(), "the commit went well, and is not in the log"))?;
+    done(transport, proposal, &before, revision, staged.bytes)
+}
+
+/// An answer that was lost: the commit stands or not.
+fn lost(
+    transport: &SvnTransport,
+    cx: &Context,
+    proposal: &Proposal<'_>,
+    before: &Measured,
+    sent: u64,
+    error: Error,
+) -> Result<Published> {
+    if !matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Io) {
+        return Err(error);
+    }
+    match committed(transport, cx, proposal, None) {
+        Ok(Some(revision)) => done(transport, proposal, before, revision, sent),
+        Ok(None) => Err(error),
+        Err(_) => Err(error.with_kind(ErrorKind::Indeterminate)),
+    }
+}
+
+/// The revision with the proposal's nonce: where `svnmucc` says that it is, or after the parent.
+fn committed(
+    transport: &SvnTransport,
+    cx: &Context,
+    proposal: &Proposal<'_>,
+    said: Option<&[u8]>,
+) -> Result<Option<Revision>> {
+    let number = said.and_then(|said| {
+        let said = String::from_utf8_lossy(said);
+        said.lines().find_map(|line| line.strip_prefix('r')?.split(' ').next()?.parse::<u64>().ok())
+    });
+    let (last, count) = match number {
+        Some(number) => (number, 1),
+        None => {
+            let Some(head) = transport.head(cx, depsync_engine::transport::Look::Heal)? else { return Ok(None) };
+            let after = proposal.parent.map_or(0, |parent| parent.number);
+            (head.number, head.number.saturating_sub(after))
+        }
+    };
+    let statements = transport.history(cx, last, count)?;
+    let ours = |nonce: &Option<String>| nonce.as_deref() == Some(&*proposal.draft.nonce);
+    Ok(statements.into_iter().find(|statement| ours(&statement.nonce)).map(|statement| statement.revision))
+}
+
+fn done(
+    transport: &SvnTransport,
+    proposal: &Proposal<'_>,
+    before: &Measured,
+    revision: Revision,
+    sent: u64,
+) -> Result<Published> {
+    let measured = Measured { root: proposal.draft.root, notable: Arc::new(notable(proposal, before)) };
+    known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
+    Ok(Published::Done { revision, sent, recipes: Vec::new() })
+}
+
+/// What the script leaves of properties that entries do not tell.
+fn notable(proposal: &Proposal<'_>, before: &Measured) -> Notable {
+    let mut notable = Notable::clone(&before.notable);
+    if notable.is_empty() {
+        return notable;
+    }
+    let moves = Moves::of(proposal.changes);
+    for Change { path, before: was, after } in proposal.changes.iter() {
+        let had = notable.remove(&path);
+        let Some(after) = after else { continue };
+        if let Some((source, _)) = moves.source(&path).filter(|_| after.is_directory()) {
+            let come = before
+                .notable
+                .range(source.clone()..)
+                .take_while(|(other, _)| *other == source || other.is_beneath(source));
+            let come: Vec<_> = come
+                .filter_map(|(other, properties)| {
+                    let name = [path.as_bytes(), &other.as_bytes()[source.as_bytes().len()..]].concat();
+                    Some((RelPath::new(name).ok()?, properties.clone()))
+                })
+                .collect();
+            notable.extend(come);
+        } else if was.is_some_and(|was| was.is_directory() == after.is_directory())
+            && let Some(had) = had.filter(|had| had.externals)
+        {
+            notable.insert(path, Properties { externals: had.externals, ..Properties::of(&after) });
+        }
+    }
+    notable
+}
+
+/// The place as it is, if the parent is still the head.
+fn base(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Result<Option<Info>> {
+    let info = transport.client.info(cx, None, None)?;
+    let head = transport.head(cx, depsync_engine::transport::Look::Heal)?;
+    Ok((head == proposal.parent).then_some(info))
+}
+
+/// A directory of ours. It goes with this, and what a process that was killed has left goes with the next one.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(path: PathBuf) -> Result<Self> {
+        let directory = Self(path);
+        directory.remove()?;
+        std::fs::create_dir_all(&directory.0).map_err(|source| Error::io("make", directory.0.display(), source))?;
+        Ok(directory)
+    }
+
+    fn remove(&self) -> Result<()> {
+        match std::fs::remove_dir_all(&self.0) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", self.0.display(), source))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            tracing::warn!(%error, "what was to be published is left to the next publish");
+        }
+    }
+}
+
+/// The new contents, in a directory of ours.
+struct Staged {
+    directory: Directory,
+    numbers: HashMap<RelPath, usize>,
+    bytes: u64,
+}
+
+impl Staged {
+    /// Copies what is to be put. What is not what was scanned is named, and nothing is done.
+    fn of(
+        cx: &Context,
+        room: &Path,
+        proposal: &Proposal<'_>,
+        moves: &Moves,
+    ) -> Result<std::result::Result<Self, Vec<RelPath>>> {
+        let directory = Directory::new(room.join("publish"))?;
+        let mut wanted = Vec::new();
+        let mut copied: Option<RelPath> = None;
+        for Change { path, before, after } in proposal.changes.iter() {
+            let Some(after) = after.filter(|_| !copied.as_ref().is_some_and(|copied| path.is_beneath(copied))) else {
+                continue;
+            };
+            if moves.source(&path).is_some() {
+                copied = after.is_directory().then_some(path).or(copied);
+            } else if !after.is_directory() && before.as_ref().is_none_or(|before| !before.differs_in_mode_only(&after))
+            {
+                wanted.push((path, after));
+            }
+        }
+        let mut staged = Self { directory, numbers: HashMap::new(), bytes: 0 };
+        let copy = |(number, (path, entry)): (usize, &(RelPath, Entry))| {
+            cx.check()?;
+            staged.copy(number, path, entry, proposal.content)
+        };
+        let copies: Vec<Option<u64>> = wanted.par_iter().enumerate().map(copy).collect::<Result<_>>()?;
+        let moved: Vec<RelPath> = wanted
+            .iter()
+            .zip(&copies)
+            .filter(|(_, copied)| copied.is_none())
+            .map(|((path, _), _)| path.clone())
+            .collect();
+        if !moved.is_empty() {
+            return Ok(Err(moved));
+        }
+        staged.bytes = copies.into_iter().flatten().sum();
+        staged.numbers = wanted.into_iter().enumerate().map(|(number, (path, _))| (path, number)).collect();
+        Ok(Ok(staged))
+    }
+
+    /// Copies one content; gives its length, or nothing if it is not what it was.
+    fn copy(&self, number: usize, path: &RelPath, entry: &Entry, content: &dyn LocalContent) -> Result<Option<u64>> {
+        let to = self.directory.0.join(number.to_string());
+        let failed = |source| Error::io("write", to.display(), source);
+        let mut out = File::create_new(&to).map_err(failed)?;
+        match entry {
+            Entry::Directory { .. } => Ok(Some(0)),
+            Entry::Symlink { target } => {
+                out.write_all(&[b"link ", target.as_bytes()].concat()).map_err(failed)?;
+                Ok(Some(target.as_bytes().len() as u64))
+            }
+            Entry::File { hash, size, .. } => {
+                let mut from = match content.open(path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    from => from?,
+                };
+                let (mut hasher, mut left) = (Hasher::plain(), *size);
+                let mut buffer = vec![0; 128 << 10];
+                loop {
+                    let count = from.read(&mut buffer).map_err(|source| Error::io("read", path, source))?;
+                    if count == 0 || count as u64 > left {
+                        let same = left == 0 && count == 0 && hasher.finish() == *hash;
+                        return Ok(same.then_some(*size));
+                    }
+                    hasher.update(&buffer[..count]);
+                    out.write_all(&buffer[..count]).map_err(failed)?;
+                    left -= count as u64;
+                }
+            }
+        }
+    }
+
+    fn place(&self, path: &RelPath) -> PathBuf {
+        let name = self.numbers.get(path).map_or_else(|| "nothing".to_owned(), usize::to_string);
+        self.directory.0.join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.directory.0.join(name);
+        std::fs::write(&path, bytes).map_err(|source| Error::io("write", path.display(), source))?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,301 @@
+//! One deployment in a repository, as a transport.
+//!
+//! | call | is |
+//! |---|---|
+//! | `head` | `svn info`; what is not known yet, `svn log` as well |
+//! | `record`, `history` | `svn log` |
+//! | `root` | `svnrdump` from the newest revision known here; of the one revision, where that does not do |
+//! | `fetch` | what `root` has read already; otherwise the same again |
+//! | `publish` | `svnmucc`, one commit |
+//!
+//! There is no place for reports: those travel otherwise.
+
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use depsync_engine::content::LocalContent;
+use depsync_engine::context::Context;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Digest;
+use depsync_engine::name::Revision;
+use depsync_engine::path::RelPath;
+use depsync_engine::transport::{
+    Capabilities, Deliver, Fetched, HubFacts, Ledger, Look, Names, NodeReport, OpenMode, Proposal, Published,
+    Statement, Transport, Want,
+};
+use depsync_engine::tree::{Pages, Tree};
+
+use super::client::SvnClient;
+use super::info::{Info, NodeKind};
+use super::known::{self, Where};
+use super::log::{End, LogEntry, Range};
+use super::measure::{Measured, Measuring, Step};
+use super::spool::Spool;
+use super::{fetch, hidden, publish};
+
+/// How many entries of the log are looked at for one whose tree is known, one number after the other.
+const LOOKED_AT: [u64; 3] = [2, 20, 200];
+
+/// A known tree and its revision, and what came after it, newest first.
+type Base = ((u64, Measured), Vec<LogEntry>);
+
+/// See the module.
+pub struct SvnTransport {
+    pub(super) client: SvnClient,
+    pub(super) ledger: Arc<dyn Ledger>,
+    /// A directory for what is fetched and for what is to be published, on a disk with room.
+    pub(super) room: PathBuf,
+    pub(super) memory: Mutex<Memory>,
+}
+
+/// What this process has learnt.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    place: Option<Where>,
+    /// What measuring has fetched.
+    pub(super) spool: Option<Spool>,
+}
+
+impl SvnTransport {
+    /// The deployment where `client` is. Touches nothing.
+    pub fn new(client: SvnClient, ledger: Arc<dyn Ledger>, room: PathBuf) -> Self {
+        Self { client, ledger, room, memory: Mutex::default() }
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn info(&self, cx: &Context) -> Result<Info> {
+        let info = self.client.info(cx, None, None)?;
+        if info.kind != NodeKind::Directory {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a file stands there, where a directory is to be the deployment",
+            )
+            .at(self.client.url()));
+        }
+        self.memory().place = Some(Where::of(&info));
+        Ok(info)
+    }
+
+    pub(super) fn place(&self, cx: &Context) -> Result<Where> {
+        let known = self.memory().place.clone();
+        known.map_or_else(|| self.info(cx).map(|info| Where::of(&info)), Ok)
+    }
+
+    /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
+    fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
+        let place = self.place(cx)?;
+        let limit = u32::try_from(count).unwrap_or(u32::MAX);
+        let range = Range { from: End::At(number), to: End::At(1), limit: Some(limit), peg: Some(number) };
+        let mut entries = Vec::new();
+        self.client.log(cx, &range, true, &mut |entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
+        entries.retain(|entry| !place.is_creation(entry));
+        Ok(entries)
+    }
+
+    /// Measures the tree of `of`.
+    pub(super) fn measure(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Measured> {
+        let place = self.place(cx)?;
+        let Some((base, since)) = self.base_of(cx, of, &place)? else { return self.measure_whole(cx, of) };
+        let (number, before) = base;
+        hidden::shows_all(&since).map_err(|error| error.at(self.client.url()))?;
+        let base = Some((number, before.clone()));
+        if let Some(measured) = self.read_dump(cx, of, base, content, &|_, _| Ok(()))? {
+            return Ok(measured);
+        }
+        self.read_whole(cx, of, &|whole, pages| {
+            hidden::names_removals(&since, &place, Tree::new(pages, before.root), Tree::new(pages, whole.root))
+        })
+    }
+
+    /// The newest revision before `of` whose tree is known here, and the entries of those after it.
+    fn base_of(&self, cx: &Context, of: Revision, place: &Where) -> Result<Option<Base>> {
+        for limit in LOOKED_AT {
+            let mut entries = self.entries(cx, of.number, limit)?;
+            let whole = (entries.len() as u64) < limit;
+            for (index, entry) in entries.iter().enumerate().skip(1) {
+                let revision = place.revision(entry.revision, entry.date);
+                if let Some(measured) = known::measured(&*self.ledger, revision)? {
+                    entries.truncate(index);
+                    return Ok(Some(((revision.number, measured), entries)));
+                }
+            }
+            if whole {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, reading all of the revision.
+    pub(super) fn measure_whole(&self, cx: &Context, of: Revision) -> Result<Measured> {
+        self.read_whole(cx, of, &|_, _| Ok(()))
+    }
+
+    fn read_whole(&self, cx: &Context, of: Revision, check: &Check<'_>) -> Result<Measured> {
+        let entries = self.entries(cx, of.number, 1)?;
+        hidden::shows_all(&entries).map_err(|error| error.at(self.client.url()))?;
+        let measured = self.read_dump(cx, of, None, &Nothing, check)?;
+        measured.ok_or_else(|| Error::damaged(self.client.url(), "a whole dump names what is not in it"))
+    }
+
+    /// Reads a dump, and remembers the tree if it passes `check`.
+    fn read_dump(
+        &self,
+        cx: &Context,
+        of: Revision,
+        base: Option<(u64, Measured)>,
+        content: &dyn LocalContent,
+        check: &Check<'_>,
+    ) -> Result<Option<Measured>> {
+        let place = self.place(cx)?;
+        let ledger: &dyn Ledger = &*self.ledger;
+        let mut spool = Spool::new(&self.room)?;
+        let range = base
+            .as_ref()
+            .map_or_else(|| format!("{0}:{0}", of.number), |(from, _)| format!("{}:{}", from + 1, of.number));
+        let program = self.client.program(cx, super::client::Tool::Svnrdump)?.args(["dump", "-q", "-r", &range]);
+        let program = program.args(base.is_some().then_some("--incremental")).operand(self.client.url().plain(None));
+        cx.step("svn.dump");
+        let mut measuring = Measuring::new(ledger, base, &mut spool, content);
+        let step = self.client.read(cx, "fetch", program, |said| {
+            measuring.read(cx, &mut super::dump::Dump::new(said, place.path.as_bytes()))
+        })?;
+        if let Step::Lacking(what) = step {
+            tracing::info!(what, "all of the revision is fetched");
+            return Ok(None);
+        }
+        if measuring.reached() != Some(of.number) {
+            return Err(Error::damaged(self.client.url(), format!("what was sent ends before revision {}", of.number)));
+        }
+        let (measured, pages) = measuring.finish()?;
+        let said = self.entries(cx, of.number, 1)?.first().and_then(known::recorded_root);
+        let sound = hidden::is_as_recorded(measured.root, said).and_then(|()| check(&measured, &pages));
+        sound.map_err(|error| error.at(self.client.url()))?;
+        known::remember(ledger, of, &measured, &pages)?;
+        self.memory().spool = Some(spool);
+        Ok(Some(measured))
+    }
+}
+
+/// What a tree must pass before it is believed, with its pages.
+type Check<'a> = dyn Fn(&Measured, &dyn Pages) -> Result<()> + 'a;
+
+/// A whole dump is a change of nothing.
+struct Nothing;
+
+impl LocalContent for Nothing {
+    fn open(&self, path: &RelPath) -> Result<File> {
+        Err(Error::new(ErrorKind::NotFound, "nothing is taken from here").at(path))
+    }
+}
+
+impl Transport for SvnTransport {
+    fn endpoint(&self) -> &dyn fmt::Display {
+        self.client.url()
+    }
+
+    fn open(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts> {
+        cx.check()?;
+        let (info, created) = match (self.info(cx), mode) {
+            (Err(error), OpenMode::Create) if error.kind() == ErrorKind::NotFound => {
+                let created = publish::make_place(self, cx)?;
+                (self.info(cx)?, created)
+            }
+            (Err(error), OpenMode::Existing) if error.kind() == ErrorKind::NotFound => {
+                return Err(
+                    error.hint("`depsync init` or a first `depsync publish` makes the directory in the repository")
+                );
+            }
+            (info, _) => (info?, false),
+        };
+        let capabilities =
+            Capabilities { reports: false, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
+        Ok(HubFacts { id: Where::of(&info).hub()?, capabilities, created })
+    }
+
+    fn head(&self, cx: &Context, _: Look) -> Result<Option<Revision>> {
+        cx.check()?;
+        let info = self.info(cx)?;
+        let head = Where::of(&info).revision(info.changed, info.date);
+        if known::measured(&*self.ledger, head)?.is_some() {
+            return Ok(Some(head));
+        }
+        // A directory in which nothing ever was has no revision.
+        if info.changed == 0 {
+            return Ok(None);
+        }
+        Ok(self.entries(cx, info.changed, 1)?.first().map(|_| head))
+    }
+
+    fn record(&self, cx: &Context, number: u64) -> Result<Statement> {
+        let mut statements = self.history(cx, number, 1)?;
+        statements.pop().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no revision {number}")).at(self.client.url())
+        })
+    }
+
+    fn history(&self, cx: &Context, last: u64, count: u64) -> Result<Vec<Statement>> {
+        cx.check()?;
+        let nobody = || Error::new(ErrorKind::NotFound, format!("there is no revision {last}")).at(self.client.url());
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        if !(1..=u64::from(u32::MAX)).contains(&last) {
+            return Err(nobody());
+        }
+        let place = self.place(cx)?;
+        let mut entries = self.entries(cx, last, count.saturating_add(1))?;
+        if entries.first().is_none_or(|entry| entry.revision != last) {
+            return Err(nobody());
+        }
+        let mut statements = Vec::new();
+        let mut parent = None;
+        let most = usize::try_from(count).unwrap_or(usize::MAX);
+        if entries.len() > most {
+            parent = entries.pop().map(|entry| place.revision(entry.revision, entry.date));
+        }
+        for entry in entries.into_iter().rev() {
+            let revision = place.revision(entry.revision, entry.date);
+            let root = known::measured(&*self.ledger, revision)?.map(|measured| measured.root);
+            statements.push(place.statement(entry, parent, root));
+            parent = Some(revision);
+        }
+        Ok(statements)
+    }
+
+    fn root(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Digest> {
+        cx.check()?;
+        if let Some(known) = known::measured(&*self.ledger, of)? {
+            return Ok(known.root);
+        }
+        Ok(self.measure(cx, of, content)?.root)
+    }
+
+    fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched> {
+        cx.check()?;
+        fetch::fetch(self, cx, at, want, to)
+    }
+
+    fn publish(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Published> {
+        cx.check()?;
+        publish::publish(self, cx, proposal)
+    }
+
+    fn report(&self, cx: &Context, _: &NodeReport) -> Result<()> {
+        cx.check()?;
+        Err(Error::new(ErrorKind::Unsupported, "a repository takes no reports").at(self.client.url()))
+    }
+
+    fn reports(&self, cx: &Context) -> Result<Vec<NodeReport>> {
+        cx.check()?;
+        Ok(Vec::new())
+    }
+}
