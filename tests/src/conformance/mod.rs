@@ -56,13 +56,12 @@ pub(crate) fn kind<T>(result: depsync_engine::error::Result<T>) -> ErrorKind {
 /// A behaviour: its name and what checks it.
 pub type Behaviour = (&'static str, fn(&Place));
 
-/// Hands the names of all behaviours to a macro, behind what it is given besides.
+/// Hands the names of the behaviours that are of all transports to a macro, behind what it is given besides.
 #[macro_export]
-macro_rules! every_behaviour {
+macro_rules! every_general_behaviour {
     ($macro:ident $($given:tt)*) => {
         $macro! { $($given)*
             an_empty_place_is_not_a_hub
-            a_place_with_something_else_in_it_is_not_made_a_hub
             creating_makes_one_hub_and_opening_finds_it
             two_who_create_at_once_make_one_hub
             a_deployment_without_records_has_no_head
@@ -75,6 +74,16 @@ macro_rules! every_behaviour {
             reports_are_kept_by_node
             a_cancelled_context_does_nothing
             a_file_that_moved_is_named
+        }
+    };
+}
+
+/// Hands the names of all behaviours to a macro, behind what it is given besides.
+#[macro_export]
+macro_rules! every_behaviour {
+    ($macro:ident $($given:tt)*) => {
+        $crate::every_general_behaviour! { $macro $($given)*
+            a_place_with_something_else_in_it_is_not_made_a_hub
             a_lagging_missing_or_damaged_head_is_seen_through
             a_head_that_names_no_record_is_healed
             a_tampered_record_is_damaged
@@ -113,21 +122,8 @@ macro_rules! every_behaviour {
 #[macro_export]
 macro_rules! general_behaviours {
     ($ground:expr) => {
-        $crate::general_behaviours! { @ $ground;
-            an_empty_place_is_not_a_hub
-            creating_makes_one_hub_and_opening_finds_it
-            two_who_create_at_once_make_one_hub
-            a_deployment_without_records_has_no_head
-            what_is_published_is_fetched
-            removals_and_reverts_are_fetched
-            one_publish_of_two_wins
-            a_race_of_threads_leaves_one_chain
-            records_follow_each_other
-            deployments_do_not_see_each_other
-            reports_are_kept_by_node
-            a_cancelled_context_does_nothing
-            a_file_that_moved_is_named
-        }
+        use $crate::general_behaviours as make_general_tests;
+        $crate::every_general_behaviour! { make_general_tests @ $ground; }
     };
     (@ $ground:expr; $($behaviour:ident)*) => {
         $(

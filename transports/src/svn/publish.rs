@@ -17,7 +17,7 @@ use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Hasher;
 use depsync_engine::name::Revision;
 use depsync_engine::path::RelPath;
-use depsync_engine::transport::{Proposal, Published, Transport as _};
+use depsync_engine::transport::{Look, Proposal, Published, Transport as _};
 use depsync_engine::tree::{Change, Entry};
 use rayon::prelude::*;
 
@@ -84,36 +84,32 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     cx.step("svn.commit");
     let ended = program.output(cx, transport.client.input(), SAID);
     let revision = match ended {
-        Ok((ended, said)) if ended.status.success() => committed(transport, cx, proposal, Some(&said))?,
+        Ok((ended, said)) if ended.status.success() => {
+            let gone = || Error::damaged(transport.client.url(), "the commit went well, and is not in the log");
+            committed(transport, cx, proposal, Some(&said))?.ok_or_else(gone)?
+        }
         Ok((ended, _)) => {
             let failure = transport.client.failure(&ended.stderr);
             if failure.is_race() {
                 return Ok(Published::Raced);
             }
             let error = failure.error("publish", transport.client.url());
-            return lost(transport, cx, proposal, &before, staged.bytes, error);
+            lost(transport, cx, proposal, error)?
         }
-        Err(error) => return lost(transport, cx, proposal, &before, staged.bytes, error),
+        Err(error) => lost(transport, cx, proposal, error)?,
     };
-    let revision = revision
-        .ok_or_else(|| Error::damaged(transport.client.url(), "the commit went well, and is not in the log"))?;
-    done(transport, proposal, &before, revision, staged.bytes)
+    let measured = Measured { root: proposal.draft.root, notable: Arc::new(notable(proposal, &before, &moves)) };
+    known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
+    Ok(Published::Done { revision, sent: staged.bytes, recipes: Vec::new() })
 }
 
 /// An answer that was lost: the commit stands or not.
-fn lost(
-    transport: &SvnTransport,
-    cx: &Context,
-    proposal: &Proposal<'_>,
-    before: &Measured,
-    sent: u64,
-    error: Error,
-) -> Result<Published> {
+fn lost(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>, error: Error) -> Result<Revision> {
     if !matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Io) {
         return Err(error);
     }
     match committed(transport, cx, proposal, None) {
-        Ok(Some(revision)) => done(transport, proposal, before, revision, sent),
+        Ok(Some(revision)) => Ok(revision),
         Ok(None) => Err(error),
         Err(_) => Err(error.with_kind(ErrorKind::Indeterminate)),
     }
@@ -133,7 +129,7 @@ fn committed(
     let (last, count) = match number {
         Some(number) => (number, 1),
         None => {
-            let Some(head) = transport.head(cx, depsync_engine::transport::Look::Heal)? else { return Ok(None) };
+            let Some(head) = transport.head(cx, Look::Heal)? else { return Ok(None) };
             let after = proposal.parent.map_or(0, |parent| parent.number);
             (head.number, head.number.saturating_sub(after))
         }
@@ -143,25 +139,12 @@ fn committed(
     Ok(statements.into_iter().find(|statement| ours(&statement.nonce)).map(|statement| statement.revision))
 }
 
-fn done(
-    transport: &SvnTransport,
-    proposal: &Proposal<'_>,
-    before: &Measured,
-    revision: Revision,
-    sent: u64,
-) -> Result<Published> {
-    let measured = Measured { root: proposal.draft.root, notable: Arc::new(notable(proposal, before)) };
-    known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
-    Ok(Published::Done { revision, sent, recipes: Vec::new() })
-}
-
 /// What the script leaves of properties that entries do not tell.
-fn notable(proposal: &Proposal<'_>, before: &Measured) -> Notable {
+fn notable(proposal: &Proposal<'_>, before: &Measured, moves: &Moves) -> Notable {
     let mut notable = Notable::clone(&before.notable);
     if notable.is_empty() {
         return notable;
     }
-    let moves = Moves::of(proposal.changes);
     for Change { path, before: was, after } in proposal.changes.iter() {
         let had = notable.remove(&path);
         let Some(after) = after else { continue };
@@ -188,9 +171,8 @@ fn notable(proposal: &Proposal<'_>, before: &Measured) -> Notable {
 
 /// The place as it is, if the parent is still the head.
 fn base(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Result<Option<Info>> {
-    let info = transport.client.info(cx, None, None)?;
-    let head = transport.head(cx, depsync_engine::transport::Look::Heal)?;
-    Ok((head == proposal.parent).then_some(info))
+    let info = transport.info(cx)?;
+    Ok((transport.head_of(cx, &info)? == proposal.parent).then_some(info))
 }
 
 /// A directory of ours. It goes with this, and what a process that was killed has left goes with the next one.

@@ -68,7 +68,7 @@ impl SvnTransport {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn info(&self, cx: &Context) -> Result<Info> {
+    pub(super) fn info(&self, cx: &Context) -> Result<Info> {
         let info = self.client.info(cx, None, None)?;
         if info.kind != NodeKind::Directory {
             return Err(Error::new(
@@ -84,6 +84,19 @@ impl SvnTransport {
     pub(super) fn place(&self, cx: &Context) -> Result<Where> {
         let known = self.memory().place.clone();
         known.map_or_else(|| self.info(cx).map(|info| Where::of(&info)), Ok)
+    }
+
+    /// The newest revision, as `info` has it.
+    pub(super) fn head_of(&self, cx: &Context, info: &Info) -> Result<Option<Revision>> {
+        let head = Where::of(info).revision(info.changed, info.date);
+        if known::measured(&*self.ledger, head)?.is_some() {
+            return Ok(Some(head));
+        }
+        // A directory in which nothing ever was has no revision.
+        if info.changed == 0 {
+            return Ok(None);
+        }
+        Ok(self.entries(cx, info.changed, 1)?.first().map(|_| head))
     }
 
     /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
@@ -107,10 +120,11 @@ impl SvnTransport {
         let (number, before) = base;
         hidden::shows_all(&since).map_err(|error| error.at(self.client.url()))?;
         let base = Some((number, before.clone()));
-        if let Some(measured) = self.read_dump(cx, of, base, content, &|_, _| Ok(()))? {
+        let said = since.first().and_then(known::recorded_root);
+        if let Some(measured) = self.read_dump(cx, of, base, content, &|tree, _| is_as_recorded(tree, said))? {
             return Ok(measured);
         }
-        self.read_whole(cx, of, &|whole, pages| {
+        self.read_whole(cx, of, &since, &|whole, pages| {
             hidden::names_removals(&since, &place, Tree::new(pages, before.root), Tree::new(pages, whole.root))
         })
     }
@@ -136,13 +150,16 @@ impl SvnTransport {
 
     /// The same, reading all of the revision.
     pub(super) fn measure_whole(&self, cx: &Context, of: Revision) -> Result<Measured> {
-        self.read_whole(cx, of, &|_, _| Ok(()))
+        let entries = self.entries(cx, of.number, 1)?;
+        self.read_whole(cx, of, &entries, &|_, _| Ok(()))
     }
 
-    fn read_whole(&self, cx: &Context, of: Revision, check: &Check<'_>) -> Result<Measured> {
-        let entries = self.entries(cx, of.number, 1)?;
-        hidden::shows_all(&entries).map_err(|error| error.at(self.client.url()))?;
-        let measured = self.read_dump(cx, of, None, &Nothing, check)?;
+    /// `entries` are those of the log down from `of`.
+    fn read_whole(&self, cx: &Context, of: Revision, entries: &[LogEntry], check: &Check<'_>) -> Result<Measured> {
+        hidden::shows_all(entries).map_err(|error| error.at(self.client.url()))?;
+        let said = entries.first().and_then(known::recorded_root);
+        let check = |tree: &Measured, pages: &dyn Pages| is_as_recorded(tree, said).and_then(|()| check(tree, pages));
+        let measured = self.read_dump(cx, of, None, &Nothing, &check)?;
         measured.ok_or_else(|| Error::damaged(self.client.url(), "a whole dump names what is not in it"))
     }
 
@@ -176,9 +193,7 @@ impl SvnTransport {
             return Err(Error::damaged(self.client.url(), format!("what was sent ends before revision {}", of.number)));
         }
         let (measured, pages) = measuring.finish()?;
-        let said = self.entries(cx, of.number, 1)?.first().and_then(known::recorded_root);
-        let sound = hidden::is_as_recorded(measured.root, said).and_then(|()| check(&measured, &pages));
-        sound.map_err(|error| error.at(self.client.url()))?;
+        check(&measured, &pages).map_err(|error| error.at(self.client.url()))?;
         known::remember(ledger, of, &measured, &pages)?;
         self.memory().spool = Some(spool);
         Ok(Some(measured))
@@ -187,6 +202,10 @@ impl SvnTransport {
 
 /// What a tree must pass before it is believed, with its pages.
 type Check<'a> = dyn Fn(&Measured, &dyn Pages) -> Result<()> + 'a;
+
+fn is_as_recorded(tree: &Measured, said: Option<Digest>) -> Result<()> {
+    hidden::is_as_recorded(tree.root, said)
+}
 
 /// A whole dump is a change of nothing.
 struct Nothing;
@@ -224,15 +243,7 @@ impl Transport for SvnTransport {
     fn head(&self, cx: &Context, _: Look) -> Result<Option<Revision>> {
         cx.check()?;
         let info = self.info(cx)?;
-        let head = Where::of(&info).revision(info.changed, info.date);
-        if known::measured(&*self.ledger, head)?.is_some() {
-            return Ok(Some(head));
-        }
-        // A directory in which nothing ever was has no revision.
-        if info.changed == 0 {
-            return Ok(None);
-        }
-        Ok(self.entries(cx, info.changed, 1)?.first().map(|_| head))
+        self.head_of(cx, &info)
     }
 
     fn record(&self, cx: &Context, number: u64) -> Result<Statement> {
