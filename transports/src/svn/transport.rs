@@ -228,11 +228,6 @@ impl Transport for SvnTransport {
                 let created = publish::make_place(self, cx)?;
                 (self.info(cx)?, created)
             }
-            (Err(error), OpenMode::Existing) if error.kind() == ErrorKind::NotFound => {
-                return Err(
-                    error.hint("`depsync init` or a first `depsync publish` makes the directory in the repository")
-                );
-            }
             (info, _) => (info?, false),
         };
         let capabilities =
