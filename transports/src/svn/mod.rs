@@ -16,6 +16,7 @@
 //! | `properties` | what svn's properties say of a path |
 //! | `moves` | what a change takes from one path and puts at another |
 //! | `script`, `publish` | a publish, for `svnmucc`, and by it |
+//! | `handles` | how many files a commit opens at once |
 //! | `fetch` | what was read, handed over |
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
 //! | `known` | revisions as the log has them, and what was measured of them |
@@ -61,6 +62,7 @@ mod client;
 mod dump;
 mod failure;
 mod fetch;
+mod handles;
 mod hidden;
 mod info;
 mod known;

@@ -22,6 +22,7 @@ use depsync_engine::tree::{Change, Entry};
 use rayon::prelude::*;
 
 use super::client::Tool;
+use super::handles;
 use super::info::Info;
 use super::known::{self, RECORD, Said};
 use super::measure::{Measured, Notable};
@@ -63,6 +64,7 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         Ok(staged) => staged,
         Err(moved) => return Ok(Published::Moved(moved)),
     };
+    handles::allow(staged.numbers.len()).map_err(|error| error.op("publish").at(transport.client.url()))?;
     let properties =
         |path: &RelPath, entry: &Entry| before.notable.get(path).cloned().unwrap_or_else(|| Properties::of(entry));
     let script = Publish {
