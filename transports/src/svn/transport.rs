@@ -100,15 +100,20 @@ impl SvnTransport {
     }
 
     /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
+    /// Where the directory was removed and brought back, the log goes on before that.
     fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
         let place = self.place(cx)?;
-        let limit = u32::try_from(count).unwrap_or(u32::MAX);
-        let range = Range { from: End::At(number), to: End::At(1), limit: Some(limit), peg: Some(number) };
-        let mut entries = Vec::new();
-        self.client.log(cx, &range, true, &mut |entry| {
-            entries.push(entry);
-            Ok(())
-        })?;
+        let mut entries: Vec<LogEntry> = Vec::new();
+        let mut next = Some(number);
+        while let Some(from) = next.filter(|_| (entries.len() as u64) < count) {
+            let limit = u32::try_from(count - entries.len() as u64).unwrap_or(u32::MAX);
+            let range = Range { from: End::At(from), to: End::At(1), limit: Some(limit), peg: Some(from) };
+            self.client.log(cx, &range, true, &mut |entry| {
+                entries.push(entry);
+                Ok(())
+            })?;
+            next = entries.last().and_then(|entry| place.before_it_came_back(entry));
+        }
         entries.retain(|entry| !place.is_creation(entry));
         Ok(entries)
     }
