@@ -94,6 +94,7 @@ impl<T: Transport> Node<T> {
             new_pages: &old.new_pages(&new)?,
             pages: &pages,
             content: &Disk(disk),
+            restores: None,
         };
         let published = self.transport.publish(cx, &proposal)?;
         if let Published::Done { revision, .. } = &published {

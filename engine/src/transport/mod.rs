@@ -154,6 +154,9 @@ pub struct Proposal<'a> {
     pub pages: &'a dyn Pages,
     /// The local files.
     pub content: &'a dyn LocalContent,
+    /// The earlier revision whose tree this is, if it is one: then its content is not in the local files, and the hub has
+    /// it already.
+    pub restores: Option<Revision>,
 }
 
 /// How a publish ended.

@@ -163,6 +163,12 @@ impl SvnTransport {
         measured.ok_or_else(|| Error::damaged(self.client.url(), "a whole dump names what is not in it"))
     }
 
+    /// The tree that the deployment had when the repository was at `number`, if it is known here.
+    fn earlier(&self, cx: &Context, number: u64) -> Result<Option<Measured>> {
+        let Some(entry) = self.entries(cx, number, 1)?.pop() else { return Ok(None) };
+        known::measured(&*self.ledger, self.place(cx)?.revision(entry.revision, entry.date))
+    }
+
     /// Reads a dump, and remembers the tree if it passes `check`.
     fn read_dump(
         &self,
@@ -181,7 +187,8 @@ impl SvnTransport {
         let program = self.client.program(cx, super::client::Tool::Svnrdump)?.args(["dump", "-q", "-r", &range]);
         let program = program.args(base.is_some().then_some("--incremental")).operand(self.client.url().plain(None));
         cx.step("svn.dump");
-        let mut measuring = Measuring::new(ledger, base, &mut spool, content);
+        let earlier = |number: u64| self.earlier(cx, number);
+        let mut measuring = Measuring::new(ledger, base, &mut spool, content, &earlier);
         let step = self.client.read(cx, "fetch", program, |said| {
             measuring.read(cx, &mut super::dump::Dump::new(said, place.path.as_bytes()))
         })?;
