@@ -69,6 +69,9 @@ impl Node {
                 outcome.hub_error = Some(error);
             }
         }
+        if let Some((revision, _)) = seen.filter(|_| outcome.hub_error.is_none()) {
+            outcome.warnings.extend(self.transport.left_out(revision)?);
+        }
         if self.db.journal()?.is_some() {
             outcome.warnings.push("an update was interrupted; the next command finishes it".to_owned());
         }

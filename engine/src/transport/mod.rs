@@ -201,6 +201,12 @@ pub trait Transport: Send + Sync {
     /// which fetches what was not fetched before: `content` is what the deployment directory holds of other revisions.
     fn root(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Digest>;
 
+    /// What a revision, whose root is known, holds beside what is deployed: lines for people. A hub of ours holds nothing
+    /// else.
+    fn left_out(&self, _of: Revision) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Brings what `want` names, as of revision `at`.
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched>;
 

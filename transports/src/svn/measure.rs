@@ -41,12 +41,14 @@ const HELD: usize = 50_000;
 pub(super) struct Measured {
     pub(super) root: Digest,
     pub(super) notable: Arc<Notable>,
+    /// Whether the deployment's own directory has externals.
+    pub(super) externals: bool,
 }
 
 impl Measured {
     /// Of nothing.
     pub(super) fn empty() -> Self {
-        Self { root: empty_root(), notable: Arc::default() }
+        Self { root: empty_root(), notable: Arc::default(), externals: false }
     }
 }
 
@@ -194,13 +196,16 @@ impl<'a> Measuring<'a> {
         if node.kind == Some(Kind::File) {
             return Err(Error::new(ErrorKind::Unsupported, "the deployment's place in the repository is a file"));
         }
+        let mut properties = Properties { externals: self.now.externals, ..Properties::default() };
+        take(&mut properties, node.properties.as_ref());
+        self.now.externals = properties.externals;
         Ok(Step::Done)
     }
 
     fn clear(&mut self) {
         self.pending.clear();
         self.notable.clear();
-        self.now.root = empty_root();
+        self.now = Measured::empty();
     }
 
     /// Removes what is at `path`, and all beneath it.

@@ -102,6 +102,7 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     let measured = Measured {
         root: proposal.draft.root,
         notable: Arc::new(notable(proposal, (&before, restored.as_ref()), &moves)),
+        externals: before.externals,
     };
     known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
     Ok(Published::Done { revision, sent: staged.bytes, recipes: Vec::new() })

@@ -1,7 +1,7 @@
 //! Who we are for a repository, and how its server is checked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind, Result};
 
@@ -41,11 +41,17 @@ impl fmt::Debug for Secret {
 }
 
 /// The ssh behind `svn+ssh://`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SvnSsh {
     /// `ssh`, with the user's own configuration. It asks nobody, and checks host keys always.
-    #[default]
-    Strict,
+    Strict {
+        /// The private key to use.
+        identity: Option<PathBuf>,
+        /// The file that host keys are looked up in.
+        known_hosts: Option<PathBuf>,
+        /// The port, where neither the address nor the user's configuration names one.
+        port: Option<u16>,
+    },
     /// Whatever `svn` takes by itself: the variable `SVN_SSH`, what its own configuration says, or `ssh`. It may want to
     /// ask on the terminal.
     Own,
@@ -53,13 +59,22 @@ pub enum SvnSsh {
     Command(Vec<String>),
 }
 
+impl Default for SvnSsh {
+    fn default() -> Self {
+        Self::Strict { identity: None, known_hosts: None, port: None }
+    }
+}
+
 impl SvnSsh {
     /// What the variable `SVN_SSH` is to say. The programs split it at spaces, and know quotes.
     pub(super) fn variable(&self) -> Result<Option<String>> {
-        let strict = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned);
+        let strict;
         let words = match self {
             Self::Own => return Ok(None),
-            Self::Strict => strict.as_slice(),
+            Self::Strict { identity, known_hosts, port } => {
+                strict = strictly(identity.as_deref(), known_hosts.as_deref(), *port);
+                strict.as_slice()
+            }
             Self::Command(words) => words.as_slice(),
         };
         let is_strange = |word: &String| {
@@ -72,6 +87,26 @@ impl SvnSsh {
         let quoted = |word: &String| if word.contains(' ') { format!("\"{word}\"") } else { word.clone() };
         Ok(Some(words.iter().map(quoted).collect::<Vec<_>>().join(" ")))
     }
+}
+
+/// `ssh` that asks nobody.
+fn strictly(identity: Option<&Path>, known_hosts: Option<&Path>, port: Option<u16>) -> Vec<String> {
+    let mut words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned).to_vec();
+    if let Some(identity) = identity {
+        words.extend([
+            "-i".to_owned(),
+            identity.display().to_string(),
+            "-o".to_owned(),
+            "IdentitiesOnly=yes".to_owned(),
+        ]);
+    }
+    if let Some(known_hosts) = known_hosts {
+        words.extend(["-o".to_owned(), format!("UserKnownHostsFile={}", known_hosts.display())]);
+    }
+    if let Some(port) = port {
+        words.extend(["-p".to_owned(), port.to_string()]);
+    }
+    words
 }
 
 /// How to reach a repository, beside what its address says.
@@ -129,7 +164,7 @@ mod tests {
         let command = |words: &[&str]| SvnSsh::Command(words.iter().map(|&word| word.to_owned()).collect()).variable();
         assert_eq!(command(&["ssh", "-F", "/a b/c"]).expect("words"), Some("ssh -F \"/a b/c\"".to_owned()));
         assert_eq!(SvnSsh::Own.variable().expect("none"), None);
-        assert!(SvnSsh::Strict.variable().expect("words").expect("some").contains("BatchMode=yes"));
+        assert!(SvnSsh::default().variable().expect("words").expect("some").contains("BatchMode=yes"));
         for bad in [&[] as &[&str], &[""], &["ssh", "a\"b"], &["ssh", "a'b"], &["a\\b"], &["a\nb"]] {
             assert_eq!(command(bad).expect_err("refused").kind(), ErrorKind::Usage, "{bad:?}");
         }

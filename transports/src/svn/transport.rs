@@ -38,6 +38,9 @@ use super::{fetch, hidden, publish};
 /// How many entries of the log are looked at for one whose tree is known, one number after the other.
 const LOOKED_AT: [u64; 3] = [2, 20, 200];
 
+/// How many directories with externals are named.
+const NAMED: usize = 20;
+
 /// A known tree and its revision, and what came after it, newest first.
 type Base = ((u64, Measured), Vec<LogEntry>);
 
@@ -295,6 +298,21 @@ impl Transport for SvnTransport {
             return Ok(known.root);
         }
         Ok(self.measure(cx, of, content)?.root)
+    }
+
+    fn left_out(&self, of: Revision) -> Result<Vec<String>> {
+        let Some(measured) = known::measured(&*self.ledger, of)? else { return Ok(Vec::new()) };
+        let linked = measured.notable.iter().filter(|(_, properties)| properties.externals);
+        let mut named: Vec<String> =
+            measured.externals.then(|| "the deployment's own directory".to_owned()).into_iter().collect();
+        named.extend(linked.clone().take(NAMED).map(|(path, _)| path.to_string()));
+        let mut lines: Vec<String> =
+            named.into_iter().map(|place| format!("{place} has svn:externals, which are not followed")).collect();
+        let more = linked.count().saturating_sub(NAMED);
+        if more > 0 {
+            lines.push(format!("{more} more directories have svn:externals, which are not followed"));
+        }
+        Ok(lines)
     }
 
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched> {
