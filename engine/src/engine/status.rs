@@ -54,6 +54,7 @@ impl Node {
             held: position.held.iter().map(|(path, reason)| Remark::from_pair(path, reason)).collect(),
             problems: Vec::new(),
             nodes: Vec::new(),
+            has_reports: self.transport.has_reports(),
             hub_error: None,
             warnings: Vec::new(),
         };

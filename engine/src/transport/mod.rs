@@ -213,6 +213,11 @@ pub trait Transport: Send + Sync {
     /// Publishes a revision after `proposal.parent`, or answers that somebody else was first.
     fn publish(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Published>;
 
+    /// Whether hubs of this kind have a place for reports. (Whether this hub can be written to is found out by opening it.)
+    fn has_reports(&self) -> bool {
+        true
+    }
+
     /// Writes this node's report.
     fn report(&self, cx: &Context, report: &NodeReport) -> Result<()>;
 

@@ -107,7 +107,10 @@ fn who_looks_first_does_not_fetch_everything_later() {
     bench.write("source/app-0/0.class", noise(7, 3_000));
     bench.write("source/large.jar.txt", noise(8, 900_000));
     run(&bench, &format!("publish source {hub}"));
-    run(&bench, &format!("status follower {hub}"));
+    let looked = run(&bench, &format!("status follower {hub}"));
+    assert_eq!(looked["has_reports"], false);
+    let said = bench.run(&format!("status follower {hub}"));
+    assert!(said.contains("nodes       not reported"), "{said}");
     let calls = Calls::of(&mut bench);
     run(&bench, &format!("update follower {hub}"));
     assert_eq!(calls.made(), ["svn info", "svn log", "svn cat"]);
@@ -256,7 +259,7 @@ fn one_tree_has_one_root_whatever_carries_it() {
     let bench = bench_of(WRITER.name, WRITER.password);
     let known_hosts = sshd.known_hosts().display().to_string();
     let mut config = format!("[ssh]\nidentity = '{}'\n", sshd.identity().display());
-    config.push_str(&format!("known-hosts = '{known_hosts}'\nport = {}\n", sshd.port()));
+    config.push_str(&format!("known-hosts = '{known_hosts}'\n"));
     config.push_str(&format!("[svn]\nusername = '{}'\npassword-file = 'password'\n", WRITER.name));
     bench.write("depsync.toml", config);
     deployment(&bench, 60);
@@ -268,7 +271,7 @@ fn one_tree_has_one_root_whatever_carries_it() {
         format!("rsync+ssh://{over_ssh}"),
         format!("{}/plain", server.url()),
         format!("svn+{}/direct", repository.url()),
-        format!("svn+ssh://{}@{HOST}{}/main", sshd.user(), tunnelled.path().display()),
+        format!("svn+ssh://{}@{HOST}:{}{}/main", sshd.user(), sshd.port(), tunnelled.path().display()),
     ];
     let root = |hub: &str, number: usize| {
         let published = run(&bench, &format!("publish source {hub} --state state-{number}"));

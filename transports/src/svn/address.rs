@@ -140,7 +140,7 @@ impl SvnAddress {
         };
         let path = self.parts.iter().map(|pieces| format!("/{}", url::encode(&part(pieces)))).collect::<String>();
         let port = self.port.filter(|port| Some(*port) != self.scheme.usual_port());
-        SvnUrl::new(self.scheme, self.user.clone(), &self.place(port), &path)
+        SvnUrl::new(self.scheme, self.user.clone(), (&self.place(None), port), &path)
     }
 
     /// Whether the deployment's name is part of the place.

@@ -66,17 +66,25 @@ impl Default for SvnSsh {
 }
 
 impl SvnSsh {
-    /// What the variable `SVN_SSH` is to say. The programs split it at spaces, and know quotes.
-    pub(super) fn variable(&self) -> Result<Option<String>> {
+    /// What the variable `SVN_SSH` is to say for an address that names `port`. The programs split it at spaces, and know
+    /// quotes.
+    pub(super) fn variable(&self, port: Option<u16>) -> Result<Option<String>> {
         let strict;
         let words = match self {
+            Self::Own if port.is_some() => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "`svn` tells its own ssh no port: name it in ssh's configuration",
+                ));
+            }
             Self::Own => return Ok(None),
-            Self::Strict { identity, known_hosts, port } => {
-                strict = strictly(identity.as_deref(), known_hosts.as_deref(), *port);
+            Self::Strict { identity, known_hosts, port: usual } => {
+                strict = strictly(identity.as_deref(), known_hosts.as_deref(), usual.filter(|_| port.is_none()));
                 strict.as_slice()
             }
             Self::Command(words) => words.as_slice(),
         };
+        let port = port.map(|port| ["-p".to_owned(), port.to_string()]);
         let is_strange = |word: &String| {
             word.is_empty() || word.chars().any(|character| character.is_control() || "\"'\\".contains(character))
         };
@@ -85,7 +93,7 @@ impl SvnSsh {
             return Err(Error::new(ErrorKind::Usage, why));
         }
         let quoted = |word: &String| if word.contains(' ') { format!("\"{word}\"") } else { word.clone() };
-        Ok(Some(words.iter().map(quoted).collect::<Vec<_>>().join(" ")))
+        Ok(Some(words.iter().chain(port.iter().flatten()).map(quoted).collect::<Vec<_>>().join(" ")))
     }
 }
 
@@ -136,7 +144,7 @@ impl SvnSettings {
         if self.authorities.as_ref().is_some_and(separated) {
             return wrong("the name of the file with the certificates must be UTF-8, without `;`");
         }
-        self.ssh.variable().map(drop)
+        self.ssh.variable(None).map(drop)
     }
 }
 
@@ -161,10 +169,20 @@ mod tests {
 
     #[test]
     fn the_command_for_ssh_is_split_as_it_was_given() {
-        let command = |words: &[&str]| SvnSsh::Command(words.iter().map(|&word| word.to_owned()).collect()).variable();
+        let command =
+            |words: &[&str]| SvnSsh::Command(words.iter().map(|&word| word.to_owned()).collect()).variable(None);
         assert_eq!(command(&["ssh", "-F", "/a b/c"]).expect("words"), Some("ssh -F \"/a b/c\"".to_owned()));
-        assert_eq!(SvnSsh::Own.variable().expect("none"), None);
-        assert!(SvnSsh::default().variable().expect("words").expect("some").contains("BatchMode=yes"));
+        assert_eq!(SvnSsh::Own.variable(None).expect("none"), None);
+        assert!(SvnSsh::default().variable(None).expect("words").expect("some").contains("BatchMode=yes"));
+        let strict = |usual, port| {
+            let known = SvnSsh::Strict { identity: Some("/a b".into()), known_hosts: Some("/k".into()), port: usual };
+            known.variable(port).expect("words").expect("some")
+        };
+        let begin = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -i \"/a b\" -o IdentitiesOnly=yes -o UserKnownHostsFile=/k";
+        assert_eq!(strict(None, None), begin);
+        assert_eq!(strict(Some(23), None), format!("{begin} -p 23"));
+        assert_eq!(strict(Some(23), Some(24)), format!("{begin} -p 24"), "the address goes first");
+        assert_eq!(SvnSsh::Own.variable(Some(24)).expect_err("refused").kind(), ErrorKind::Usage);
         for bad in [&[] as &[&str], &[""], &["ssh", "a\"b"], &["ssh", "a'b"], &["a\\b"], &["a\nb"]] {
             assert_eq!(command(bad).expect_err("refused").kind(), ErrorKind::Usage, "{bad:?}");
         }

@@ -325,6 +325,10 @@ impl Transport for SvnTransport {
         publish::publish(self, cx, proposal)
     }
 
+    fn has_reports(&self) -> bool {
+        false
+    }
+
     fn report(&self, cx: &Context, _: &NodeReport) -> Result<()> {
         cx.check()?;
         Err(Error::new(ErrorKind::Unsupported, "a repository takes no reports").at(self.client.url()))
