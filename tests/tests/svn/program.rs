@@ -282,6 +282,8 @@ fn one_tree_has_one_root_whatever_carries_it() {
     };
     let roots: Vec<Value> = hubs.iter().enumerate().map(|(number, hub)| root(hub, number)).collect();
     assert!(roots.iter().all(|other| *other == roots[0]), "{roots:#?}");
+    let found = Command::new("find").arg(bench.path(".")).args(["-name", ".svn"]).output().expect("find runs");
+    assert!(found.status.success() && found.stdout.is_empty(), "a working copy: {found:?}");
 }
 
 /// What a bench runs of Subversion's programs: a script in front of each writes it down.
