@@ -92,6 +92,8 @@ fn a_password_in_an_address_is_refused_and_not_repeated() {
     );
     assert_eq!(
         error.advice(),
-        Some("put the password into a file that only you can read, and name that, or into the environment")
+        Some(
+            "put it into a file that only you can read, and name that as `password-file` in `[svn]`; or into DEPSYNC_SVN_PASSWORD"
+        )
     );
 }
