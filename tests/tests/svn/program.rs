@@ -287,7 +287,10 @@ fn one_tree_has_one_root_whatever_carries_it() {
 }
 
 /// What a bench runs of Subversion's programs: a script in front of each writes it down.
-struct Calls(PathBuf, Programs);
+struct Calls {
+    file: PathBuf,
+    _programs: Programs,
+}
 
 impl Calls {
     /// From now on.
@@ -298,12 +301,12 @@ impl Calls {
             programs.script(name, &format!("echo {name} \"$@\" >> {}\nexec {} \"$@\"", file.display(), real.display()));
         }
         bench.set(&[("PATH", &programs.path_before_others())]);
-        Self(file, programs)
+        Self { file, _programs: programs }
     }
 
     /// Each as its name and what it was to do; those that only say their version are left out.
     fn made(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.0).unwrap_or_default();
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
         let verb = |line: &str| {
             let mut words = line.split(' ');
             let name = words.next().expect("a program");
