@@ -73,14 +73,14 @@ impl Settings {
         }
         let config::Ssh { identity, known_hosts, port, bandwidth_limit, compress } = config.ssh;
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
-        let svn = svn(config.svn, environment)?;
+        let svn = svn(config.svn, &ssh, environment)?;
         let nodes = config.nodes.map(|list| tidy(cwd, &list));
         Ok(Self { options, hub_named, nodes, parallel: config.push.parallel, access: Access { ssh, svn }, timeout })
     }
 }
 
 /// How a repository is reached. What the environment says goes before what the file says.
-fn svn(config: config::Svn, environment: &Environment) -> Result<SvnSettings> {
+fn svn(config: config::Svn, over: &SshSettings, environment: &Environment) -> Result<SvnSettings> {
     let config::Svn { username, password_file, config_dir, ca_file, ssh } = config;
     let password = match (&environment.svn_password, password_file) {
         (Some(password), _) => Some(Secret::new(password.0.as_str())?),
@@ -91,12 +91,16 @@ fn svn(config: config::Svn, environment: &Environment) -> Result<SvnSettings> {
         }
         (None, None) => None,
     };
+    let strict = || {
+        let SshSettings { identity, known_hosts, port, .. } = over.clone();
+        SvnSsh::Strict { identity, known_hosts, port }
+    };
     Ok(SvnSettings {
         username: environment.svn_username.clone().or(username),
         password,
         config: config_dir,
         authorities: ca_file,
-        ssh: ssh.map_or_else(SvnSsh::default, SvnSsh::Command),
+        ssh: ssh.map_or_else(strict, SvnSsh::Command),
     })
 }
 

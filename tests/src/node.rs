@@ -83,6 +83,15 @@ impl<T: Transport> Node<T> {
 
     /// Publishes what was scanned as `files`, while the disk holds `disk`.
     pub fn publish_from(&mut self, cx: &Context, files: &Files, disk: &Files) -> Result<Published> {
+        self.propose(cx, files, disk, None)
+    }
+
+    /// Publishes `files`, which are those of the revision `old`, with nothing on the disk.
+    pub fn restore(&mut self, cx: &Context, files: &Files, old: Revision) -> Result<Published> {
+        self.propose(cx, files, &Files::new(), Some(old))
+    }
+
+    fn propose(&mut self, cx: &Context, files: &Files, disk: &Files, restores: Option<Revision>) -> Result<Published> {
         let mut pages = self.pages.clone();
         let root = tree::build(files.iter().map(|(path, bytes)| Ok((path.clone(), entry(bytes)))), &mut pages)?;
         let (old, new) = (Tree::new(&pages, self.root), Tree::new(&pages, root));
@@ -94,6 +103,7 @@ impl<T: Transport> Node<T> {
             new_pages: &old.new_pages(&new)?,
             pages: &pages,
             content: &Disk(disk),
+            restores,
         };
         let published = self.transport.publish(cx, &proposal)?;
         if let Published::Done { revision, .. } = &published {

@@ -162,6 +162,7 @@ impl Publisher {
             new_pages: &new_pages,
             pages: &self.pages,
             content: &Disk(tree),
+            restores: None,
         };
         let cut = match self.transport.publish(&Context::new(), &proposal).expect("published") {
             Published::Done { revision, recipes, .. } => {

@@ -66,7 +66,8 @@ pub(crate) struct Global {
     /// The deployment directory
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
-    /// The hub: a path, file:///PATH, or nfs:///PATH (which insists on a live network mount)
+    /// The hub: a path, file:///PATH, nfs:///PATH (insists on a live network mount), rsync+ssh://HOST/PATH, svn://…,
+    /// svn+ssh://…, svn+https://…, svn+http://… or svn+file:///PATH
     #[arg(long, global = true, value_name = "HUB", value_hint = ValueHint::AnyPath)]
     pub(crate) hub: Option<String>,
     /// The deployment in the hub [default: main]

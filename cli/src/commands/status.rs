@@ -51,6 +51,9 @@ fn say(status: &StatusOutcome, length: Length) -> String {
     if let Some(error) = &status.hub_error {
         line("head", styled(WARN, clean(&error.to_string())));
     }
+    if !status.has_reports {
+        line("nodes", "not reported: this hub has no place for it".to_owned());
+    }
     if let Some(root) = &status.measured {
         line("root", root.to_string());
     }
@@ -168,6 +171,7 @@ mod tests {
             conflicts: vec![],
             held: vec![],
             problems: vec![],
+            has_reports: true,
             nodes: vec![report("web-1", 3, b"root"), report("a", 5, b"other")],
             hub_error: None,
             warnings: vec![],
@@ -198,7 +202,7 @@ mod tests {
         status.hub_error = Some(Error::new(ErrorKind::Unreachable, "not mounted").at("/mnt/hub"));
         let facts = Facts { status: &status, hub_error: status.hub_error.as_ref().map(ErrorFacts::from) };
         let json = serde_json::to_value(facts).expect("JSON");
-        for field in "node dir hub applied pinned head drift conflicts nodes".split(' ') {
+        for field in "node dir hub applied pinned head drift conflicts nodes has_reports".split(' ') {
             assert!(json.get(field).is_some(), "{field}");
         }
         assert_eq!(json["hub_error"]["kind"], "unreachable");

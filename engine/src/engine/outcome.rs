@@ -178,6 +178,8 @@ pub struct StatusOutcome {
     pub problems: Vec<Remark>,
     /// What each node has reported.
     pub nodes: Vec<NodeReport>,
+    /// Whether the hub has a place for reports: without one, nothing is known of other nodes.
+    pub has_reports: bool,
     /// Why the hub could not be asked.
     #[serde(skip)]
     pub hub_error: Option<Error>,

@@ -201,6 +201,7 @@ impl Node {
             new_pages: &new_pages,
             pages: &pages,
             content,
+            restores: None,
         };
         cx.step("publish.write-down");
         self.db.set_proposed(&Proposed {

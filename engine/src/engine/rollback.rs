@@ -88,6 +88,7 @@ impl Node {
                 new_pages: &new_pages,
                 pages: &*self.db,
                 content: &InTheHub,
+                restores: Some(old.revision),
             };
             cx.step("rollback.propose");
             match self.transport.publish(cx, &proposal)? {

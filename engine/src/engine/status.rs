@@ -54,6 +54,7 @@ impl Node {
             held: position.held.iter().map(|(path, reason)| Remark::from_pair(path, reason)).collect(),
             problems: Vec::new(),
             nodes: Vec::new(),
+            has_reports: self.transport.has_reports(),
             hub_error: None,
             warnings: Vec::new(),
         };
@@ -68,6 +69,9 @@ impl Node {
                 outcome.nodes = self.db.remembered_reports()?;
                 outcome.hub_error = Some(error);
             }
+        }
+        if let Some((revision, _)) = seen.filter(|_| outcome.hub_error.is_none()) {
+            outcome.warnings.extend(self.transport.left_out(revision)?);
         }
         if self.db.journal()?.is_some() {
             outcome.warnings.push("an update was interrupted; the next command finishes it".to_owned());

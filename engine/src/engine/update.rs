@@ -106,6 +106,7 @@ impl Node {
         };
         let mut done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         kept_aside.append(&mut done.kept);
+        done.warnings.extend(self.transport.left_out(target.revision)?);
         Ok(UpdateOutcome {
             from,
             to: Some(target.revision.number),

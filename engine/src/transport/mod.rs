@@ -154,6 +154,9 @@ pub struct Proposal<'a> {
     pub pages: &'a dyn Pages,
     /// The local files.
     pub content: &'a dyn LocalContent,
+    /// The earlier revision whose tree this is, if it is one: then its content is not in the local files, and the hub has
+    /// it already.
+    pub restores: Option<Revision>,
 }
 
 /// How a publish ended.
@@ -198,11 +201,22 @@ pub trait Transport: Send + Sync {
     /// which fetches what was not fetched before: `content` is what the deployment directory holds of other revisions.
     fn root(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Digest>;
 
+    /// What a revision, whose root is known, holds beside what is deployed: lines for people. A hub of ours holds nothing
+    /// else.
+    fn left_out(&self, _of: Revision) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Brings what `want` names, as of revision `at`.
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched>;
 
     /// Publishes a revision after `proposal.parent`, or answers that somebody else was first.
     fn publish(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Published>;
+
+    /// Whether hubs of this kind have a place for reports. (Whether this hub can be written to is found out by opening it.)
+    fn has_reports(&self) -> bool {
+        true
+    }
 
     /// Writes this node's report.
     fn report(&self, cx: &Context, report: &NodeReport) -> Result<()>;

@@ -102,6 +102,38 @@ pub fn what_is_published_is_fetched<G: Ground>(place: &G) {
     assert_eq!(kind(late.transport.fetch(&cx, at, Want::Pages(&[nobody.hash]), &mut Untouched)), ErrorKind::Damaged);
 }
 
+/// Going back to an old revision takes nothing from the disk: the hub has it.
+pub fn what_is_restored_comes_from_the_hub<G: Ground>(place: &G) {
+    let cx = Context::new();
+    let (mut manager, mut worker) = (first(place), another(place));
+    let old = held(place, sample(3));
+    let one = manager.must_publish(&old);
+    worker.update(&cx).expect("update");
+    let mut new = held(place, sample(4));
+    new.extend(files([("small", &b"->elsewhere"[..]), ("link", b"a file now"), ("empty", b"not any more")]));
+    new.remove(&"page".try_into().expect("a path"));
+    manager.must_publish(&new);
+    // Somebody else was faster, and it is tried again.
+    let mut rival = another(place);
+    rival.update(&cx).expect("update");
+    new.extend(files([("rival", &b"was first"[..])]));
+    rival.must_publish(&new);
+    assert!(matches!(manager.restore(&cx, &old, one).expect("an answer"), Published::Raced));
+    manager.update(&cx).expect("update");
+    let Published::Done { revision, .. } = manager.restore(&cx, &old, one).expect("an answer") else {
+        panic!("not published");
+    };
+    for node in [&mut worker, &mut another(place)] {
+        node.update(&cx).expect("update");
+        assert_eq!((&node.files, node.applied), (&old, Some(revision)));
+    }
+    // And on from there.
+    new.extend(files([("small", &b"again"[..])]));
+    manager.must_publish(&new);
+    worker.update(&cx).expect("update");
+    assert_eq!(worker.files, new);
+}
+
 /// Refuses whatever is delivered.
 struct Untouched;
 

@@ -66,6 +66,7 @@ macro_rules! every_general_behaviour {
             two_who_create_at_once_make_one_hub
             a_deployment_without_records_has_no_head
             what_is_published_is_fetched
+            what_is_restored_comes_from_the_hub
             removals_and_reverts_are_fetched
             one_publish_of_two_wins
             a_race_of_threads_leaves_one_chain

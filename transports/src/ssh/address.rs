@@ -28,7 +28,8 @@ impl SshAddress {
             None => (None, authority),
         };
         if user.is_some_and(|user| user.contains(':')) {
-            return Err(wrong("a password has no place in an address").hint("use a key, and ssh's agent or `identity`"));
+            let why = "a password has no place in an address";
+            return Err(Error::new(ErrorKind::Usage, why).hint("use a key, with ssh's agent or `identity` in `[ssh]`"));
         }
         let (host, port) = split_port(place)?;
         let path = crate::endpoint::decode(path).and_then(|path| String::from_utf8(path).ok());
@@ -165,5 +166,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Usage, "{text}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
+        let advice = SshAddress::parse("ops:secret@host/p").expect_err("a password").advice().map(str::to_owned);
+        assert_eq!(advice.as_deref(), Some("use a key, with ssh's agent or `identity` in `[ssh]`"));
     }
 }

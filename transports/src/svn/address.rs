@@ -117,7 +117,7 @@ impl SvnAddress {
         };
         if user.is_some_and(|user| user.contains(':')) {
             return Err(refused("a password has no place in an address")
-                .hint("put the password into a file that only you can read, and name that, or into the environment"));
+                .hint("put it into a file that only you can read, and name that as `password-file` in `[svn]`; or into DEPSYNC_SVN_PASSWORD"));
         }
         let user = user.map(|user| crate::endpoint::decode(user).and_then(|user| String::from_utf8(user).ok()));
         let user =
@@ -140,7 +140,7 @@ impl SvnAddress {
         };
         let path = self.parts.iter().map(|pieces| format!("/{}", url::encode(&part(pieces)))).collect::<String>();
         let port = self.port.filter(|port| Some(*port) != self.scheme.usual_port());
-        SvnUrl::new(self.scheme, self.user.clone(), &self.place(port), &path)
+        SvnUrl::new(self.scheme, self.user.clone(), (&self.place(None), port), &path)
     }
 
     /// Whether the deployment's name is part of the place.

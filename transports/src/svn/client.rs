@@ -93,7 +93,7 @@ impl SvnClient {
         if settings.password.is_some() {
             program = program.arg("--password-from-stdin");
         }
-        Ok(match settings.ssh.variable()? {
+        Ok(match settings.ssh.variable(self.url.ssh_port())? {
             Some(command) => program.variable("SVN_SSH", command),
             None => program,
         })

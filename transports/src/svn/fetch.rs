@@ -1,7 +1,7 @@
 //! Handing over what was read: pages from the ledger, contents from the spool.
 //!
-//! Both were filled when the root was measured. Where they are not (the process before this one measured it, or the cache
-//! was lost) the revision is read again, whole.
+//! Both were filled when the root was measured. Where they are not (a dump only named a content, the process before this
+//! one measured the root, or the cache was lost) a few contents are fetched one by one, and otherwise all of the revision.
 
 use std::collections::HashSet;
 
@@ -13,6 +13,7 @@ use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
 use depsync_engine::transport::{Deliver, Fetched, Want, WantedContent};
 
+use super::cat;
 use super::dump::Base;
 use super::spool::Spool;
 use super::transport::SvnTransport;
@@ -77,7 +78,13 @@ fn contents(
     };
     let lacking = lacks(transport.memory().spool.as_ref());
     if lacking {
-        transport.measure_whole(cx, at)?;
+        let spool = transport.memory().spool.take();
+        let mut spool = spool.map_or_else(|| Spool::new(&transport.room), Ok)?;
+        if cat::fetch(transport, cx, at, wanted, &mut spool)? {
+            transport.memory().spool = Some(spool);
+        } else {
+            transport.measure_whole(cx, at)?;
+        }
     }
     let memory = transport.memory();
     let Some(spool) = memory.spool.as_ref().filter(|spool| !lacks(Some(spool))) else {

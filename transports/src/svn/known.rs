@@ -143,6 +143,8 @@ struct Remembered {
     record: Digest,
     root: Digest,
     notable: Vec<(RelPath, Properties)>,
+    #[serde(default)]
+    externals: bool,
 }
 
 /// The tree of `revision`, if it was measured and its pages are still here.
@@ -156,14 +158,16 @@ pub(super) fn measured(ledger: &dyn Ledger, revision: Revision) -> Result<Option
     if found.schema != SCHEMA || (found.root != empty_root() && !ledger.has(&found.root)?) {
         return Ok(None);
     }
-    Ok(Some(Measured { root: found.root, notable: Arc::new(found.notable.into_iter().collect()) }))
+    let notable = Arc::new(found.notable.into_iter().collect());
+    Ok(Some(Measured { root: found.root, notable, externals: found.externals }))
 }
 
 /// Remembers the tree of `revision`, whose pages are in `pages`.
 pub(super) fn remember(ledger: &dyn Ledger, revision: Revision, measured: &Measured, pages: &dyn Pages) -> Result<()> {
     ledger.remember_tree(&measured.root, pages)?;
     let notable = measured.notable.iter().map(|(path, properties)| (path.clone(), properties.clone())).collect();
-    let remembered = Remembered { schema: SCHEMA, record: revision.record, root: measured.root, notable };
+    let (record, root, externals) = (revision.record, measured.root, measured.externals);
+    let remembered = Remembered { schema: SCHEMA, record, root, notable, externals };
     ledger.remember_record(revision.number, &json(&remembered)?)
 }
 

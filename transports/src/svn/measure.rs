@@ -5,8 +5,8 @@
 //! made only where a record says so: what authorisation hides is left out of a dump without a word, and stays what it
 //! was.
 //!
-//! What is only named and not to be had (a copy of something from before these revisions, or from outside; a base that
-//! was changed here) makes the tree [`Step::Lacking`]: whoever asked reads a whole dump of the one revision instead,
+//! What is only named and not to be had (a copy of something from a revision that is not known here, or from outside; a
+//! base that was changed here) makes the tree [`Step::Lacking`]: whoever asked reads a whole dump of the one revision instead,
 //! which names nothing.
 
 use std::collections::BTreeMap;
@@ -41,12 +41,14 @@ const HELD: usize = 50_000;
 pub(super) struct Measured {
     pub(super) root: Digest,
     pub(super) notable: Arc<Notable>,
+    /// Whether the deployment's own directory has externals.
+    pub(super) externals: bool,
 }
 
 impl Measured {
     /// Of nothing.
     pub(super) fn empty() -> Self {
-        Self { root: empty_root(), notable: Arc::default() }
+        Self { root: empty_root(), notable: Arc::default(), externals: false }
     }
 }
 
@@ -70,7 +72,11 @@ pub(super) struct Measuring<'a> {
     notable: Notable,
     spool: &'a mut Spool,
     content: &'a dyn LocalContent,
+    earlier: &'a Earlier<'a>,
 }
+
+/// Asks for the tree that a revision from before these had.
+pub(super) type Earlier<'a> = dyn Fn(u64) -> Result<Option<Measured>> + 'a;
 
 impl<'a> Measuring<'a> {
     /// From the tree of `base`, whose pages are in `pages`; from nothing, if there is none.
@@ -79,11 +85,12 @@ impl<'a> Measuring<'a> {
         base: Option<(u64, Measured)>,
         spool: &'a mut Spool,
         content: &'a dyn LocalContent,
+        earlier: &'a Earlier<'a>,
     ) -> Self {
         let now = base.as_ref().map_or_else(Measured::empty, |(_, measured)| measured.clone());
         let notable = Notable::clone(&now.notable);
         let known = base.into_iter().collect();
-        Self { pages: Overlay::new(pages), now, known, pending: BTreeMap::new(), notable, spool, content }
+        Self { pages: Overlay::new(pages), now, known, pending: BTreeMap::new(), notable, spool, content, earlier }
     }
 
     /// Reads a dump to its end.
@@ -189,13 +196,16 @@ impl<'a> Measuring<'a> {
         if node.kind == Some(Kind::File) {
             return Err(Error::new(ErrorKind::Unsupported, "the deployment's place in the repository is a file"));
         }
+        let mut properties = Properties { externals: self.now.externals, ..Properties::default() };
+        take(&mut properties, node.properties.as_ref());
+        self.now.externals = properties.externals;
         Ok(Step::Done)
     }
 
     fn clear(&mut self) {
         self.pending.clear();
         self.notable.clear();
-        self.now.root = empty_root();
+        self.now = Measured::empty();
     }
 
     /// Removes what is at `path`, and all beneath it.
@@ -220,7 +230,7 @@ impl<'a> Measuring<'a> {
     fn directory(&mut self, path: RelPath, node: &Node) -> Result<Step> {
         let mut properties = Properties::default();
         if let Some(source) = &node.source {
-            let Some((from, measured)) = self.source(&source.place, source.revision) else {
+            let Some((from, measured)) = self.source(&source.place, source.revision)? else {
                 return Ok(Step::Lacking(format!("{path} is a copy of what is not known here")));
             };
             match self.copy(&from, &measured, &path)? {
@@ -240,9 +250,14 @@ impl<'a> Measuring<'a> {
     }
 
     /// Where a source is, and the tree that it is in.
-    fn source(&self, place: &Place, revision: u64) -> Option<(RelPath, Measured)> {
-        let Place::Within(path) = place else { return None };
-        Some((RelPath::new(path.as_slice()).ok()?, self.known.get(&revision)?.clone()))
+    fn source(&mut self, place: &Place, revision: u64) -> Result<Option<(RelPath, Measured)>> {
+        let Place::Within(path) = place else { return Ok(None) };
+        let Ok(path) = RelPath::new(path.as_slice()) else { return Ok(None) };
+        if !self.known.contains_key(&revision) {
+            let Some(earlier) = (self.earlier)(revision)? else { return Ok(None) };
+            self.known.insert(revision, earlier);
+        }
+        Ok(self.known.get(&revision).map(|measured| (path, measured.clone())))
     }
 
     /// Copies the directory `from` of a tree to `to`; gives its properties.
@@ -280,7 +295,7 @@ impl<'a> Measuring<'a> {
         let lacking = |what: &str| Ok(Step::Lacking(format!("{path} {what}")));
         let (mut properties, before) = match (&node.source, node.action) {
             (Some(source), _) => {
-                let Some((from, measured)) = self.source(&source.place, source.revision) else {
+                let Some((from, measured)) = self.source(&source.place, source.revision)? else {
                     return lacking("is a copy of what is not known here");
                 };
                 let Some(entry) = Tree::new(&self.pages, measured.root).get(&from)? else {

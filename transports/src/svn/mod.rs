@@ -14,10 +14,11 @@
 //! | `measure` | the tree of a revision, from dumps |
 //! | `spool` | contents that were fetched for that |
 //! | `properties` | what svn's properties say of a path |
-//! | `moves` | what a change takes from one path and puts at another |
+//! | `moves` | what is copied: what moved, and what comes back |
 //! | `script`, `publish` | a publish, for `svnmucc`, and by it |
 //! | `handles` | how many files a commit opens at once |
 //! | `fetch` | what was read, handed over |
+//! | `cat` | a few contents that were not read yet |
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
 //! | `known` | revisions as the log has them, and what was measured of them |
 //! | `transport` | [`SvnTransport`]: all of that as a transport |
@@ -58,6 +59,7 @@
 //! other versions, or a working copy's commit, give them for the same.
 
 mod address;
+mod cat;
 mod client;
 mod dump;
 mod failure;

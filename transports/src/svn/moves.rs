@@ -1,7 +1,8 @@
-//! What moved: content that a change takes from one path and puts at another.
+//! What is copied: content that a change takes from one path and puts at another, or brings back from an old revision.
 //!
 //! svn keeps a history along copies, and a copy costs no content. A directory whose whole tree went away and came back
-//! elsewhere is one copy; so is a file. Sources are paths that the change removes, as the parent revision has them.
+//! elsewhere is one copy; so is a file. Sources are paths that the change removes, as the parent revision has them; or,
+//! where an old tree is restored, the same paths as that revision has them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -13,7 +14,10 @@ use depsync_engine::tree::{Change, Entry};
 
 /// Where each path that is copied comes from. What is beneath a copied directory comes with it and is not in here.
 #[derive(Debug, Default)]
-pub(super) struct Moves(HashMap<RelPath, (RelPath, Entry)>);
+pub(super) struct Moves {
+    from: HashMap<RelPath, (RelPath, Entry)>,
+    restored: Option<u64>,
+}
 
 impl Moves {
     /// Finds what moved.
@@ -56,12 +60,36 @@ impl Moves {
                 (Slot::Vacant(_), None) => {}
             }
         }
-        Self(moves)
+        Self { from: moves, restored: None }
+    }
+
+    /// What comes back with the tree of revision `number`: everything but permissions of what stands there.
+    pub(super) fn back_to(changes: &Packed<Change>, number: u64) -> Self {
+        let mut from = HashMap::new();
+        let mut last: Option<RelPath> = None;
+        for Change { path, before, after } in changes.iter() {
+            let Some(after) = after.filter(|_| !last.as_ref().is_some_and(|last| path.is_beneath(last))) else {
+                continue;
+            };
+            let stays = before.is_some_and(|before| {
+                before.differs_in_mode_only(&after) || (before.is_directory() && after.is_directory())
+            });
+            if !stays {
+                last = after.is_directory().then(|| path.clone()).or(last);
+                from.insert(path.clone(), (path, after));
+            }
+        }
+        Self { from, restored: Some(number) }
+    }
+
+    /// The revision that everything is copied from, if it is not the parent.
+    pub(super) fn restored(&self) -> Option<u64> {
+        self.restored
     }
 
     /// Where `path` is copied from, if it is, and what that is.
     pub(super) fn source(&self, path: &RelPath) -> Option<(&RelPath, &Entry)> {
-        self.0.get(path).map(|(source, entry)| (source, entry))
+        self.from.get(path).map(|(source, entry)| (source, entry))
     }
 }
 
@@ -131,7 +159,7 @@ mod tests {
 
     fn moved(before: &[(&str, Entry)], after: &[(&str, Entry)]) -> Vec<String> {
         let moves = Moves::of(&changes(before, after));
-        let mut moved: Vec<String> = moves.0.iter().map(|(to, (from, _))| format!("{from} -> {to}")).collect();
+        let mut moved: Vec<String> = moves.from.iter().map(|(to, (from, _))| format!("{from} -> {to}")).collect();
         moved.sort();
         moved
     }

@@ -54,12 +54,13 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     let Some(base) = base(transport, cx, proposal)? else { return Ok(Published::Raced) };
     let before = match proposal.parent {
         None => Measured::empty(),
-        Some(parent) => match known::measured(&*transport.ledger, parent)? {
-            Some(known) => known,
-            None => transport.measure(cx, parent, proposal.content)?,
-        },
+        Some(parent) => known(transport, cx, proposal, parent)?,
     };
-    let moves = Moves::of(proposal.changes);
+    let restored = proposal.restores.map(|old| known(transport, cx, proposal, old)).transpose()?;
+    let moves = match proposal.restores {
+        None => Moves::of(proposal.changes),
+        Some(old) => Moves::back_to(proposal.changes, old.number),
+    };
     let staged = match Staged::of(cx, &transport.room, proposal, &moves)? {
         Ok(staged) => staged,
         Err(moved) => return Ok(Published::Moved(moved)),
@@ -100,9 +101,21 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         }
         Err(error) => lost(transport, cx, proposal, error)?,
     };
-    let measured = Measured { root: proposal.draft.root, notable: Arc::new(notable(proposal, &before, &moves)) };
+    let measured = Measured {
+        root: proposal.draft.root,
+        notable: Arc::new(notable(proposal, (&before, restored.as_ref()), &moves)),
+        externals: before.externals,
+    };
     known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
     Ok(Published::Done { revision, sent: staged.bytes, recipes: Vec::new() })
+}
+
+/// The tree of a revision.
+fn known(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>, of: Revision) -> Result<Measured> {
+    match known::measured(&*transport.ledger, of)? {
+        Some(known) => Ok(known),
+        None => transport.measure(cx, of, proposal.content),
+    }
 }
 
 /// An answer that was lost: the commit stands or not.
@@ -142,14 +155,25 @@ fn committed(
 }
 
 /// What the script leaves of properties that entries do not tell.
-fn notable(proposal: &Proposal<'_>, before: &Measured, moves: &Moves) -> Notable {
+fn notable(proposal: &Proposal<'_>, (before, restored): (&Measured, Option<&Measured>), moves: &Moves) -> Notable {
     let mut notable = Notable::clone(&before.notable);
-    if notable.is_empty() {
+    if notable.is_empty() && restored.is_none_or(|restored| restored.notable.is_empty()) {
         return notable;
     }
+    let mut back: Option<RelPath> = None;
     for Change { path, before: was, after } in proposal.changes.iter() {
         let had = notable.remove(&path);
         let Some(after) = after else { continue };
+        if let Some(restored) = restored {
+            let beneath = back.as_ref().is_some_and(|back| path.is_beneath(back));
+            if !beneath && moves.source(&path).is_some() && after.is_directory() {
+                back = Some(path.clone());
+            }
+            if beneath || moves.source(&path).is_some() {
+                notable.extend(restored.notable.get(&path).map(|properties| (path.clone(), properties.clone())));
+                continue;
+            }
+        }
         if let Some((source, _)) = moves.source(&path).filter(|_| after.is_directory()) {
             let come = before
                 .notable

@@ -136,7 +136,7 @@ fn measured(
     let directory = tempfile::tempdir().expect("a directory");
     let mut spool = Spool::new(directory.path()).expect("a spool");
     let content = Here(here);
-    let mut measuring = Measuring::new(pages, base, &mut spool, &content);
+    let mut measuring = Measuring::new(pages, base, &mut spool, &content, &|_| Ok(None));
     let step = measuring.read(&Context::new(), &mut Dump::new(&*stream, b"main")).expect("reads");
     (step, measuring.finish().expect("finishes").0)
 }

@@ -48,9 +48,10 @@ impl Publish<'_> {
             let path = &change.path;
             let before = change.before.as_ref().filter(|_| !is_beneath(path, gone.as_ref()));
             let after = change.after.as_ref();
-            // A link is a file to svn.
-            let stays =
-                before.filter(|before| after.is_some_and(|after| after.is_directory() == before.is_directory()));
+            // A link is a file to svn. What is restored takes the place of what stands there.
+            let stays = before
+                .filter(|before| after.is_some_and(|after| after.is_directory() == before.is_directory()))
+                .filter(|_| self.moves.source(path).is_none());
             if let (Some(entry), None) = (before, stays) {
                 line(&mut script, &["rm", &self.url.plain(Some(path))]);
                 if entry.is_directory() {
@@ -67,9 +68,14 @@ impl Publish<'_> {
                 }
                 (None, Some((source, entry))) => {
                     let (from, to) = (self.url.plain(Some(source)), self.url.plain(Some(path)));
-                    line(&mut script, &["cp", &self.base.to_string(), &from, &to]);
+                    let revision = self.moves.restored().unwrap_or(self.base);
+                    line(&mut script, &["cp", &revision.to_string(), &from, &to]);
                     if after.is_directory() {
                         copied = Some(path.clone());
+                        continue;
+                    }
+                    // It comes back with all that it had.
+                    if self.moves.restored().is_some() {
                         continue;
                     }
                     // It had the same content, and perhaps another mode.
@@ -163,7 +169,12 @@ mod tests {
         entries.iter().map(|(path, entry)| (path.clone(), (text(entry), properties(path, entry)))).collect()
     }
 
-    fn script_of(before: &Entries, after: &Entries, notable: &BTreeMap<RelPath, Properties>) -> Vec<u8> {
+    fn script_of(
+        before: &Entries,
+        after: &Entries,
+        notable: &BTreeMap<RelPath, Properties>,
+        restores: Option<u64>,
+    ) -> Vec<u8> {
         let list = |entries: &Entries| -> Vec<(String, Entry)> {
             entries.iter().map(|(path, entry)| (path.to_string(), entry.clone())).collect()
         };
@@ -178,7 +189,7 @@ mod tests {
             base: 7,
             root: Digest::of(b"root"),
             changes: &changes,
-            moves: &Moves::of(&changes),
+            moves: &restores.map_or_else(|| Moves::of(&changes), |old| Moves::back_to(&changes, old)),
             properties: &|path, entry| notable.get(path).cloned().unwrap_or(Properties::of(entry)),
             content: &|path| PathBuf::from(text(&after[path]).expect("a file")),
         };
@@ -186,7 +197,7 @@ mod tests {
     }
 
     /// Plays a script as svnmucc does.
-    fn play(script: &[u8], base: &Held) -> Held {
+    fn play(script: &[u8], base: &Held, old: &Held) -> Held {
         let place = |word: &str| -> Option<RelPath> {
             let rest = word.strip_prefix(BASE).expect("below the deployment");
             let rest = rest.strip_prefix('/')?;
@@ -215,10 +226,14 @@ mod tests {
                     now.insert(path, (Some(content), properties));
                 }
                 "cp" => {
-                    assert_eq!(next(), "7");
+                    let held = match next() {
+                        "7" => base,
+                        "3" => old,
+                        other => panic!("from {other}"),
+                    };
                     let (from, to) = (place(next()).expect("a path"), place(next()).expect("a path"));
                     assert!(!now.contains_key(&to), "{to} is there");
-                    for (path, value) in base {
+                    for (path, value) in held {
                         if path == &from || path.is_beneath(&from) {
                             let rest = &path.as_bytes()[from.as_bytes().len()..];
                             now.insert(RelPath::new([to.as_bytes(), rest].concat()).expect("a path"), value.clone());
@@ -270,7 +285,7 @@ mod tests {
             ("new 100%/x", file(3)),
             ("swap", file(6)),
         ]);
-        let script = String::from_utf8(script_of(&before, &after, &BTreeMap::new())).expect("text");
+        let script = String::from_utf8(script_of(&before, &after, &BTreeMap::new(), None)).expect("text");
         let a = text(&file(5)).expect("a file");
         let swap = text(&file(6)).expect("a file");
         let root = Digest::of(b"root");
@@ -325,8 +340,8 @@ mod tests {
                     (path.clone(), properties)
                 })
                 .collect();
-            let script = script_of(&before, &after, &notable);
-            let got = play(&script, &held(&before, &notable));
+            let script = script_of(&before, &after, &notable, None);
+            let got = play(&script, &held(&before, &notable), &Held::new());
             for (path, entry) in &after {
                 let Some((content, properties)) = got.get(path) else { panic!("{path} is missing") };
                 prop_assert_eq!(content, &text(entry), "{}", path);
@@ -337,6 +352,14 @@ mod tests {
                 }
             }
             prop_assert_eq!(got.len(), after.len());
+        }
+
+        #[test]
+        fn what_is_restored_comes_from_the_old_revision(before in tree(), after in tree()) {
+            let nothing = BTreeMap::new();
+            let script = script_of(&before, &after, &nothing, Some(3));
+            prop_assert!(!script.split(|byte| *byte == b'\n').any(|word| word == b"put"), "{}", String::from_utf8_lossy(&script));
+            prop_assert_eq!(play(&script, &held(&before, &nothing), &held(&after, &nothing)), held(&after, &nothing));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who we are for a repository, and how its server is checked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind, Result};
 
@@ -41,11 +41,17 @@ impl fmt::Debug for Secret {
 }
 
 /// The ssh behind `svn+ssh://`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SvnSsh {
     /// `ssh`, with the user's own configuration. It asks nobody, and checks host keys always.
-    #[default]
-    Strict,
+    Strict {
+        /// The private key to use.
+        identity: Option<PathBuf>,
+        /// The file that host keys are looked up in.
+        known_hosts: Option<PathBuf>,
+        /// The port, where neither the address nor the user's configuration names one.
+        port: Option<u16>,
+    },
     /// Whatever `svn` takes by itself: the variable `SVN_SSH`, what its own configuration says, or `ssh`. It may want to
     /// ask on the terminal.
     Own,
@@ -53,15 +59,32 @@ pub enum SvnSsh {
     Command(Vec<String>),
 }
 
+impl Default for SvnSsh {
+    fn default() -> Self {
+        Self::Strict { identity: None, known_hosts: None, port: None }
+    }
+}
+
 impl SvnSsh {
-    /// What the variable `SVN_SSH` is to say. The programs split it at spaces, and know quotes.
-    pub(super) fn variable(&self) -> Result<Option<String>> {
-        let strict = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned);
+    /// What the variable `SVN_SSH` is to say for an address that names `port`. The programs split it at spaces, and know
+    /// quotes.
+    pub(super) fn variable(&self, port: Option<u16>) -> Result<Option<String>> {
+        let strict;
         let words = match self {
+            Self::Own if port.is_some() => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "`svn` tells its own ssh no port: name it in ssh's configuration",
+                ));
+            }
             Self::Own => return Ok(None),
-            Self::Strict => strict.as_slice(),
+            Self::Strict { identity, known_hosts, port: usual } => {
+                strict = strictly(identity.as_deref(), known_hosts.as_deref(), usual.filter(|_| port.is_none()));
+                strict.as_slice()
+            }
             Self::Command(words) => words.as_slice(),
         };
+        let port = port.map(|port| ["-p".to_owned(), port.to_string()]);
         let is_strange = |word: &String| {
             word.is_empty() || word.chars().any(|character| character.is_control() || "\"'\\".contains(character))
         };
@@ -70,8 +93,28 @@ impl SvnSsh {
             return Err(Error::new(ErrorKind::Usage, why));
         }
         let quoted = |word: &String| if word.contains(' ') { format!("\"{word}\"") } else { word.clone() };
-        Ok(Some(words.iter().map(quoted).collect::<Vec<_>>().join(" ")))
+        Ok(Some(words.iter().chain(port.iter().flatten()).map(quoted).collect::<Vec<_>>().join(" ")))
     }
+}
+
+/// `ssh` that asks nobody.
+fn strictly(identity: Option<&Path>, known_hosts: Option<&Path>, port: Option<u16>) -> Vec<String> {
+    let mut words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned).to_vec();
+    if let Some(identity) = identity {
+        words.extend([
+            "-i".to_owned(),
+            identity.display().to_string(),
+            "-o".to_owned(),
+            "IdentitiesOnly=yes".to_owned(),
+        ]);
+    }
+    if let Some(known_hosts) = known_hosts {
+        words.extend(["-o".to_owned(), format!("UserKnownHostsFile={}", known_hosts.display())]);
+    }
+    if let Some(port) = port {
+        words.extend(["-p".to_owned(), port.to_string()]);
+    }
+    words
 }
 
 /// How to reach a repository, beside what its address says.
@@ -101,7 +144,7 @@ impl SvnSettings {
         if self.authorities.as_ref().is_some_and(separated) {
             return wrong("the name of the file with the certificates must be UTF-8, without `;`");
         }
-        self.ssh.variable().map(drop)
+        self.ssh.variable(None).map(drop)
     }
 }
 
@@ -126,10 +169,20 @@ mod tests {
 
     #[test]
     fn the_command_for_ssh_is_split_as_it_was_given() {
-        let command = |words: &[&str]| SvnSsh::Command(words.iter().map(|&word| word.to_owned()).collect()).variable();
+        let command =
+            |words: &[&str]| SvnSsh::Command(words.iter().map(|&word| word.to_owned()).collect()).variable(None);
         assert_eq!(command(&["ssh", "-F", "/a b/c"]).expect("words"), Some("ssh -F \"/a b/c\"".to_owned()));
-        assert_eq!(SvnSsh::Own.variable().expect("none"), None);
-        assert!(SvnSsh::Strict.variable().expect("words").expect("some").contains("BatchMode=yes"));
+        assert_eq!(SvnSsh::Own.variable(None).expect("none"), None);
+        assert!(SvnSsh::default().variable(None).expect("words").expect("some").contains("BatchMode=yes"));
+        let strict = |usual, port| {
+            let known = SvnSsh::Strict { identity: Some("/a b".into()), known_hosts: Some("/k".into()), port: usual };
+            known.variable(port).expect("words").expect("some")
+        };
+        let begin = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -i \"/a b\" -o IdentitiesOnly=yes -o UserKnownHostsFile=/k";
+        assert_eq!(strict(None, None), begin);
+        assert_eq!(strict(Some(23), None), format!("{begin} -p 23"));
+        assert_eq!(strict(Some(23), Some(24)), format!("{begin} -p 24"), "the address goes first");
+        assert_eq!(SvnSsh::Own.variable(Some(24)).expect_err("refused").kind(), ErrorKind::Usage);
         for bad in [&[] as &[&str], &[""], &["ssh", "a\"b"], &["ssh", "a'b"], &["a\\b"], &["a\nb"]] {
             assert_eq!(command(bad).expect_err("refused").kind(), ErrorKind::Usage, "{bad:?}");
         }

@@ -38,6 +38,9 @@ use super::{fetch, hidden, publish};
 /// How many entries of the log are looked at for one whose tree is known, one number after the other.
 const LOOKED_AT: [u64; 3] = [2, 20, 200];
 
+/// How many directories with externals are named.
+const NAMED: usize = 20;
+
 /// A known tree and its revision, and what came after it, newest first.
 type Base = ((u64, Measured), Vec<LogEntry>);
 
@@ -168,6 +171,12 @@ impl SvnTransport {
         measured.ok_or_else(|| Error::damaged(self.client.url(), "a whole dump names what is not in it"))
     }
 
+    /// The tree that the deployment had when the repository was at `number`, if it is known here.
+    fn earlier(&self, cx: &Context, number: u64) -> Result<Option<Measured>> {
+        let Some(entry) = self.entries(cx, number, 1)?.pop() else { return Ok(None) };
+        known::measured(&*self.ledger, self.place(cx)?.revision(entry.revision, entry.date))
+    }
+
     /// Reads a dump, and remembers the tree if it passes `check`.
     fn read_dump(
         &self,
@@ -186,7 +195,8 @@ impl SvnTransport {
         let program = self.client.program(cx, super::client::Tool::Svnrdump)?.args(["dump", "-q", "-r", &range]);
         let program = program.args(base.is_some().then_some("--incremental")).operand(self.client.url().plain(None));
         cx.step("svn.dump");
-        let mut measuring = Measuring::new(ledger, base, &mut spool, content);
+        let earlier = |number: u64| self.earlier(cx, number);
+        let mut measuring = Measuring::new(ledger, base, &mut spool, content, &earlier);
         let step = self.client.read(cx, "fetch", program, |said| {
             measuring.read(cx, &mut super::dump::Dump::new(said, place.path.as_bytes()))
         })?;
@@ -290,6 +300,21 @@ impl Transport for SvnTransport {
         Ok(self.measure(cx, of, content)?.root)
     }
 
+    fn left_out(&self, of: Revision) -> Result<Vec<String>> {
+        let Some(measured) = known::measured(&*self.ledger, of)? else { return Ok(Vec::new()) };
+        let linked = measured.notable.iter().filter(|(_, properties)| properties.externals);
+        let mut named: Vec<String> =
+            measured.externals.then(|| "the deployment's own directory".to_owned()).into_iter().collect();
+        named.extend(linked.clone().take(NAMED).map(|(path, _)| path.to_string()));
+        let mut lines: Vec<String> =
+            named.into_iter().map(|place| format!("{place} has svn:externals, which are not followed")).collect();
+        let more = linked.count().saturating_sub(NAMED);
+        if more > 0 {
+            lines.push(format!("{more} more directories have svn:externals, which are not followed"));
+        }
+        Ok(lines)
+    }
+
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched> {
         cx.check()?;
         fetch::fetch(self, cx, at, want, to)
@@ -298,6 +323,10 @@ impl Transport for SvnTransport {
     fn publish(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Published> {
         cx.check()?;
         publish::publish(self, cx, proposal)
+    }
+
+    fn has_reports(&self) -> bool {
+        false
     }
 
     fn report(&self, cx: &Context, _: &NodeReport) -> Result<()> {

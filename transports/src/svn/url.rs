@@ -19,6 +19,8 @@ const PLAIN: &[u8] = b"!$&'()*+,-.:=@_~";
 pub struct SvnUrl {
     scheme: Scheme,
     user: Option<String>,
+    /// Where ssh goes. The programs would take it for a part of the host's name.
+    ssh_port: Option<u16>,
     /// For the programs, without a slash at the end.
     base: String,
     /// For people: without the user.
@@ -26,12 +28,19 @@ pub struct SvnUrl {
 }
 
 impl SvnUrl {
-    /// `place` is host and port, `path` is encoded.
-    pub(super) fn new(scheme: Scheme, user: Option<String>, place: &str, path: &str) -> Self {
+    /// `path` is encoded.
+    pub(super) fn new(scheme: Scheme, user: Option<String>, (host, port): (&str, Option<u16>), path: &str) -> Self {
         // ssh's user is part of the URL; every other is told to the programs with the password.
         let at = user.as_ref().filter(|_| scheme == Scheme::Ssh).map(|user| format!("{}@", encode(user.as_bytes())));
-        let base = format!("{}://{}{place}{path}", scheme.for_programs(), at.unwrap_or_default());
-        Self { scheme, user, base, shown: format!("{}://{place}{path}", scheme.name()) }
+        let place = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let (told, ssh_port) = if scheme == Scheme::Ssh { (host, port) } else { (&*place, None) };
+        let base = format!("{}://{}{told}{path}", scheme.for_programs(), at.unwrap_or_default());
+        Self { scheme, user, ssh_port, base, shown: format!("{}://{place}{path}", scheme.name()) }
+    }
+
+    /// The port that ssh is to use, if the address names one.
+    pub(super) fn ssh_port(&self) -> Option<u16> {
+        self.ssh_port
     }
 
     /// How the repository is reached.

@@ -9,7 +9,7 @@ fn addresses_become_canonical_urls() {
     for (text, wanted, shown) in [
         ("svn://host/repo", "svn://host/repo", "svn://host/repo"),
         ("svn://Ops@HOST:3691/repo/", "svn://host:3691/repo", "svn://host:3691/repo"),
-        ("svn+ssh://ops@host:22/srv//svn/./r", "svn+ssh://ops@host:22/srv/svn/r", "svn+ssh://host:22/srv/svn/r"),
+        ("svn+ssh://ops@host:22/srv//svn/./r", "svn+ssh://ops@host/srv/svn/r", "svn+ssh://host:22/srv/svn/r"),
         ("svn+http://[::1]:80/svn/a b", "http://[::1]/svn/a%20b", "svn+http://[::1]:80/svn/a%20b"),
         ("svn+https://host/a%20b/%c3%a4/ä", "https://host/a%20b/%C3%A4/%C3%A4", "svn+https://host/a%20b/%C3%A4/%C3%A4"),
         ("svn+file:///srv/100%/a;b@2", "file:///srv/100%25/a%3Bb@2", "svn+file:///srv/100%25/a%3Bb@2"),
@@ -92,6 +92,8 @@ fn a_password_in_an_address_is_refused_and_not_repeated() {
     );
     assert_eq!(
         error.advice(),
-        Some("put the password into a file that only you can read, and name that, or into the environment")
+        Some(
+            "put it into a file that only you can read, and name that as `password-file` in `[svn]`; or into DEPSYNC_SVN_PASSWORD"
+        )
     );
 }
