@@ -76,7 +76,7 @@ impl Ended {
 ///
 /// # Panics
 /// If it does not start, or says anything but one object.
-pub fn run(dir: &Path, hub: impl AsRef<OsStr>, args: &[impl AsRef<OsStr>], death: Death) -> Ended {
+pub fn run(dir: &Path, hub: &(impl AsRef<OsStr> + ?Sized), args: &[impl AsRef<OsStr>], death: Death) -> Ended {
     run_with(dir, hub, args, death, &[])
 }
 
@@ -86,7 +86,7 @@ pub fn run(dir: &Path, hub: impl AsRef<OsStr>, args: &[impl AsRef<OsStr>], death
 /// If it does not start, or says anything but one object.
 pub fn run_with(
     dir: &Path,
-    hub: impl AsRef<OsStr>,
+    hub: &(impl AsRef<OsStr> + ?Sized),
     args: &[impl AsRef<OsStr>],
     death: Death,
     variables: &[(&str, &OsStr)],
