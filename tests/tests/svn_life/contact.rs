@@ -145,3 +145,48 @@ fn both_are_populated_and_equal() {
         assert_eq!(status.number("applied"), Some(2), "{}", status.told);
     }
 }
+
+/// Nodes that were installed again from an old copy: what was removed since is told by the repository's log.
+#[test]
+fn what_was_removed_does_not_come_back_from_an_old_copy() {
+    let town = populated();
+    let (person, copy) = town.person("another");
+    let top = copy.join(PLACE);
+    let at = |path: &str| top.join(path).to_str().expect("UTF-8").to_owned();
+    let commit = |message: &str| drop(person.does(&["commit", "-q", "-m", message, &at("")]));
+    write_tree(&top, &[("gone/f", "in a directory\n"), ("gone/g", "first\n"), ("name", "under its old name\n")]);
+    person.does(&["add", "-q", &at("gone"), &at("name")]);
+    commit("more");
+    fs::write(at("gone/g"), "second\n").expect("a file");
+    commit("changed");
+    person.does(&["update", "-q", &at("")]);
+    person.does(&["rm", "-q", &at("gone")]);
+    person.does(&["mv", "-q", &at("name"), &at("new name")]);
+    commit("less");
+    let head = town.export();
+
+    let old = [("removed", "was there once\n"), ("gone/f", "in a directory\n"), ("name", "under its old name\n")];
+    for node in ["m", "w"] {
+        write_tree(&town.dir(node), &old);
+        // Its last content but one; what it never was; and what is only the node's.
+        write_tree(&town.dir(node), &[("gone/g", "first\n"), ("link", "->a"), ("b/own", "c\n"), ("own", "own\n")]);
+    }
+    write_tree(&town.dir("m"), &[("gone/kept", "own\n")]);
+    // Neither has published yet, so for all that is known both are workers.
+    for node in ["m", "w"] {
+        town.update(node);
+        let mut wanted = head.clone();
+        for path in ["b/own", "gone", "gone/kept", "own"] {
+            let item = snapshot(&town.dir(node)).remove(path.as_bytes());
+            assert_eq!(item.is_some(), node == "m" || path.ends_with("own"), "{node}: {path}");
+            wanted.extend(item.map(|item| (path.as_bytes().to_vec(), item)));
+        }
+        check_same(&snapshot(&town.dir(node)), &wanted, "what the repository had once is gone");
+        let gone = old.iter().map(|(_, content)| *content).chain(["first\n"]);
+        assert_eq!(kept(&town, node), gone.map(|content| content.as_bytes().to_vec()).collect(), "{node}");
+    }
+    town.publish("m", "own");
+    check_same(&town.export(), &snapshot(&town.dir("m")), "it does not come back");
+    let paths = town.log().pop().expect("a commit").paths;
+    assert_eq!(paths, ["M /shop", "A /shop/b/own", "A /shop/gone", "A /shop/gone/kept", "A /shop/own"]);
+}

@@ -20,6 +20,7 @@
 //! | `fetch` | what was read, handed over |
 //! | `cat` | a few contents that were not read yet |
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
+//! | `once` | what the repository once had, for a first contact |
 //! | `known` | revisions as the log has them, and what was measured of them |
 //! | `transport` | [`SvnTransport`]: all of that as a transport |
 //!
@@ -71,6 +72,7 @@ mod known;
 mod log;
 mod measure;
 mod moves;
+mod once;
 mod properties;
 mod publish;
 #[cfg(test)]
