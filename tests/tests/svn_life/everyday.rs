@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use depsync_tests::dice::{self, Dice};
 use depsync_tests::process::Death;
@@ -219,7 +220,7 @@ fn all_at_the_same_time() {
         });
         let person = scope.spawn(|| person_works(&person, &copy));
         let lost = person.join();
-        let managed = managers.map(|manager| manager.join());
+        let managed = managers.map(ScopedJoinHandle::join);
         over.store(true, Ordering::SeqCst);
         assert!(managed.iter().all(Result::is_ok), "a manager");
         lost.expect("the person")

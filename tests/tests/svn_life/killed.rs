@@ -133,24 +133,24 @@ impl Act<'_> {
         check_same(&self.dir("w"), &scene.new, shown);
         stands
     }
+}
 
-    /// What is checked after an update that was killed.
-    fn check_updated(&self, shown: &str) {
-        let whole = |path: &Vec<u8>, item: &Item| {
-            [&self.scene.old, &self.scene.new].iter().any(|tree| tree.get(path) == Some(item))
-        };
-        for (path, item) in &self.dir("w") {
-            // A directory is made before it gets its mode.
-            let directory = matches!(item, Item::Directory(_));
-            assert!(directory || whole(path, item), "{shown}: {} is half done", String::from_utf8_lossy(path));
-        }
-        self.does("w", &["update"], shown);
-        check_same(&self.dir("w"), &self.scene.new, shown);
-        let idle = self.does("w", &["update"], shown);
-        assert_eq!(idle.json["changed"], false, "{shown}: {}", idle.told);
-        let status = self.does("w", &["status"], shown);
-        assert_eq!(status.json["drift"].as_array().map(Vec::len), Some(0), "{shown}: {}", status.told);
+/// What is checked after an update that was killed.
+fn check_updated(act: &Act<'_>, shown: &str) {
+    let scene = act.scene;
+    let is_whole =
+        |path: &Vec<u8>, item: &Item| [&scene.old, &scene.new].iter().any(|tree| tree.get(path) == Some(item));
+    for (path, item) in &act.dir("w") {
+        // A directory is made before it gets its mode.
+        let directory = matches!(item, Item::Directory(_));
+        assert!(directory || is_whole(path, item), "{shown}: {} is half done", String::from_utf8_lossy(path));
     }
+    act.does("w", &["update"], shown);
+    check_same(&act.dir("w"), &scene.new, shown);
+    let idle = act.does("w", &["update"], shown);
+    assert_eq!(idle.json["changed"], false, "{shown}: {}", idle.told);
+    let status = act.does("w", &["status"], shown);
+    assert_eq!(status.json["drift"].as_array().map(Vec::len), Some(0), "{shown}: {}", status.told);
 }
 
 /// Kills `args` of `node` before each durable step that is `part` modulo `parts`: how many steps there are.
@@ -339,13 +339,13 @@ fn a_commit_that_comes_late() {
 
 #[test]
 fn an_update_at_every_step_1_of_2() {
-    let steps = at_every_step(&Scene::to_update(), "w", &["update"], (0, 2), |act, shown| act.check_updated(shown));
+    let steps = at_every_step(&Scene::to_update(), "w", &["update"], (0, 2), check_updated);
     assert!(steps > 20, "{steps}");
 }
 
 #[test]
 fn an_update_at_every_step_2_of_2() {
-    at_every_step(&Scene::to_update(), "w", &["update"], (1, 2), |act, shown| act.check_updated(shown));
+    at_every_step(&Scene::to_update(), "w", &["update"], (1, 2), check_updated);
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn an_update_at_every_program() {
             let (act, shown) = (scene.act(), format!("{spring:?} {index} of {calls:?}"));
             killed(&act, "w", &["update"], index + 1, spring, &shown);
             check_same(&act.dir("w"), &scene.old, &shown);
-            act.check_updated(&shown);
+            check_updated(&act, &shown);
         }
     }
 }
