@@ -144,6 +144,20 @@ fn the_log_reads_as_if_people_had_written_it() {
         town.update(node);
     }
     town.all_equal(&ALL, "after a day");
+    // Of ours there is one property, of the deployment's directory; what else is there, svn itself would have set.
+    let nodes = town.repository.nodes(5);
+    let named = nodes.iter().filter(|(_, node)| !node.properties.is_empty());
+    let named: Vec<_> = named.map(|(path, node)| (&**path, node.properties.keys().cloned().collect())).collect();
+    assert_eq!(named, [("shop", vec!["depsync:root".to_owned()])]);
+
+    // A mode that svn does not know is a property of that file, and people get it with the usual one.
+    let site = |node: &str| town.dir(node).join("conf/site.xml");
+    fs::set_permissions(site("m2"), fs::Permissions::from_mode(0o640)).expect("chmod");
+    town.publish("m2", "Not for everybody");
+    assert_eq!(town.log().pop(), Some(commit(6, "Not for everybody", &["M /shop", "M /shop/conf/site.xml"])),);
+    town.update("w1");
+    assert_eq!(fs::metadata(site("w1")).expect("a file").permissions().mode() & 0o777, 0o640);
+    assert_eq!(town.export(), snapshot(&town.dir("w2")));
     workers_only_read(&town);
     town.repository.verify();
 }

@@ -146,6 +146,12 @@ fn the_deployment_is_removed_in_the_repository() {
     let person = scene.town.repository.person();
     person.does(&["rm", "-m", "gone", &person.url(PLACE)]);
     scene.is_refused("removed", "restore");
+    // Another one in its place is another one.
+    person.does(&["mkdir", "-m", "anew", &person.url(PLACE)]);
+    scene.is_refused("made anew", "move the state directory aside");
+    commit(&scene.town, 1);
+    scene.is_refused("filled anew", "move the state directory aside");
+    person.does(&["rm", "-m", "gone again", &person.url(PLACE)]);
     // It comes back as people bring back what was removed.
     person.does(&["copy", "-m", "back", &format!("{}@4", person.address(PLACE)), &person.url(PLACE)]);
     for (node, command) in EVERYTHING {
