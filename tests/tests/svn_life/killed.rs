@@ -10,7 +10,7 @@ use std::path::Path;
 use depsync_tests::node::noise;
 use depsync_tests::process::{Death, Ended};
 use depsync_tests::snapshot::{Item, Snapshot, check_same, snapshot, write_tree};
-use depsync_tests::svn::Backup;
+use depsync_tests::svn::{Apache, Backup};
 
 use crate::town::{PLACE, Town, copy_of, run_in};
 use crate::trap::{Spring, Trap};
@@ -20,6 +20,7 @@ struct Scene {
     town: Town,
     trap: Trap,
     backup: Backup,
+    hub: String,
     /// The newest revision before.
     number: u64,
     old: Snapshot,
@@ -74,8 +75,8 @@ impl Scene {
     }
 
     fn of(town: Town, old: Snapshot, new: Snapshot) -> Self {
-        let (backup, number) = (town.repository.back_up(), town.repository.youngest());
-        Self { town, trap: Trap::new(), backup, number, old, new }
+        let (backup, number, hub) = (town.repository.back_up(), town.repository.youngest(), town.hub());
+        Self { town, trap: Trap::new(), backup, hub, number, old, new }
     }
 
     fn act(&self) -> Act<'_> {
@@ -86,11 +87,11 @@ impl Scene {
 
 impl Act<'_> {
     fn run(&self, node: &str, args: &[&str], death: Death) -> Ended {
-        run_in(self.top.path(), &self.scene.town.hub(), node, args, death, &[])
+        run_in(self.top.path(), &self.scene.hub, node, args, death, &[])
     }
 
     fn trapped(&self, node: &str, args: &[&str], at: usize, spring: Spring) -> Ended {
-        self.scene.trap.run(self.top.path(), &self.scene.town.hub(), node, args, at, spring)
+        self.scene.trap.run(self.top.path(), &self.scene.hub, node, args, at, spring)
     }
 
     fn does(&self, node: &str, args: &[&str], shown: &str) -> Ended {
@@ -241,6 +242,24 @@ fn a_publish_in_the_middle_of_its_commit() {
     let ended = act.trapped("m", &PUBLISH, 0, Spring::Never);
     assert_eq!(ended.code, None, "start-commit: {}", ended.told);
     assert!(!act.check_published("start-commit"));
+}
+
+/// The same nodes go to the same repository by another way.
+#[test]
+fn a_publish_over_http_around_its_commit() {
+    let scene = Scene::to_publish();
+    let apache = Apache::start(&scene.town.repository);
+    let scene = Scene { hub: format!("svn+{}/{PLACE}", apache.url()), ..scene };
+    let at = 1 + calls(&scene, "m", &PUBLISH).iter().position(|name| name == "svnmucc").expect("a commit");
+    for spring in [Spring::Before, Spring::Orphan, Spring::After] {
+        // It keeps repositories open.
+        apache.stop();
+        let (act, shown) = (scene.act(), format!("{spring:?}, over http"));
+        apache.start_again();
+        killed(&act, "m", &PUBLISH, at, spring, &shown);
+        assert_eq!(act.check_published(&shown), spring != Spring::Before, "{shown}");
+        act.check_transactions(&shown);
+    }
 }
 
 /// The first publish of all makes the deployment's directory as well.
