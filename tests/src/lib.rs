@@ -16,6 +16,7 @@ pub mod mounted;
 pub mod nfs;
 pub mod node;
 pub mod place;
+pub mod process;
 pub mod recording;
 pub mod snapshot;
 pub mod sshd;

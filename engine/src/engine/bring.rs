@@ -2,6 +2,7 @@
 
 use super::carry::Scene;
 use super::disk::{Disk, Remember};
+use super::relics::LOOKED_AT;
 use super::tracked::Tracked;
 use super::update::{Manner, Progressed, Target};
 use super::{Node, Remark};
@@ -67,12 +68,14 @@ impl Node {
             return Ok(done);
         }
         let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
-        let earlier = match manner.first_contact {
-            Some(newest) if dir.holds_something()? => self.earlier_roots(cx, newest, target)?,
-            _ => Vec::new(),
+        let (earlier, removed) = match manner.first_contact {
+            Some(newest) if dir.holds_something()? => {
+                (self.earlier_roots(cx, newest, target)?, self.transport.removals(cx, newest, LOOKED_AT)?)
+            }
+            _ => Default::default(),
         };
         let known = earlier.iter().map(|root| Tree::new(&*self.db, *root));
-        let tracked = Tracked::new([agreement, wanted].into_iter().chain(known));
+        let tracked = Tracked::new([agreement, wanted].into_iter().chain(known)).and_beneath(removed);
         let interest: &dyn Interest = match manner.policy {
             Policy::HubWins if !manner.prune => &tracked,
             _ => &Everything,
@@ -94,8 +97,8 @@ impl Node {
         let mut plan = plan::plan(trees, manner.policy, &unsettled)?;
         if manner.prune {
             add_untracked(&mut plan, trees)?;
-        } else if !earlier.is_empty() {
-            self.remove_relics(&mut plan, &trees, &earlier)?;
+        } else if let Some(newest) = manner.first_contact {
+            self.remove_relics(cx, newest, &mut plan, &trees, &earlier)?;
         }
         self.check_disk(position, &disk, &trees, manner, old.entries)?;
         check_parents(&plan.apply, &trees.wanted)?;

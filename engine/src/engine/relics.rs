@@ -17,10 +17,11 @@ use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::plan::{Application, Plan, Trees};
 use crate::scan::IGNORE_FILE;
+use crate::transport::WantedContent;
 use crate::tree::{Entry, Tree};
 
 /// How many revisions are looked at, the newest first; fewer where gc has removed them.
-const LOOKED_AT: u64 = 200;
+pub(super) const LOOKED_AT: u64 = 200;
 
 impl Node {
     /// The roots of the revisions up to the hub's newest that can still be read, newest first, but for `target` itself.
@@ -38,8 +39,16 @@ impl Node {
         Ok(roots)
     }
 
-    /// Adds the removal of the relics of `earlier` trees to a plan.
-    pub(super) fn remove_relics(&self, plan: &mut Plan, trees: &Trees<'_>, earlier: &[Digest]) -> Result<()> {
+    /// Adds the removal of the relics of revisions up to the hub's newest to a plan: those of `earlier` trees, and what
+    /// else the hub knows to have had.
+    pub(super) fn remove_relics(
+        &self,
+        cx: &Context,
+        newest: u64,
+        plan: &mut Plan,
+        trees: &Trees<'_>,
+        earlier: &[Digest],
+    ) -> Result<()> {
         let mut here: Vec<(RelPath, Entry)> = Vec::new();
         for change in trees.agreement.diff(&trees.local) {
             let change = change?;
@@ -72,6 +81,15 @@ impl Node {
                 note(&change.path, change.after.as_ref());
             }
             newer = older;
+        }
+        let mut rest: Vec<(RelPath, WantedContent)> = contents
+            .iter()
+            .filter(|(path, _)| !relics.contains(*path))
+            .map(|(path, (hash, size))| ((*path).clone(), WantedContent { hash: *hash, size: *size }))
+            .collect();
+        rest.sort_by(|left, right| left.0.cmp(&right.0));
+        for path in self.transport.had(cx, newest, LOOKED_AT, &rest)? {
+            relics.extend(contents.get_key_value(&path).map(|(path, _)| *path));
         }
         // Deepest first: a directory goes with the last thing in it.
         let (mut stays, mut emptied) = (BTreeSet::new(), BTreeSet::new());

@@ -22,6 +22,9 @@ pub(super) struct Tracked<'a> {
     /// Hashes of all paths. Two paths of one hash only mean that one file too many is looked at. None: the trees
     /// cannot be read, so nobody knows.
     known: OnceLock<Option<HashSet<u64>>>,
+    /// Where something was that the hub has removed, and the directories on the way there.
+    removed: HashSet<RelPath>,
+    ways: HashSet<RelPath>,
 }
 
 impl<'a> Tracked<'a> {
@@ -31,7 +34,22 @@ impl<'a> Tracked<'a> {
             asked: AtomicUsize::new(0),
             hasher: RandomState::new(),
             known: OnceLock::new(),
+            removed: HashSet::new(),
+            ways: HashSet::new(),
         }
+    }
+
+    /// The same, interested also in what lies at one of these paths or beneath one.
+    pub(super) fn and_beneath(mut self, removed: Vec<RelPath>) -> Self {
+        let above = |path: &RelPath| std::iter::successors(path.parent(), RelPath::parent);
+        self.ways = removed.iter().flat_map(above).collect();
+        self.removed = removed.into_iter().collect();
+        self
+    }
+
+    fn was_there(&self, path: &RelPath) -> bool {
+        let mut at_or_above = std::iter::successors(Some(path.clone()), RelPath::parent);
+        !self.removed.is_empty() && (self.ways.contains(path) || at_or_above.any(|path| self.removed.contains(&path)))
     }
 
     fn read_through(&self) -> Result<HashSet<u64>> {
@@ -58,6 +76,9 @@ impl<'a> Tracked<'a> {
 
 impl Interest for Tracked<'_> {
     fn wants(&self, path: &RelPath, _is_directory: bool) -> bool {
+        if self.was_there(path) {
+            return true;
+        }
         if self.asked.fetch_add(1, Ordering::Relaxed) < FEW {
             // A page that cannot be read means that nobody knows: look at it.
             return self.trees.iter().any(|tree| !matches!(tree.get(path), Ok(None)));
@@ -84,6 +105,12 @@ mod tests {
         let tracked = Tracked::new([Tree::new(&pages, one), Tree::new(&pages, two)]);
         for number in 0..1_200 {
             assert_eq!(tracked.wants(&path(number), false), number < 1_000, "{number}");
+        }
+        let path = |name: &str| RelPath::try_from(name).expect("path");
+        let tracked = Tracked::new([]).and_beneath(vec![path("a/b"), path("c")]);
+        for (name, wanted) in [("a", true), ("a/b", true), ("a/b/c/d", true), ("c", true), ("a/c", false), ("d", false)]
+        {
+            assert_eq!(tracked.wants(&path(name), false), wanted, "{name}");
         }
     }
 }

@@ -207,6 +207,18 @@ pub trait Transport: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Where the `count` newest revisions up to number `last` have removed something: it was at one of these paths, or
+    /// beneath one. A hub of ours need not be asked: it has the root of every revision on record, and the trees tell.
+    fn removals(&self, _cx: &Context, _last: u64, _count: u64) -> Result<Vec<RelPath>> {
+        Ok(Vec::new())
+    }
+
+    /// Those of `files`, none of which is in the deployment now, that one of these revisions had at this path with this
+    /// very content. A hub of ours need not be asked this either.
+    fn had(&self, _cx: &Context, _last: u64, _count: u64, _files: &[(RelPath, WantedContent)]) -> Result<Vec<RelPath>> {
+        Ok(Vec::new())
+    }
+
     /// Brings what `want` names, as of revision `at`.
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched>;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use depsync_tests::cluster::Site;
 use depsync_tests::snapshot::{check_same, snapshot, write_tree};
 
-use crate::program::{Death, Ended, run};
 use crate::{MANAGERS, files};
+use depsync_tests::process::{Death, Ended, run};
 
 /// Runs a command in every directory at the same time.
 fn all_at_once(dirs: &[PathBuf], hub: &Path, args: &[&str]) -> Vec<Ended> {

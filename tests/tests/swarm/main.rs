@@ -15,7 +15,6 @@ mod archive;
 mod beginning;
 mod judge;
 mod manager;
-mod program;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -24,12 +23,12 @@ use std::time::{Duration, SystemTime};
 use depsync_engine::hash::Digest;
 use depsync_tests::cluster::Site;
 use depsync_tests::dice::Dice;
+use depsync_tests::process::{Death, run};
 use depsync_tests::snapshot::{Item, check_same, snapshot};
 
 use archive::{Archive, Files, Over, Pace};
 use judge::judge;
 use manager::{Manager, OWN, SHARED};
-use program::{Death, run};
 
 const MANAGERS: usize = 16;
 /// As many as two slow cores make in half a minute.

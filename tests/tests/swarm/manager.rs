@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use depsync_engine::hash::Digest;
 use depsync_tests::dice::Dice;
 
-use crate::program::{Death, Ended, run};
+use depsync_tests::process::{Death, Ended, run};
 
 /// Paths of its own, and paths that all managers write.
 pub(crate) const OWN: usize = 5;

@@ -64,6 +64,19 @@ impl Where {
         entry.paths.iter().any(made) && !entry.paths.iter().any(|path| path.path.starts_with(&beneath))
     }
 
+    /// The revision that the deployment was brought back from, if this entry brings back what was removed: it, or a
+    /// directory above it, is a copy of what was at the same path.
+    pub(super) fn before_it_came_back(&self, entry: &LogEntry) -> Option<u64> {
+        let place = format!("/{}", self.path);
+        let holds = |path: &str| place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let back = entry.paths.iter().filter(|path| path.action == Action::Added && holds(&path.path));
+        let mut from = back.filter_map(|path| {
+            let (source, number) = path.copied_from.as_ref()?;
+            (*source == path.path && *number < entry.revision).then_some(*number)
+        });
+        from.next()
+    }
+
     /// What is said of a revision by its entry in the log.
     pub(super) fn statement(&self, entry: LogEntry, parent: Option<Revision>, root: Option<Digest>) -> Statement {
         let said = entry.properties.get(RECORD).and_then(|bytes| Said::read(bytes)).unwrap_or_default();
@@ -161,4 +174,36 @@ pub(super) fn remember(ledger: &dyn Ledger, revision: Revision, measured: &Measu
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value)
         .map_err(|source| Error::new(ErrorKind::Internal, "what was measured cannot be written").because(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_brought_back_goes_on_where_it_was() {
+        let place = Where { uuid: "u".to_owned(), path: "apps/shop".to_owned() };
+        let before = |action: Action, path: &str, from: Option<(&str, u64)>| {
+            let copied_from = from.map(|(path, number)| (path.to_owned(), number));
+            let changed = ChangedPath {
+                path: path.to_owned(),
+                action,
+                kind: None,
+                copied_from,
+                content_changed: false,
+                properties_changed: false,
+            };
+            place.before_it_came_back(&LogEntry { revision: 7, paths: vec![changed], ..LogEntry::default() })
+        };
+        let added = |path: &str, from: Option<(&str, u64)>| before(Action::Added, path, from);
+        assert_eq!(added("/apps/shop", Some(("/apps/shop", 4))), Some(4));
+        assert_eq!(added("/apps", Some(("/apps", 4))), Some(4));
+        // Something else is put there, or something else is brought back.
+        assert_eq!(added("/apps/shop", Some(("/apps/other", 4))), None);
+        assert_eq!(added("/apps/shop", None), None);
+        assert_eq!(added("/app", Some(("/app", 4))), None);
+        assert_eq!(added("/apps/shop/a", Some(("/apps/shop/a", 4))), None);
+        assert_eq!(before(Action::Replaced, "/apps/shop", Some(("/apps/shop", 4))), None);
+        assert_eq!(added("/apps/shop", Some(("/apps/shop", 7))), None);
+    }
 }

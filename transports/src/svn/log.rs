@@ -85,6 +85,13 @@ pub enum Action {
     Replaced,
 }
 
+impl Action {
+    /// Whether what was there is there no more.
+    pub(super) fn removes(self) -> bool {
+        matches!(self, Self::Deleted | Self::Replaced)
+    }
+}
+
 /// A path that a revision has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedPath {

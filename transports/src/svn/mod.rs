@@ -16,9 +16,11 @@
 //! | `properties` | what svn's properties say of a path |
 //! | `moves` | what is copied: what moved, and what comes back |
 //! | `script`, `publish` | a publish, for `svnmucc`, and by it |
+//! | `handles` | how many files a commit opens at once |
 //! | `fetch` | what was read, handed over |
 //! | `cat` | a few contents that were not read yet |
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
+//! | `once` | what the repository once had, for a first contact |
 //! | `known` | revisions as the log has them, and what was measured of them |
 //! | `transport` | [`SvnTransport`]: all of that as a transport |
 //!
@@ -63,12 +65,14 @@ mod client;
 mod dump;
 mod failure;
 mod fetch;
+mod handles;
 mod hidden;
 mod info;
 mod known;
 mod log;
 mod measure;
 mod moves;
+mod once;
 mod properties;
 mod publish;
 #[cfg(test)]

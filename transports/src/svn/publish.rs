@@ -22,6 +22,7 @@ use depsync_engine::tree::{Change, Entry};
 use rayon::prelude::*;
 
 use super::client::Tool;
+use super::handles;
 use super::info::Info;
 use super::known::{self, RECORD, Said};
 use super::measure::{Measured, Notable};
@@ -64,6 +65,7 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         Ok(staged) => staged,
         Err(moved) => return Ok(Published::Moved(moved)),
     };
+    handles::allow(staged.numbers.len()).map_err(|error| error.op("publish").at(transport.client.url()))?;
     let properties =
         |path: &RelPath, entry: &Entry| before.notable.get(path).cloned().unwrap_or_else(|| Properties::of(entry));
     let script = Publish {
@@ -200,20 +202,28 @@ fn base(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Resu
 }
 
 /// A directory of ours. It goes with this, and what a process that was killed has left goes with the next one.
-struct Directory(PathBuf);
+///
+/// No two have the same name: the `svnmucc` of a process that was killed may live on and read what it was told to, and
+/// must find that or nothing.
+struct Directory {
+    path: PathBuf,
+    all: PathBuf,
+}
 
 impl Directory {
-    fn new(path: PathBuf) -> Result<Self> {
-        let directory = Self(path);
+    /// The directory `name` in `all`, which has no other one.
+    fn new(all: PathBuf, name: &str) -> Result<Self> {
+        let directory = Self { path: all.join(name), all };
         directory.remove()?;
-        std::fs::create_dir_all(&directory.0).map_err(|source| Error::io("make", directory.0.display(), source))?;
+        std::fs::create_dir_all(&directory.path)
+            .map_err(|source| Error::io("make", directory.path.display(), source))?;
         Ok(directory)
     }
 
     fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.0) {
+        match std::fs::remove_dir_all(&self.all) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", self.0.display(), source))
+                Err(Error::io("remove", self.all.display(), source))
             }
             _ => Ok(()),
         }
@@ -243,7 +253,7 @@ impl Staged {
         proposal: &Proposal<'_>,
         moves: &Moves,
     ) -> Result<std::result::Result<Self, Vec<RelPath>>> {
-        let directory = Directory::new(room.join("publish"))?;
+        let directory = Directory::new(room.join("publish"), &proposal.draft.nonce)?;
         let mut wanted = Vec::new();
         let mut copied: Option<RelPath> = None;
         for Change { path, before, after } in proposal.changes.iter() {
@@ -279,7 +289,7 @@ impl Staged {
 
     /// Copies one content; gives its length, or nothing if it is not what it was.
     fn copy(&self, number: usize, path: &RelPath, entry: &Entry, content: &dyn LocalContent) -> Result<Option<u64>> {
-        let to = self.directory.0.join(number.to_string());
+        let to = self.directory.path.join(number.to_string());
         let failed = |source| Error::io("write", to.display(), source);
         let mut out = File::create_new(&to).map_err(failed)?;
         match entry {
@@ -311,11 +321,11 @@ impl Staged {
 
     fn place(&self, path: &RelPath) -> PathBuf {
         let name = self.numbers.get(path).map_or_else(|| "nothing".to_owned(), usize::to_string);
-        self.directory.0.join(name)
+        self.directory.path.join(name)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-        let path = self.directory.0.join(name);
+        let path = self.directory.path.join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::io("write", path.display(), source))?;
         Ok(path)
     }

@@ -23,7 +23,7 @@ use depsync_engine::name::Revision;
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::{
     Capabilities, Deliver, Fetched, HubFacts, Ledger, Look, Names, NodeReport, OpenMode, Proposal, Published,
-    Statement, Transport, Want,
+    Statement, Transport, Want, WantedContent,
 };
 use depsync_engine::tree::{Pages, Tree};
 
@@ -33,7 +33,7 @@ use super::known::{self, Where};
 use super::log::{End, LogEntry, Range};
 use super::measure::{Measured, Measuring, Step};
 use super::spool::Spool;
-use super::{fetch, hidden, publish};
+use super::{fetch, hidden, once, publish};
 
 /// How many entries of the log are looked at for one whose tree is known, one number after the other.
 const LOOKED_AT: [u64; 3] = [2, 20, 200];
@@ -103,15 +103,20 @@ impl SvnTransport {
     }
 
     /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
-    fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
+    /// Where the directory was removed and brought back, the log goes on before that.
+    pub(super) fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
         let place = self.place(cx)?;
-        let limit = u32::try_from(count).unwrap_or(u32::MAX);
-        let range = Range { from: End::At(number), to: End::At(1), limit: Some(limit), peg: Some(number) };
-        let mut entries = Vec::new();
-        self.client.log(cx, &range, true, &mut |entry| {
-            entries.push(entry);
-            Ok(())
-        })?;
+        let mut entries: Vec<LogEntry> = Vec::new();
+        let mut next = Some(number);
+        while let Some(from) = next.filter(|_| (entries.len() as u64) < count) {
+            let limit = u32::try_from(count - entries.len() as u64).unwrap_or(u32::MAX);
+            let range = Range { from: End::At(from), to: End::At(1), limit: Some(limit), peg: Some(from) };
+            self.client.log(cx, &range, true, &mut |entry| {
+                entries.push(entry);
+                Ok(())
+            })?;
+            next = entries.last().and_then(|entry| place.before_it_came_back(entry));
+        }
         entries.retain(|entry| !place.is_creation(entry));
         Ok(entries)
     }
@@ -238,11 +243,6 @@ impl Transport for SvnTransport {
                 let created = publish::make_place(self, cx)?;
                 (self.info(cx)?, created)
             }
-            (Err(error), OpenMode::Existing) if error.kind() == ErrorKind::NotFound => {
-                return Err(
-                    error.hint("`depsync init` or a first `depsync publish` makes the directory in the repository")
-                );
-            }
             (info, _) => (info?, false),
         };
         let capabilities =
@@ -313,6 +313,16 @@ impl Transport for SvnTransport {
             lines.push(format!("{more} more directories have svn:externals, which are not followed"));
         }
         Ok(lines)
+    }
+
+    fn removals(&self, cx: &Context, last: u64, count: u64) -> Result<Vec<RelPath>> {
+        cx.check()?;
+        once::removals(self, cx, last, count)
+    }
+
+    fn had(&self, cx: &Context, last: u64, count: u64, files: &[(RelPath, WantedContent)]) -> Result<Vec<RelPath>> {
+        cx.check()?;
+        once::had(self, cx, last, count, files)
     }
 
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched> {

@@ -1,4 +1,6 @@
 //! The program in a process of its own, and its death.
+//!
+//! Swarms and villages of nodes are made of it: each command says in JSON what it did, and is killed where it is to die.
 
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
@@ -7,15 +9,17 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use depsync_tests::cli::program;
-use depsync_tests::dice::Dice;
 use serde_json::Value;
+
+use crate::cli::program;
+use crate::dice::Dice;
 
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(program);
 
 /// When a process is killed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Death {
+pub enum Death {
+    /// Never.
     Never,
     /// Before its Nth durable step, if it gets there.
     AtStep(usize),
@@ -25,7 +29,7 @@ pub(crate) enum Death {
 
 impl Death {
     /// Never, or `percent` times in a hundred somewhere.
-    pub(crate) fn draw(dice: &mut Dice, percent: usize) -> Self {
+    pub fn draw(dice: &mut Dice, percent: usize) -> Self {
         match (dice.chance(percent), dice.chance(50)) {
             (false, _) => Self::Never,
             (_, true) => Self::AtStep(1 + dice.below(60)),
@@ -36,18 +40,18 @@ impl Death {
 
 /// How a process ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// Its exit status; none if it was killed.
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
     /// What it said.
-    pub(crate) json: Value,
+    pub json: Value,
     /// All of that, for messages.
-    pub(crate) told: String,
+    pub told: String,
 }
 
 impl Ended {
     /// Refuses every exit status but `allowed`. A process that was to die may also have been killed.
-    pub(crate) fn expect(self, allowed: &[i32], death: Death) -> Self {
+    pub fn expect(self, allowed: &[i32], death: Death) -> Self {
         let fine = match self.code {
             Some(code) => allowed.contains(&code),
             None => !matches!(death, Death::Never),
@@ -57,19 +61,36 @@ impl Ended {
     }
 
     /// The paths under `list`.
-    pub(crate) fn paths(&self, list: &str) -> Vec<String> {
+    pub fn paths(&self, list: &str) -> Vec<String> {
         let remarks = self.json[list].as_array().map(Vec::as_slice).unwrap_or_default();
         remarks.iter().map(|remark| remark["path"].as_str().expect("a path").to_owned()).collect()
     }
 
     /// The number under `name`.
-    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+    pub fn number(&self, name: &str) -> Option<u64> {
         self.json[name].as_u64()
     }
 }
 
 /// Runs `depsync --json` for the directory `dir`, and kills it as `death` says.
-pub(crate) fn run(dir: &Path, hub: &Path, args: &[impl AsRef<OsStr>], death: Death) -> Ended {
+///
+/// # Panics
+/// If it does not start, or says anything but one object.
+pub fn run(dir: &Path, hub: &(impl AsRef<OsStr> + ?Sized), args: &[impl AsRef<OsStr>], death: Death) -> Ended {
+    run_with(dir, hub, args, death, &[])
+}
+
+/// The same with these variables in its environment.
+///
+/// # Panics
+/// If it does not start, or says anything but one object.
+pub fn run_with(
+    dir: &Path,
+    hub: &(impl AsRef<OsStr> + ?Sized),
+    args: &[impl AsRef<OsStr>],
+    death: Death,
+    variables: &[(&str, &OsStr)],
+) -> Ended {
     let mut command = Command::new(&*PROGRAM);
     let name = dir.file_name().expect("a directory has a name");
     command.args(["--json", "--no-progress", "--node"]).arg(name).arg("--dir").arg(dir).arg("--hub").arg(hub);
@@ -77,6 +98,7 @@ pub(crate) fn run(dir: &Path, hub: &Path, args: &[impl AsRef<OsStr>], death: Dea
         command.args(["--die-at-step", &step.to_string()]);
     }
     command.args(args).current_dir(dir.parent().expect("a parent")).env_clear().env("USER", "swarm");
+    command.envs(variables.iter().copied());
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("the program starts");
     if let Death::After(moment) = death {
