@@ -1,6 +1,7 @@
 //! Hubs in Subversion repositories, against the kit's real servers.
 
 mod client;
+mod open_files;
 mod program;
 mod transport;
 mod trouble;

@@ -81,6 +81,8 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     let message = staged.write("message", message.as_bytes())?;
     let program = transport.client.program(cx, Tool::Svnmucc)?;
     let program = program.arg("-r").arg(base.revision.to_string()).arg("-F").arg(message).arg("-X").arg(script);
+    // It opens all contents before it sends the first.
+    let program = program.opening(staged.numbers.len() as u64);
     let program = program.arg("--with-revprop").arg(format!("{RECORD}={}", Said::text(&proposal.draft)?));
     cx.step("svn.commit");
     let ended = program.output(cx, transport.client.input(), SAID);
