@@ -57,8 +57,22 @@ pub struct SvnTransport {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     place: Option<Where>,
+    /// The same, from a look at the head that nothing has followed yet: opening the hub need not look again.
+    found: Option<Where>,
     /// What measuring has fetched.
     pub(super) spool: Option<Spool>,
+    /// What was read of the log since the last look at the repository.
+    log: Option<Read>,
+}
+
+/// Entries of the log, newest first, without paths.
+#[derive(Debug)]
+struct Read {
+    /// The number from which on they were read.
+    number: u64,
+    entries: Vec<LogEntry>,
+    /// Whether there are no older ones.
+    whole: bool,
 }
 
 impl SvnTransport {
@@ -80,7 +94,9 @@ impl SvnTransport {
             )
             .at(self.client.url()));
         }
-        self.memory().place = Some(Where::of(&info));
+        let mut memory = self.memory();
+        (memory.place, memory.log) = (Some(Where::of(&info)), None);
+        drop(memory);
         Ok(info)
     }
 
@@ -103,16 +119,46 @@ impl SvnTransport {
     }
 
     /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
+    /// They do not name paths: a log of a large revision that does costs more than all the rest.
     fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
+        let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+        let enough = |read: &&Read| read.number == number && (read.whole || read.entries.len() >= wanted);
+        if let Some(read) = self.memory().log.as_ref().filter(enough) {
+            return Ok(read.entries.iter().take(wanted).cloned().collect());
+        }
+        // Whoever asks for the newest wants the one before it next.
+        let count = count.max(LOOKED_AT[0]);
+        let mut entries = self.read_log(cx, number, count, false)?;
+        let mut whole = (entries.len() as u64) < count;
+        if self.only_makes_the_place(cx, entries.last())? {
+            entries.pop();
+            whole = true;
+        }
+        self.memory().log = Some(Read { number, entries: entries.clone(), whole });
+        entries.truncate(wanted);
+        Ok(entries)
+    }
+
+    /// Whether the oldest entry is the commit that only made the directory. What a publisher of ours has written a record
+    /// of is none, and neither is one whose tree is known here.
+    fn only_makes_the_place(&self, cx: &Context, oldest: Option<&LogEntry>) -> Result<bool> {
         let place = self.place(cx)?;
+        let Some(oldest) = oldest.filter(|oldest| known::recorded_root(oldest).is_none()) else { return Ok(false) };
+        if known::measured(&*self.ledger, place.revision(oldest.revision, oldest.date))?.is_some() {
+            return Ok(false);
+        }
+        Ok(self.read_log(cx, oldest.revision, 1, true)?.iter().any(|entry| place.is_creation(entry)))
+    }
+
+    /// At most `count` entries of the log down from `number`, newest first.
+    fn read_log(&self, cx: &Context, number: u64, count: u64, paths: bool) -> Result<Vec<LogEntry>> {
         let limit = u32::try_from(count).unwrap_or(u32::MAX);
         let range = Range { from: End::At(number), to: End::At(1), limit: Some(limit), peg: Some(number) };
         let mut entries = Vec::new();
-        self.client.log(cx, &range, true, &mut |entry| {
+        self.client.log(cx, &range, paths, &mut |entry| {
             entries.push(entry);
             Ok(())
         })?;
-        entries.retain(|entry| !place.is_creation(entry));
         Ok(entries)
     }
 
@@ -127,6 +173,7 @@ impl SvnTransport {
         if let Some(measured) = self.read_dump(cx, of, base, content, &|tree, _| is_as_recorded(tree, said))? {
             return Ok(measured);
         }
+        let since = self.read_log(cx, of.number, since.len() as u64, true)?;
         self.read_whole(cx, of, &since, &|whole, pages| {
             hidden::names_removals(&since, &place, Tree::new(pages, before.root), Tree::new(pages, whole.root))
         })
@@ -233,6 +280,12 @@ impl Transport for SvnTransport {
 
     fn open(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts> {
         cx.check()?;
+        let capabilities =
+            Capabilities { reports: false, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
+        let found = self.memory().found.take();
+        if let Some(found) = found {
+            return Ok(HubFacts { id: found.hub()?, capabilities, created: false });
+        }
         let (info, created) = match (self.info(cx), mode) {
             (Err(error), OpenMode::Create) if error.kind() == ErrorKind::NotFound => {
                 let created = publish::make_place(self, cx)?;
@@ -245,15 +298,16 @@ impl Transport for SvnTransport {
             }
             (info, _) => (info?, false),
         };
-        let capabilities =
-            Capabilities { reports: false, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
         Ok(HubFacts { id: Where::of(&info).hub()?, capabilities, created })
     }
 
     fn head(&self, cx: &Context, _: Look) -> Result<Option<Revision>> {
         cx.check()?;
+        self.memory().found = None;
         let info = self.info(cx)?;
-        self.head_of(cx, &info)
+        let head = self.head_of(cx, &info)?;
+        self.memory().found = Some(Where::of(&info));
+        Ok(head)
     }
 
     fn record(&self, cx: &Context, number: u64) -> Result<Statement> {
