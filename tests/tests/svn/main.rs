@@ -2,6 +2,7 @@
 
 mod client;
 mod open_files;
+mod processes;
 mod program;
 mod transport;
 mod trouble;
