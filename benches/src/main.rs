@@ -18,6 +18,7 @@ mod scale;
 mod setting;
 mod slope;
 mod statistics;
+mod svn;
 mod tree;
 mod walk;
 mod written;
@@ -43,6 +44,8 @@ enum Command {
     Scale(scale::ScaleArgs),
     /// Measure a push to nodes behind sshd beside the plain loop of rsync over ssh
     Push(push::PushArgs),
+    /// Measure depsync through a Subversion repository beside working copies
+    Svn(svn::SvnArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         Command::Cost(args) => cost::run(&args),
         Command::Scale(args) => scale::run(&args),
         Command::Push(args) => push::run(&args),
+        Command::Svn(args) => svn::run(&args),
         Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
         Command::Measured(args) => measured::measure(&args),
     }

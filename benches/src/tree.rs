@@ -84,6 +84,14 @@ impl Shape {
         Ok(())
     }
 
+    /// Gives a directory, another for each version, another name.
+    pub(crate) fn rename(&self, top: &Path, version: u64) -> Result<()> {
+        let directories = self.files.div_ceil(A_DIRECTORY) as u64;
+        let path = top.join(format!("app-{:05}", version % directories));
+        let to = top.join(format!("moved-{version:05}"));
+        fs::rename(&path, to).with_context(|| format!("renaming {}", path.display()))
+    }
+
     /// Entries below the top: files and directories.
     pub(crate) fn entries(&self) -> usize {
         let directories = if self.layout == Layout::Nested { self.files.div_ceil(A_DIRECTORY) } else { 0 };
@@ -124,7 +132,15 @@ fn fill(content: &mut Vec<u8>, number: usize, version: u64, size: usize) {
 
 /// Fails at the first path where two trees differ in name, kind, permissions, content or link target.
 pub(crate) fn equal(wanted: &Path, got: &Path) -> Result<()> {
-    let (ours, theirs) = (names(wanted)?, names(got)?);
+    equal_beside(wanted, got, None)
+}
+
+/// The same of trees that are equal but for one entry `besides` at the top of `got`.
+pub(crate) fn equal_beside(wanted: &Path, got: &Path, besides: Option<&str>) -> Result<()> {
+    let (ours, mut theirs) = (names(wanted)?, names(got)?);
+    if let Some(besides) = besides {
+        theirs.remove(Path::new(besides));
+    }
     if let Some(name) = ours.keys().find(|name| !theirs.contains_key(*name)) {
         bail!("{}: missing", got.join(name).display());
     }

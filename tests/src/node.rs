@@ -106,9 +106,14 @@ impl<T: Transport> Node<T> {
             restores,
         };
         let published = self.transport.publish(cx, &proposal)?;
-        if let Published::Done { revision, .. } = &published {
-            self.applied = Some(*revision);
+        if let Published::Done { revision, root: there, .. } = &published {
             (self.files, self.pages, self.root) = (files.clone(), pages, root);
+            if *there == root {
+                self.applied = Some(*revision);
+            } else {
+                // The hub has merged what somebody else did in the same moment.
+                self.update_to(cx, *revision)?;
+            }
         }
         Ok(published)
     }

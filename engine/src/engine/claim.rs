@@ -9,8 +9,9 @@ use super::Node;
 use super::hub::Hub;
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
+use crate::packed::Packed;
 use crate::revdb::{Applied, Position, Proposed, Work};
-use crate::tree::{self, Overlay, Tree};
+use crate::tree::{self, Change, Overlay, Tree};
 
 impl Node {
     /// Moves the agreement on by a publish of this node that came through without its knowing. Needs the lock.
@@ -26,10 +27,8 @@ impl Node {
             return self.db.forget_proposed();
         };
         let Proposed { base, root, .. } = proposed;
-        if self.root_at(cx, ours)? != root {
-            cx.step("claim.forget");
-            return self.db.forget_proposed();
-        }
+        // Another root than the proposed one: the hub has merged what somebody else did in the same moment.
+        let there = self.root_at(cx, ours)?;
         match self.ensure_tree(cx, head.revision, base) {
             // What it was made on top of was collected since. The paths edited here since are conflicts, then.
             Err(error) if error.kind() == ErrorKind::Damaged => {
@@ -39,14 +38,23 @@ impl Node {
             }
             ensured => ensured?,
         };
-        self.ensure_tree(cx, ours, root)?;
-        let changes = Tree::new(&*self.db, base).diff(&Tree::new(&*self.db, root));
-        let moved = changes.map(|change| change.map(|change| (change.path, change.after)));
+        self.ensure_tree(cx, ours, there)?;
+        let changes: Packed<Change> = match self.ensure_tree(cx, ours, root) {
+            Ok(_) => Tree::new(&*self.db, base).diff(&Tree::new(&*self.db, root)).collect::<Result<_>>()?,
+            // Only the merged tree can be read: what it has as the disk had it is found by the next look.
+            Err(error) if there != root && error.kind() == ErrorKind::Damaged => Packed::new(),
+            Err(error) => return Err(error),
+        };
+        let hub = Tree::new(&*self.db, there);
+        let moved = changes.iter().filter_map(|change| match hub.get(&change.path) {
+            Ok(entry) => (entry == change.after).then_some(Ok((change.path, change.after))),
+            Err(error) => Some(Err(error)),
+        });
         let mut pages = Overlay::new(&*self.db);
         position.agreement = tree::edit(Tree::new(&*self.db, position.agreement), moved, &mut pages)?;
-        position.seen = Some((ours, root));
+        position.seen = Some((ours, there));
         let from = position.applied.map(|(revision, _)| revision.number);
-        if position.agreement == root {
+        if position.agreement == there {
             position.applied = position.seen;
             position.whole = true;
         }

@@ -211,10 +211,11 @@ impl Node {
             root,
         })?;
         cx.step("publish.propose");
-        let (revision, sent, recipes) = match self.transport.publish(cx, &proposal)? {
+        // The hub's root is another one if it has merged what somebody else did: that comes with the next update.
+        let (revision, hub_root, sent, recipes) = match self.transport.publish(cx, &proposal)? {
             Published::Raced => return Ok(Err(Again::Raced(parent))),
             Published::Moved(paths) => return Ok(Err(Again::Moved(paths))),
-            Published::Done { revision, sent, recipes } => (revision, sent, recipes),
+            Published::Done { revision, root, sent, recipes } => (revision, root, sent, recipes),
         };
         attempt.sent += sent;
         cx.step("state.cache-pages");
@@ -222,14 +223,14 @@ impl Node {
         let published = outcome.changes.iter().map(|change| (change.path, change.after));
         let moved = plan::merge(published, plan.agree);
         position.agreement = tree::edit(trees.agreement, moved.map(Ok), &mut pages)?;
-        position.seen = Some((revision, root));
-        if position.agreement == root {
+        position.seen = Some((revision, hub_root));
+        if position.agreement == hub_root {
             position.applied = position.seen;
             position.whole = true;
         }
         outcome.parent = outcome.revision;
         outcome.revision = Some(revision.number);
-        outcome.root = root;
+        outcome.root = hub_root;
         outcome.bytes_sent = attempt.sent;
         outcome.duration_ms = u64::try_from(attempt.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let row = Applied {

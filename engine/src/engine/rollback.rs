@@ -94,10 +94,11 @@ impl Node {
             match self.transport.publish(cx, &proposal)? {
                 Published::Raced => return Ok(Err(head.revision)),
                 Published::Moved(paths) => return Err(collected(number, paths.first())),
-                Published::Done { revision, sent, .. } => {
+                Published::Done { revision, root, sent, .. } => {
                     outcome.parent = outcome.revision;
                     outcome.revision = Some(revision.number);
                     outcome.bytes_sent = sent;
+                    outcome.root = root;
                     target = Target { revision, root };
                 }
             }

@@ -166,6 +166,9 @@ pub enum Published {
     Done {
         /// Which it is.
         revision: Revision,
+        /// The root of its tree: the proposed one, unless the hub has merged something disjoint that somebody else has
+        /// committed in the same moment.
+        root: Digest,
         /// Bytes written to the hub.
         sent: u64,
         /// The recipes of the files that were cut into several pieces.

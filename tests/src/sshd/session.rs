@@ -42,12 +42,24 @@ pub(crate) fn connections(listener: u32) -> usize {
 /// Seconds of processor time of those of a process's children that have ended, with their children's, as far as each
 /// was waited for.
 pub(crate) fn spent(pid: u32) -> f64 {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    times(pid).map_or(0.0, |[_, theirs]| theirs)
+}
+
+/// The same with its own, and with that of its children that run.
+pub(crate) fn spent_with_own(pid: u32) -> f64 {
+    let children = all().into_iter().filter(|process| process.parent == pid).map(|process| process.pid);
+    std::iter::once(pid).chain(children).filter_map(times).flatten().sum()
+}
+
+/// Seconds of processor time of a process, and of its children that it has waited for.
+fn times(pid: u32) -> Option<[f64; 2]> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let Some((_, rest)) = text.rsplit_once(')') else { return 0.0 };
-    // The 16th and 17th of all words, in ticks, of which Linux shows a hundred a second.
-    let ticks = rest.split_whitespace().skip(13).take(2).filter_map(|word| word.parse::<u32>().ok());
-    ticks.map(f64::from).sum::<f64>() / 100.0
+    // The 14th to 17th of all words, in ticks, of which Linux shows a hundred a second.
+    let words: Vec<u32> =
+        text.rsplit_once(')')?.1.split_whitespace().skip(11).take(4).map_while(|word| word.parse().ok()).collect();
+    let [user, system, of_children, system_of_children] = words[..] else { return None };
+    Some([user + system, of_children + system_of_children].map(|ticks| f64::from(ticks) / 100.0))
 }
 
 /// All processes of all sessions.

@@ -62,6 +62,11 @@ impl Apache {
         self.listener.cut();
     }
 
+    /// Seconds of processor time that it has taken, in hundredths.
+    pub fn spent(&self) -> f64 {
+        self.listener.spent()
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.listener.port()

@@ -107,6 +107,11 @@ impl Listener {
         self.child().as_ref().map_or(0, |child| session::connections(child.id()))
     }
 
+    /// Seconds of processor time that it has taken with all that it has started, in hundredths.
+    pub(super) fn spent(&self) -> f64 {
+        self.child().as_ref().map_or(0.0, |child| session::spent_with_own(child.id()))
+    }
+
     /// Waits until something is so.
     ///
     /// # Panics

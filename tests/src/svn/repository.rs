@@ -32,6 +32,18 @@ impl Repository {
     /// If there is no `svnadmin`, or it fails.
     pub fn create() -> Self {
         let place = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory");
+        Self::make_in(place)
+    }
+
+    /// An empty one in a directory of its own beneath `place`.
+    ///
+    /// # Panics
+    /// The same.
+    pub fn create_in(place: &Path) -> Self {
+        Self::make_in(tempfile::tempdir_in(place).expect("a temporary directory"))
+    }
+
+    fn make_in(place: TempDir) -> Self {
         let repository = Self { place, rules: Mutex::new(Rules::usual()) };
         repository.make();
         repository

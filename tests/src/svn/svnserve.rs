@@ -53,6 +53,12 @@ impl Svnserve {
         self.listener.children()
     }
 
+    /// Seconds of processor time that it has taken for connections, which have ended, in hundredths.
+    pub fn spent(&self) -> f64 {
+        self.let_go();
+        self.listener.spent()
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.listener.port()
@@ -87,9 +93,9 @@ impl Svnserve {
         self.listener.wait_for(|| is_so(self), what);
     }
 
-    /// Waits until the question whether it answers is over.
+    /// Waits until nobody is served: the question whether it answers is over too.
     fn let_go(&self) {
-        self.wait_for(|server| server.connections() == 0, "the first connection ends");
+        self.wait_for(|server| server.connections() == 0, "the last connection ends");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Hubs in Subversion repositories, against the kit's real servers.
 
 mod client;
+mod open_files;
+mod processes;
 mod program;
 mod transport;
 mod trouble;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use depsync_engine::error::ErrorKind;
+use depsync_engine::content::LocalContent;
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::path::RelPath;
 use depsync_engine::transport::{Look, MemoryLedger, OpenMode, Published, Transport};
 use depsync_tests::node::{Node, files, noise};
+use depsync_tests::sshd::program;
 use depsync_tests::svn::{Access, Apache, READER, Repository, Svnserve, WRITER};
 use depsync_transports::svn::{SvnSettings, SvnTransport};
 
@@ -105,6 +108,67 @@ fn a_day_behind_apache() {
     let repository = Repository::create();
     let server = Apache::start(&repository);
     a_day_at(&repository, &server.url(), &settings(WRITER));
+}
+
+/// While a commit is on its way, Subversion lets others in that touch other files, and merges both, whatever property the
+/// commit sets on the directory above: it is noticed, and everybody has the merged tree.
+#[test]
+fn a_commit_that_slips_in_is_merged_and_noticed() {
+    let repository = Repository::create();
+    let place = format!("{}/main", repository.url());
+    let mut manager = node(&repository, &place, SvnSettings::default());
+    let cx = patient();
+    manager.transport.open(&cx, OpenMode::Create).expect("is made");
+    let mut all = files([("a", &b"1"[..]), ("b", b"2")]);
+    manager.must_publish(&all);
+    let mut worker = node(&repository, &place, SvnSettings::default());
+    worker.update(&cx).expect("updates");
+    // Between the beginning of the next commit and its end, once.
+    let once = repository.path().with_file_name("once");
+    let content = repository.path().with_file_name("content");
+    std::fs::write(&content, "slipped in").expect("writes");
+    let slip = format!(
+        "rm {} 2>/dev/null && {} -m 'slipped in' put {} {place}/b >/dev/null 2>&1; exit 0",
+        once.display(),
+        program("svnmucc", "subversion").display(),
+        content.display()
+    );
+    repository.hook("pre-commit", &slip);
+    for round in 0..3 {
+        std::fs::write(&once, "").expect("writes");
+        std::fs::write(&content, format!("slipped in {round}")).expect("writes");
+        let before = repository.youngest();
+        all.extend(files([("a", format!("ours {round}").as_bytes())]));
+        let Published::Done { revision, root, .. } = manager.publish(&cx, &all).expect("an answer") else {
+            panic!("not published");
+        };
+        assert_eq!((revision.number, repository.youngest()), (before + 2, before + 2), "theirs, and ours");
+        all.extend(files([("b", format!("slipped in {round}").as_bytes())]));
+        assert_eq!((&manager.files, manager.applied), (&all, Some(revision)));
+        for other in [&mut worker, &mut node(&repository, &place, SvnSettings::default())] {
+            assert_eq!(other.transport.root(&cx, revision, &Nothing).expect("the root"), root);
+            other.update(&cx).expect("updates");
+            assert_eq!((&other.files, other.applied), (&all, Some(revision)));
+        }
+        // And on from there.
+        all.extend(files([("c", format!("on {round}").as_bytes())]));
+        manager.must_publish(&all);
+        worker.update(&cx).expect("updates");
+        assert_eq!(worker.files, all);
+    }
+    // A file that both change is a race, also in this moment.
+    std::fs::write(&once, "").expect("writes");
+    all.extend(files([("b", &b"ours"[..])]));
+    assert!(matches!(manager.publish(&cx, &all).expect("an answer"), Published::Raced));
+}
+
+/// Nothing is in the directory.
+struct Nothing;
+
+impl LocalContent for Nothing {
+    fn open(&self, _: &RelPath) -> Result<std::fs::File> {
+        Err(Error::new(ErrorKind::NotFound, "nothing is here"))
+    }
 }
 
 /// What a reader may not see is an error, whether it knew it before or not, and never a removal.

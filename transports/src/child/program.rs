@@ -6,8 +6,12 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::running::Running;
+
+/// Files that a program opens besides those that it was told of: libraries, sockets, a repository's.
+const BESIDES: u64 = 128;
 
 /// A program that is to be run. See the room.
 #[derive(Debug)]
@@ -17,6 +21,7 @@ pub(crate) struct Program {
     arguments: Vec<OsString>,
     operands: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
+    files: u64,
 }
 
 /// How a program ended.
@@ -31,7 +36,7 @@ pub(crate) struct Finished {
 impl Program {
     /// The program `name`, which Debian has in `package`.
     pub(crate) fn new(name: &'static str, package: &'static str) -> Self {
-        Self { name, package, arguments: Vec::new(), operands: Vec::new(), variables: Vec::new() }
+        Self { name, package, arguments: Vec::new(), operands: Vec::new(), variables: Vec::new(), files: 0 }
     }
 
     /// An option, or its value.
@@ -58,8 +63,17 @@ impl Program {
         self
     }
 
+    /// How many files it opens at once.
+    pub(crate) fn opening(mut self, files: u64) -> Self {
+        self.files = files;
+        self
+    }
+
     /// Starts it, with a pipe for its stdin.
     pub(crate) fn start(self) -> Result<Running> {
+        if self.files > 0 {
+            allow(self.name, self.files.saturating_add(BESIDES))?;
+        }
         let mut command = Command::new(self.name);
         command.args(&self.arguments);
         if !self.operands.is_empty() {
@@ -107,4 +121,20 @@ impl Program {
         let (status, stderr) = running.wait(cx)?;
         Ok(Finished { status, stderr })
     }
+}
+
+/// Lets programs open as many files at once. A process of ours has a limit that it may raise up to another one, and its
+/// children have the same.
+fn allow(name: &str, files: u64) -> Result<()> {
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|most| most >= files) {
+        return Ok(());
+    }
+    if let Some(most) = now.maximum.filter(|most| *most < files) {
+        let what = format!("`{name}` has to open {files} files at once, and a process may open {most} here");
+        return Err(Error::new(ErrorKind::Unsupported, what)
+            .hint("raise the limit (`ulimit -Hn`; LimitNOFILE= of a service), or publish the change in parts"));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: now.maximum })
+        .map_err(|source| Error::io("raise the limit of open files for", name, source))
 }

@@ -101,7 +101,12 @@ pub(super) fn publish(
                 {
                     tracing::warn!(%error, "HEAD lags behind");
                 }
-                return Ok(Published::Done { revision: record.revision(), sent, recipes: cutting.recipes });
+                return Ok(Published::Done {
+                    revision: record.revision(),
+                    root: proposal.draft.root,
+                    sent,
+                    recipes: cutting.recipes,
+                });
             }
             Placed::Existed => {
                 memory.condemned = Some(condemned);

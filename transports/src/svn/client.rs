@@ -3,7 +3,8 @@
 //! - Nobody is asked for anything, and no password is kept. It goes to the program's stdin, never into its command line,
 //!   which everybody on this machine can read. So stdin is taken: `svnmucc` gets what it is to do from a file.
 //! - Nothing is read from the home directory or written there, unless a configuration directory is named.
-//! - 1.10 is the first version that can do this; an older one is refused before anything is sent.
+//! - 1.10 is the first version that can do this; an older one is refused before anything is sent that changes something,
+//!   and when something fails.
 //! - `svn` passes over TERM while it waits for a server on `svn://`: the KILL of [`crate::child`] ends it.
 
 use std::fs::Permissions;
@@ -74,7 +75,9 @@ impl SvnClient {
     /// The program `tool`, told everything but what it is to do. It wants [`Self::input`] on its stdin.
     pub(crate) fn program(&self, cx: &Context, tool: Tool) -> Result<Program> {
         cx.check()?;
-        self.check_version(cx)?;
+        if tool == Tool::Svnmucc {
+            self.check_version(cx)?;
+        }
         let settings = &self.settings;
         let mut program = Program::new(tool.name(), PACKAGE).args(["--non-interactive", "--no-auth-cache"]);
         program = program.arg("--config-dir").arg(self.config()?);
@@ -133,7 +136,12 @@ impl SvnClient {
             return answer.map_err(named);
         }
         let (status, stderr) = running.wait(cx).map_err(named)?;
-        if status.success() { answer.map_err(named) } else { Err(self.failure(&stderr).error(op, &self.url)) }
+        if status.success() {
+            return answer.map_err(named);
+        }
+        // One that is too old may have failed for that.
+        self.check_version(cx)?;
+        Err(self.failure(&stderr).error(op, &self.url))
     }
 
     fn config(&self) -> Result<&Path> {
@@ -151,7 +159,8 @@ impl SvnClient {
         made.ok_or_else(|| Error::new(ErrorKind::Internal, "a directory was made and is not there"))
     }
 
-    fn check_version(&self, cx: &Context) -> Result<()> {
+    /// Refuses programs that are too old. What only looks does not ask first: that would cost as much as the look.
+    pub(crate) fn check_version(&self, cx: &Context) -> Result<()> {
         if self.is_new_enough.get().is_some() {
             return Ok(());
         }

@@ -79,7 +79,7 @@ impl Where {
 
     /// What is said of a revision by its entry in the log.
     pub(super) fn statement(&self, entry: LogEntry, parent: Option<Revision>, root: Option<Digest>) -> Statement {
-        let said = entry.properties.get(RECORD).and_then(|bytes| Said::read(bytes)).unwrap_or_default();
+        let said = said(&entry).unwrap_or_default();
         Statement {
             revision: self.revision(entry.revision, entry.date),
             parent: parent.map(|parent| parent.record),
@@ -94,9 +94,20 @@ impl Where {
     }
 }
 
-/// The root that a publisher of ours has written down.
-pub(super) fn recorded_root(entry: &LogEntry) -> Option<Digest> {
-    entry.properties.get(RECORD).and_then(|bytes| Said::read(bytes))?.root
+/// Whether a publisher of ours has made the commit.
+pub(super) fn is_ours(entry: &LogEntry) -> bool {
+    said(entry).is_some()
+}
+
+fn said(entry: &LogEntry) -> Option<Said> {
+    entry.properties.get(RECORD).and_then(|bytes| Said::read(bytes))
+}
+
+/// The root that a publisher of ours has written down, if the commit followed the one that it was made on: the revision
+/// `before` it is another one where somebody has committed in the same moment, and Subversion has merged both.
+pub(super) fn recorded_root(entry: &LogEntry, before: Option<u64>) -> Option<Digest> {
+    let said = said(entry)?;
+    said.root.filter(|_| said.base.is_none() || said.base == before)
 }
 
 /// What a publisher of ours says in a commit, beside what every commit says.
@@ -106,8 +117,11 @@ pub(super) struct Said {
     pub(super) author: Option<String>,
     pub(super) node: Option<NodeId>,
     pub(super) nonce: Option<String>,
-    /// For people: what was measured counts.
+    /// What was measured counts; this is compared with it.
     pub(super) root: Option<Digest>,
+    /// The revision that it was made on.
+    #[serde(default)]
+    pub(super) base: Option<u64>,
     #[serde(default)]
     pub(super) accepts: Vec<Acceptance>,
 }
@@ -123,13 +137,14 @@ impl Said {
     }
 
     /// The property.
-    pub(super) fn text(draft: &Draft) -> Result<String> {
+    pub(super) fn text(draft: &Draft, base: Option<u64>) -> Result<String> {
         let said = Self {
             schema: SCHEMA,
             author: Some(draft.author.clone()),
             node: Some(draft.node.clone()),
             nonce: Some(draft.nonce.clone()),
             root: Some(draft.root),
+            base,
             accepts: draft.accepts.clone(),
         };
         Ok(String::from_utf8_lossy(&json(&said)?).into_owned())

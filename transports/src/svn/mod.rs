@@ -16,7 +16,6 @@
 //! | `properties` | what svn's properties say of a path |
 //! | `moves` | what is copied: what moved, and what comes back |
 //! | `script`, `publish` | a publish, for `svnmucc`, and by it |
-//! | `handles` | how many files a commit opens at once |
 //! | `fetch` | what was read, handed over |
 //! | `cat` | a few contents that were not read yet |
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
@@ -65,7 +64,6 @@ mod client;
 mod dump;
 mod failure;
 mod fetch;
-mod handles;
 mod hidden;
 mod info;
 mod known;

@@ -22,7 +22,7 @@ const MOST: usize = 2_000;
 
 /// Where the `count` revisions up to `last` have removed something.
 pub(super) fn removals(transport: &SvnTransport, cx: &Context, last: u64, count: u64) -> Result<Vec<RelPath>> {
-    let entries = transport.entries(cx, last, count)?;
+    let entries = transport.entries_with_paths(cx, last, count)?;
     let top = format!("{}/", format!("/{}", transport.place(cx)?.path).trim_end_matches('/'));
     let gone = entries.iter().flat_map(|entry| &entry.paths).filter(|path| path.action.removes());
     let mut paths: Vec<RelPath> =
@@ -43,7 +43,7 @@ pub(super) fn had(
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let entries = transport.entries(cx, last, count)?;
+    let entries = transport.entries_with_paths(cx, last, count)?;
     let top = format!("/{}", transport.place(cx)?.path);
     let changes = Changes::of(&entries);
     let (mut found, mut compared) = (Vec::new(), 0);

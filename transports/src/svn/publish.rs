@@ -19,11 +19,10 @@ use depsync_engine::name::Revision;
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::{Look, Proposal, Published, Transport as _};
 use depsync_engine::tree::{Change, Entry};
+use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::client::Tool;
-use super::handles;
-use super::info::Info;
 use super::known::{self, RECORD, Said};
 use super::measure::{Measured, Notable};
 use super::moves::Moves;
@@ -37,6 +36,7 @@ const SAID: usize = 1 << 20;
 /// Makes the deployment's directory, and those above it. Says whether this call did.
 pub(super) fn make_place(transport: &SvnTransport, cx: &Context) -> Result<bool> {
     let url = transport.client.url();
+    transport.client.check_version(cx)?;
     let program = transport.client.program(cx, Tool::Svn)?;
     let program = program.args(["mkdir", "--parents", "-q", "-m", "a place for a deployment, by depsync"]);
     cx.step("svn.make-place");
@@ -52,6 +52,7 @@ pub(super) fn make_place(transport: &SvnTransport, cx: &Context) -> Result<bool>
 /// Publishes.
 pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Result<Published> {
     let Some(base) = base(transport, cx, proposal)? else { return Ok(Published::Raced) };
+    let place = transport.place(cx)?;
     let before = match proposal.parent {
         None => Measured::empty(),
         Some(parent) => known(transport, cx, proposal, parent)?,
@@ -65,12 +66,11 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         Ok(staged) => staged,
         Err(moved) => return Ok(Published::Moved(moved)),
     };
-    handles::allow(staged.numbers.len()).map_err(|error| error.op("publish").at(transport.client.url()))?;
     let properties =
         |path: &RelPath, entry: &Entry| before.notable.get(path).cloned().unwrap_or_else(|| Properties::of(entry));
     let script = Publish {
         url: transport.client.url(),
-        base: base.revision,
+        base,
         root: proposal.draft.root,
         changes: proposal.changes,
         moves: &moves,
@@ -82,14 +82,21 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     let message = proposal.draft.message.replace("\r\n", "\n").replace('\r', "\n");
     let message = staged.write("message", message.as_bytes())?;
     let program = transport.client.program(cx, Tool::Svnmucc)?;
-    let program = program.arg("-r").arg(base.revision.to_string()).arg("-F").arg(message).arg("-X").arg(script);
-    let program = program.arg("--with-revprop").arg(format!("{RECORD}={}", Said::text(&proposal.draft)?));
+    let program = program.arg("-r").arg(base.to_string()).arg("-F").arg(message).arg("-X").arg(script);
+    // It opens all contents before it sends the first.
+    let program = program.opening(staged.numbers.len() as u64);
+    let program = program
+        .arg("--with-revprop")
+        .arg(format!("{RECORD}={}", Said::text(&proposal.draft, proposal.parent.map(|parent| parent.number))?));
     cx.step("svn.commit");
     let ended = program.output(cx, transport.client.input(), SAID);
     let revision = match ended {
         Ok((ended, said)) if ended.status.success() => {
             let gone = || Error::damaged(transport.client.url(), "the commit went well, and is not in the log");
-            committed(transport, cx, proposal, Some(&said))?.ok_or_else(gone)?
+            match Commit::read(&said) {
+                Some(Commit { number, date: Some(date) }) => place.revision(number, Some(date)),
+                commit => committed(transport, cx, proposal, commit.map(|commit| commit.number))?.ok_or_else(gone)?,
+            }
         }
         Ok((ended, _)) => {
             let failure = transport.client.failure(&ended.stderr);
@@ -101,13 +108,31 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         }
         Err(error) => lost(transport, cx, proposal, error)?,
     };
+    if slipped_in(transport, cx, proposal.parent, revision)? {
+        let root = transport.measure(cx, revision, proposal.content)?.root;
+        return Ok(Published::Done { revision, root, sent: staged.bytes, recipes: Vec::new() });
+    }
     let measured = Measured {
         root: proposal.draft.root,
         notable: Arc::new(notable(proposal, (&before, restored.as_ref()), &moves)),
         externals: before.externals,
     };
     known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
-    Ok(Published::Done { revision, sent: staged.bytes, recipes: Vec::new() })
+    Ok(Published::Done { revision, root: measured.root, sent: staged.bytes, recipes: Vec::new() })
+}
+
+/// Whether somebody has committed after `parent` and before our `revision`: while a commit is on its way, Subversion lets
+/// others in that touch other files, and merges both.
+fn slipped_in(transport: &SvnTransport, cx: &Context, parent: Option<Revision>, revision: Revision) -> Result<bool> {
+    let before = parent.map_or(0, |parent| parent.number);
+    if before + 1 == revision.number {
+        return Ok(false);
+    }
+    // What lies between may be somebody else's part of the repository.
+    Ok(transport
+        .history(cx, revision.number, 2)?
+        .iter()
+        .any(|one| one.revision.number > before && one.revision != revision))
 }
 
 /// The tree of a revision.
@@ -130,17 +155,33 @@ fn lost(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>, error: 
     }
 }
 
-/// The revision with the proposal's nonce: where `svnmucc` says that it is, or after the parent.
+/// A commit, as `svnmucc` tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Commit {
+    number: u64,
+    /// As the log has it; not told by every server.
+    date: Option<Timestamp>,
+}
+
+impl Commit {
+    /// Reads `r7 committed by somebody at 2026-11-22T13:00:00.123456Z`; a hook's words may stand behind it.
+    fn read(said: &[u8]) -> Option<Self> {
+        let said = String::from_utf8_lossy(said);
+        said.lines().find_map(|line| {
+            let (number, rest) = line.strip_prefix('r')?.split_once(' ')?;
+            let date = rest.rsplit_once(" at ").and_then(|(_, date)| date.parse().ok());
+            Some(Self { number: number.parse().ok()?, date })
+        })
+    }
+}
+
+/// The revision with the proposal's nonce: the one with this number, or after the parent.
 fn committed(
     transport: &SvnTransport,
     cx: &Context,
     proposal: &Proposal<'_>,
-    said: Option<&[u8]>,
+    number: Option<u64>,
 ) -> Result<Option<Revision>> {
-    let number = said.and_then(|said| {
-        let said = String::from_utf8_lossy(said);
-        said.lines().find_map(|line| line.strip_prefix('r')?.split(' ').next()?.parse::<u64>().ok())
-    });
     let (last, count) = match number {
         Some(number) => (number, 1),
         None => {
@@ -195,10 +236,14 @@ fn notable(proposal: &Proposal<'_>, (before, restored): (&Measured, Option<&Meas
     notable
 }
 
-/// The place as it is, if the parent is still the head.
-fn base(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Result<Option<Info>> {
+/// The revision that the commit is made on; none if it has lost a race already. Where there is a parent nobody looks: if
+/// somebody has committed since, Subversion refuses the commit.
+fn base(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Result<Option<u64>> {
+    if let Some(parent) = proposal.parent {
+        return Ok(Some(parent.number));
+    }
     let info = transport.info(cx)?;
-    Ok((transport.head_of(cx, &info)? == proposal.parent).then_some(info))
+    Ok(transport.head_of(cx, &info)?.is_none().then_some(info.revision))
 }
 
 /// A directory of ours. It goes with this, and what a process that was killed has left goes with the next one.
@@ -328,5 +373,21 @@ impl Staged {
         let path = self.directory.path.join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::io("write", path.display(), source))?;
         Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_told_with_its_date() {
+        let date = "2026-11-22T13:00:00.123456Z";
+        let read = |said: &str| Commit::read(said.as_bytes()).map(|commit| (commit.number, commit.date));
+        let parsed = Some(date.parse().expect("a time"));
+        assert_eq!(read(&format!("r17 committed by at at {date}\n")), Some((17, parsed)));
+        assert_eq!(read(&format!("\nr17 committed by <unknown> at {date}\nwarning: a hook")), Some((17, parsed)));
+        assert_eq!(read("r17 committed by somebody at (null)\n"), Some((17, None)));
+        assert_eq!(read("removed r\nr committed"), None);
     }
 }

@@ -57,8 +57,32 @@ pub struct SvnTransport {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     place: Option<Where>,
+    /// The same, from a look at the head that nothing has followed yet: opening the hub need not look again.
+    found: Option<Where>,
     /// What measuring has fetched.
     pub(super) spool: Option<Spool>,
+    /// What was read of the log since the last look at the repository.
+    log: Option<Read>,
+}
+
+/// Where a log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// With the commit that only made the deployment's directory.
+    OnlyMade,
+    /// With the copy that brought the directory back: it was there, in this revision, before it was removed.
+    BroughtBack(u64),
+    Other,
+}
+
+/// Entries of the log, newest first, without paths.
+#[derive(Debug)]
+struct Read {
+    /// The number from which on they were read.
+    number: u64,
+    entries: Vec<LogEntry>,
+    /// Whether there are no older ones.
+    whole: bool,
 }
 
 impl SvnTransport {
@@ -80,7 +104,9 @@ impl SvnTransport {
             )
             .at(self.client.url()));
         }
-        self.memory().place = Some(Where::of(&info));
+        let mut memory = self.memory();
+        (memory.place, memory.log) = (Some(Where::of(&info)), None);
+        drop(memory);
         Ok(info)
     }
 
@@ -103,21 +129,75 @@ impl SvnTransport {
     }
 
     /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
-    /// Where the directory was removed and brought back, the log goes on before that.
-    pub(super) fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
-        let place = self.place(cx)?;
-        let mut entries: Vec<LogEntry> = Vec::new();
-        let mut next = Some(number);
-        while let Some(from) = next.filter(|_| (entries.len() as u64) < count) {
-            let limit = u32::try_from(count - entries.len() as u64).unwrap_or(u32::MAX);
-            let range = Range { from: End::At(from), to: End::At(1), limit: Some(limit), peg: Some(from) };
-            self.client.log(cx, &range, true, &mut |entry| {
-                entries.push(entry);
-                Ok(())
-            })?;
-            next = entries.last().and_then(|entry| place.before_it_came_back(entry));
+    /// They do not name paths: a log of a large revision that does costs more than all the rest.
+    fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
+        let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+        let enough = |read: &&Read| read.number == number && (read.whole || read.entries.len() >= wanted);
+        if let Some(read) = self.memory().log.as_ref().filter(enough) {
+            return Ok(read.entries.iter().take(wanted).cloned().collect());
         }
-        entries.retain(|entry| !place.is_creation(entry));
+        // Whoever asks for the newest wants the one before it next.
+        let (mut entries, whole) = self.chain(cx, number, count.max(LOOKED_AT[0]), false)?;
+        self.memory().log = Some(Read { number, entries: entries.clone(), whole });
+        entries.truncate(wanted);
+        Ok(entries)
+    }
+
+    /// The same with the paths that each has changed.
+    pub(super) fn entries_with_paths(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
+        Ok(self.chain(cx, number, count, true)?.0)
+    }
+
+    /// Such entries, and whether there are no older ones. Where the directory was removed and brought back, the log goes
+    /// on before that.
+    fn chain(&self, cx: &Context, number: u64, count: u64, paths: bool) -> Result<(Vec<LogEntry>, bool)> {
+        let (mut entries, mut from) = (Vec::new(), number);
+        loop {
+            let limit = count - entries.len() as u64;
+            let mut read = self.read_log(cx, from, limit, paths)?;
+            let ended = (read.len() as u64) < limit;
+            let origin = self.origin(cx, read.last(), ended, paths)?;
+            if origin == Origin::OnlyMade {
+                read.pop();
+            }
+            entries.append(&mut read);
+            match origin {
+                Origin::BroughtBack(before) if (entries.len() as u64) < count => from = before,
+                Origin::BroughtBack(_) => return Ok((entries, false)),
+                Origin::OnlyMade => return Ok((entries, true)),
+                Origin::Other => return Ok((entries, ended)),
+            }
+        }
+    }
+
+    /// What the oldest entry of a log is, which perhaps `ended` there. What a publisher of ours has written a record of is
+    /// nothing particular, and neither is one whose tree is known here, if there are older ones.
+    fn origin(&self, cx: &Context, oldest: Option<&LogEntry>, ended: bool, paths: bool) -> Result<Origin> {
+        let place = self.place(cx)?;
+        let Some(oldest) = oldest.filter(|oldest| !known::is_ours(oldest)) else {
+            return Ok(Origin::Other);
+        };
+        if !ended && known::measured(&*self.ledger, place.revision(oldest.revision, oldest.date))?.is_some() {
+            return Ok(Origin::Other);
+        }
+        let read = if paths { Vec::new() } else { self.read_log(cx, oldest.revision, 1, true)? };
+        let entry = if paths { Some(oldest) } else { read.first() };
+        Ok(match entry {
+            Some(entry) if place.is_creation(entry) => Origin::OnlyMade,
+            Some(entry) => place.before_it_came_back(entry).map_or(Origin::Other, Origin::BroughtBack),
+            None => Origin::Other,
+        })
+    }
+
+    /// At most `count` entries of the log down from `number`, newest first.
+    fn read_log(&self, cx: &Context, number: u64, count: u64, paths: bool) -> Result<Vec<LogEntry>> {
+        let limit = u32::try_from(count).unwrap_or(u32::MAX);
+        let range = Range { from: End::At(number), to: End::At(1), limit: Some(limit), peg: Some(number) };
+        let mut entries = Vec::new();
+        self.client.log(cx, &range, paths, &mut |entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
         Ok(entries)
     }
 
@@ -128,11 +208,13 @@ impl SvnTransport {
         let (number, before) = base;
         hidden::shows_all(&since).map_err(|error| error.at(self.client.url()))?;
         let base = Some((number, before.clone()));
-        let said = since.first().and_then(known::recorded_root);
+        let preceding = since.get(1).map_or(number, |entry| entry.revision);
+        let said = since.first().and_then(|entry| known::recorded_root(entry, Some(preceding)));
         if let Some(measured) = self.read_dump(cx, of, base, content, &|tree, _| is_as_recorded(tree, said))? {
             return Ok(measured);
         }
-        self.read_whole(cx, of, &since, &|whole, pages| {
+        let since = self.entries_with_paths(cx, of.number, since.len() as u64)?;
+        self.read_whole(cx, of, &since, said, &|whole, pages| {
             hidden::names_removals(&since, &place, Tree::new(pages, before.root), Tree::new(pages, whole.root))
         })
     }
@@ -158,14 +240,23 @@ impl SvnTransport {
 
     /// The same, reading all of the revision.
     pub(super) fn measure_whole(&self, cx: &Context, of: Revision) -> Result<Measured> {
-        let entries = self.entries(cx, of.number, 1)?;
-        self.read_whole(cx, of, &entries, &|_, _| Ok(()))
+        let mut entries = self.entries(cx, of.number, 2)?;
+        let preceding = entries.get(1).map(|entry| entry.revision);
+        entries.truncate(1);
+        let said = entries.first().and_then(|entry| known::recorded_root(entry, preceding));
+        self.read_whole(cx, of, &entries, said, &|_, _| Ok(()))
     }
 
-    /// `entries` are those of the log down from `of`.
-    fn read_whole(&self, cx: &Context, of: Revision, entries: &[LogEntry], check: &Check<'_>) -> Result<Measured> {
+    /// `entries` are those of the log down from `of`, whose publisher has `said` the root.
+    fn read_whole(
+        &self,
+        cx: &Context,
+        of: Revision,
+        entries: &[LogEntry],
+        said: Option<Digest>,
+        check: &Check<'_>,
+    ) -> Result<Measured> {
         hidden::shows_all(entries).map_err(|error| error.at(self.client.url()))?;
-        let said = entries.first().and_then(known::recorded_root);
         let check = |tree: &Measured, pages: &dyn Pages| is_as_recorded(tree, said).and_then(|()| check(tree, pages));
         let measured = self.read_dump(cx, of, None, &Nothing, &check)?;
         measured.ok_or_else(|| Error::damaged(self.client.url(), "a whole dump names what is not in it"))
@@ -238,6 +329,12 @@ impl Transport for SvnTransport {
 
     fn open(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts> {
         cx.check()?;
+        let capabilities =
+            Capabilities { reports: false, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
+        let found = self.memory().found.take();
+        if let Some(found) = found {
+            return Ok(HubFacts { id: found.hub()?, capabilities, created: false });
+        }
         let (info, created) = match (self.info(cx), mode) {
             (Err(error), OpenMode::Create) if error.kind() == ErrorKind::NotFound => {
                 let created = publish::make_place(self, cx)?;
@@ -245,15 +342,16 @@ impl Transport for SvnTransport {
             }
             (info, _) => (info?, false),
         };
-        let capabilities =
-            Capabilities { reports: false, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
         Ok(HubFacts { id: Where::of(&info).hub()?, capabilities, created })
     }
 
     fn head(&self, cx: &Context, _: Look) -> Result<Option<Revision>> {
         cx.check()?;
+        self.memory().found = None;
         let info = self.info(cx)?;
-        self.head_of(cx, &info)
+        let head = self.head_of(cx, &info)?;
+        self.memory().found = Some(Where::of(&info));
+        Ok(head)
     }
 
     fn record(&self, cx: &Context, number: u64) -> Result<Statement> {
