@@ -27,7 +27,7 @@ fn a_day_at(repository: &Repository, url: &str, settings: &SvnSettings) {
     let place = format!("{url}/deployments/main");
     let new = || node(repository, &place, settings.clone());
     let mut manager = new();
-    let kind = |error: depsync_engine::error::Error| error.kind();
+    let kind = |error: Error| error.kind();
     assert_eq!(manager.transport.open(&cx, OpenMode::Existing).map_err(kind), Err(ErrorKind::NotFound));
     let made = manager.transport.open(&cx, OpenMode::Create).expect("is made");
     assert!(made.created && !made.capabilities.reports);

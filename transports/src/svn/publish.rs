@@ -108,7 +108,7 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         }
         Err(error) => lost(transport, cx, proposal, error)?,
     };
-    if slipped_in(transport, cx, proposal.parent, revision)? {
+    if slipped_in(transport, cx, (proposal.parent, base), revision)? {
         let root = transport.measure(cx, revision, proposal.content)?.root;
         return Ok(Published::Done { revision, root, sent: staged.bytes, recipes: Vec::new() });
     }
@@ -121,18 +121,21 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     Ok(Published::Done { revision, root: measured.root, sent: staged.bytes, recipes: Vec::new() })
 }
 
-/// Whether somebody has committed after `parent` and before our `revision`: while a commit is on its way, Subversion lets
-/// others in that touch other files, and merges both.
-fn slipped_in(transport: &SvnTransport, cx: &Context, parent: Option<Revision>, revision: Revision) -> Result<bool> {
-    let before = parent.map_or(0, |parent| parent.number);
-    if before + 1 == revision.number {
+/// Whether somebody has committed after `parent` and before our `revision`, which was made on the repository's `base`:
+/// while a commit is on its way, Subversion lets others in that touch other files, and merges both.
+fn slipped_in(
+    transport: &SvnTransport,
+    cx: &Context,
+    (parent, base): (Option<Revision>, u64),
+    revision: Revision,
+) -> Result<bool> {
+    if base + 1 == revision.number {
         return Ok(false);
     }
     // What lies between may be somebody else's part of the repository.
-    Ok(transport
-        .history(cx, revision.number, 2)?
-        .iter()
-        .any(|one| one.revision.number > before && one.revision != revision))
+    let before = parent.map_or(0, |parent| parent.number);
+    let newest = transport.history(cx, revision.number, 2)?;
+    Ok(newest.iter().any(|one| one.revision.number > before && one.revision != revision))
 }
 
 /// The tree of a revision.
