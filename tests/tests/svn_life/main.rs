@@ -7,7 +7,6 @@
 //! | `trap` | programs that stand before `svn` and its like, and kill at the right moment |
 //! | `killed` | the program killed at every step, and at every program that it starts |
 //! | `lost` | commits whose answer was lost |
-//! | `many` | many files in one commit |
 //! | `contact` | a node and a repository that meet for the first time |
 //! | `rewound` | a repository that was replaced, or put back from a backup |
 
@@ -15,7 +14,6 @@ mod contact;
 mod everyday;
 mod killed;
 mod lost;
-mod many;
 mod rewound;
 mod town;
 mod trap;
