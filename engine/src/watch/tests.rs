@@ -209,7 +209,7 @@ fn nothing_changes_without_being_named() {
             while !named.iter().any(|(path, _): &(RelPath, Reach)| path.as_bytes() == b"last") {
                 match wait(&mut watch) {
                     Waited::Changed(Hint::Paths(paths)) => {
-                        named.extend(paths.iter().map(|(path, reach)| (path.clone(), reach)))
+                        named.extend(paths.iter().map(|(path, reach)| (path.clone(), reach)));
                     }
                     other => panic!("seed {seed}: {other:?}"),
                 }
