@@ -1,7 +1,7 @@
 //! The depsync engine: everything that knows what a revision is.
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
-//! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `record`,
+//! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `watch`, `record`,
 //! `transport`, `revdb`, `plan`, `apply`, `push`, `engine`.
 
 pub mod apply;
@@ -24,3 +24,4 @@ pub mod scan;
 pub mod stamp;
 pub mod transport;
 pub mod tree;
+pub mod watch;

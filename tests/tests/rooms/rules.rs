@@ -3,7 +3,7 @@
 use crate::lexer::{Source, Token};
 
 /// The engine's rooms, ground floor first. Each may use those before it and none after it.
-pub(crate) const ROOMS: [&str; 21] = [
+pub(crate) const ROOMS: [&str; 22] = [
     "error",
     "hash",
     "path",
@@ -17,6 +17,7 @@ pub(crate) const ROOMS: [&str; 21] = [
     "tree",
     "content",
     "scan",
+    "watch",
     "record",
     "transport",
     "channel",
