@@ -150,6 +150,13 @@ impl Error {
         self
     }
 
+    /// Says what to do next anew: whoever knows all of it corrects an inner one that knew a part.
+    #[must_use]
+    pub fn hint_instead(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
     /// Attaches the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

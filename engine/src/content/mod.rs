@@ -25,7 +25,7 @@ mod object;
 pub mod pack;
 mod recipe;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use local::LocalContent;
 pub use object::{ObjectId, ObjectKind, Piece, ShortId, verify};

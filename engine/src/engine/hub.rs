@@ -62,7 +62,7 @@ impl Node {
         let facts = self.transport.open(cx, mode).map_err(|error| match (error.kind(), known) {
             (ErrorKind::NotFound, Some(_)) => error
                 .with_kind(ErrorKind::Refused)
-                .hint("this node has known a hub there: mount or restore it; nothing was changed"),
+                .hint_instead("this node has known a hub there: mount or restore it; nothing was changed"),
             (ErrorKind::NotFound, None) => error
                 .with_kind(ErrorKind::Unreachable)
                 .hint("there is no hub yet: `depsync publish` or `depsync init` on a manager makes one"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::content::testing::noise;
 use crate::error::ErrorKind;
 use crate::path::RelPath;
 
@@ -155,21 +156,17 @@ fn look(directory: &Path, within: Option<&RelPath>, seen: &mut Seen) {
     }
 }
 
-/// Numbers that look random (splitmix64).
-struct Dice(u64);
+/// Draws from noise.
+struct Dice(std::vec::IntoIter<u8>);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+    fn below(&mut self, limit: u8) -> u8 {
+        self.0.next().expect("there is enough of it") % limit
     }
 
     fn path(&mut self) -> String {
         let depth = 1 + self.below(4);
-        (0..depth).map(|_| ["a", "b", "c"][self.below(3) as usize]).collect::<Vec<_>>().join("/")
+        (0..depth).map(|_| ["a", "b", "c"][usize::from(self.below(3))]).collect::<Vec<_>>().join("/")
     }
 }
 
@@ -181,8 +178,8 @@ fn stir(dice: &mut Dice, directory: &Path) {
         2 => fs::remove_dir_all(&path),
         3 => fs::remove_file(&path),
         4 => fs::rename(&path, &other),
-        5 => fs::set_permissions(&path, fs::Permissions::from_mode(0o700 + (dice.below(8) as u32))),
-        _ => fs::write(&path, vec![b'x'; dice.below(100) as usize]),
+        5 => fs::set_permissions(&path, fs::Permissions::from_mode(0o700 + u32::from(dice.below(8)))),
+        _ => fs::write(&path, vec![b'x'; usize::from(dice.below(100))]),
     };
 }
 
@@ -199,7 +196,7 @@ fn nothing_changes_without_being_named() {
             std::thread::scope(|threads| {
                 for thread in 0..3 {
                     threads.spawn(move || {
-                        let mut dice = Dice(seed * 1_000 + round * 10 + thread);
+                        let mut dice = Dice(noise(seed * 1_000 + round * 10 + thread, 40 * 12).into_iter());
                         (0..40).for_each(|_| stir(&mut dice, directory));
                     });
                 }

@@ -28,6 +28,7 @@ pub fn an_empty_place_is_not_a_hub<G: Ground>(place: &G) {
     let transport = place.client_of("main");
     let error = transport.open(&cx, OpenMode::Existing).expect_err("empty");
     assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.advice().is_some());
     assert_eq!(kind(transport.head(&cx, Look::Glance)), ErrorKind::NotFound);
     assert_eq!(kind(transport.head(&cx, Look::Heal)), ErrorKind::NotFound);
     if place.takes_reports() {

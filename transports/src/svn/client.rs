@@ -213,13 +213,18 @@ impl Said<'_> {
     }
 }
 
+/// Reads from what is buffered: what makes a reader of a buffered one.
+pub(super) fn read_some(from: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
+    let there = from.fill_buf()?;
+    let count = there.len().min(into.len());
+    into[..count].copy_from_slice(&there[..count]);
+    from.consume(count);
+    Ok(count)
+}
+
 impl Read for Said<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let there = self.fill_buf()?;
-        let count = there.len().min(into.len());
-        into[..count].copy_from_slice(&there[..count]);
-        self.consume(count);
-        Ok(count)
+        read_some(self, into)
     }
 }
 

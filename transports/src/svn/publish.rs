@@ -55,9 +55,9 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     let place = transport.place(cx)?;
     let before = match proposal.parent {
         None => Measured::empty(),
-        Some(parent) => known(transport, cx, proposal, parent)?,
+        Some(parent) => transport.tree(cx, parent, proposal.content)?,
     };
-    let restored = proposal.restores.map(|old| known(transport, cx, proposal, old)).transpose()?;
+    let restored = proposal.restores.map(|old| transport.tree(cx, old, proposal.content)).transpose()?;
     let moves = match proposal.restores {
         None => Moves::of(proposal.changes),
         Some(old) => Moves::back_to(proposal.changes, old.number),
@@ -136,14 +136,6 @@ fn slipped_in(
     let before = parent.map_or(0, |parent| parent.number);
     let newest = transport.history(cx, revision.number, 2)?;
     Ok(newest.iter().any(|one| one.revision.number > before && one.revision != revision))
-}
-
-/// The tree of a revision.
-fn known(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>, of: Revision) -> Result<Measured> {
-    match known::measured(&*transport.ledger, of)? {
-        Some(known) => Ok(known),
-        None => transport.measure(cx, of, proposal.content),
-    }
 }
 
 /// An answer that was lost: the commit stands or not.

@@ -57,8 +57,8 @@ pub struct SvnTransport {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     place: Option<Where>,
-    /// The same, from a look at the head that nothing has followed yet: opening the hub need not look again.
-    found: Option<Where>,
+    /// Whether that is from a look at the head that nothing has followed yet: opening the hub need not look again.
+    found: bool,
     /// What measuring has fetched.
     pub(super) spool: Option<Spool>,
     /// What was read of the log since the last look at the repository.
@@ -201,6 +201,11 @@ impl SvnTransport {
         Ok(entries)
     }
 
+    /// The tree of `of`: as it is known, or measured.
+    pub(super) fn tree(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Measured> {
+        known::measured(&*self.ledger, of)?.map_or_else(|| self.measure(cx, of, content), Ok)
+    }
+
     /// Measures the tree of `of`.
     pub(super) fn measure(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Measured> {
         let place = self.place(cx)?;
@@ -331,14 +336,18 @@ impl Transport for SvnTransport {
         cx.check()?;
         let capabilities =
             Capabilities { reports: false, names: Names::PrintableUtf8, symlinks: true, publish_refused: None };
-        let found = self.memory().found.take();
-        if let Some(found) = found {
-            return Ok(HubFacts { id: found.hub()?, capabilities, created: false });
+        if std::mem::take(&mut self.memory().found) {
+            return Ok(HubFacts { id: self.place(cx)?.hub()?, capabilities, created: false });
         }
         let (info, created) = match (self.info(cx), mode) {
             (Err(error), OpenMode::Create) if error.kind() == ErrorKind::NotFound => {
                 let created = publish::make_place(self, cx)?;
                 (self.info(cx)?, created)
+            }
+            (Err(error), OpenMode::Existing) if error.kind() == ErrorKind::NotFound => {
+                return Err(error.hint(
+                    "is the address right? `depsync init` or a first `publish` makes the directory in the repository",
+                ));
             }
             (info, _) => (info?, false),
         };
@@ -347,10 +356,10 @@ impl Transport for SvnTransport {
 
     fn head(&self, cx: &Context, _: Look) -> Result<Option<Revision>> {
         cx.check()?;
-        self.memory().found = None;
+        self.memory().found = false;
         let info = self.info(cx)?;
         let head = self.head_of(cx, &info)?;
-        self.memory().found = Some(Where::of(&info));
+        self.memory().found = true;
         Ok(head)
     }
 
@@ -392,10 +401,7 @@ impl Transport for SvnTransport {
 
     fn root(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Digest> {
         cx.check()?;
-        if let Some(known) = known::measured(&*self.ledger, of)? {
-            return Ok(known.root);
-        }
-        Ok(self.measure(cx, of, content)?.root)
+        Ok(self.tree(cx, of, content)?.root)
     }
 
     fn left_out(&self, of: Revision) -> Result<Vec<String>> {
