@@ -16,11 +16,11 @@ use crate::town::{PLACE, Town, copy_of, run_in};
 use crate::trap::{Spring, Trap};
 
 /// A manager `m` and a worker `w`, of whom one has something to do, and the repository as it is before.
-struct Scene {
-    town: Town,
-    trap: Trap,
+pub(crate) struct Scene {
+    pub(crate) town: Town,
+    pub(crate) trap: Trap,
     backup: Backup,
-    hub: String,
+    pub(crate) hub: String,
     /// The newest revision before.
     number: u64,
     old: Snapshot,
@@ -28,7 +28,7 @@ struct Scene {
 }
 
 /// One copy of the scene, for one death.
-struct Act<'a> {
+pub(crate) struct Act<'a> {
     scene: &'a Scene,
     top: tempfile::TempDir,
 }
@@ -74,18 +74,28 @@ impl Scene {
         Self::of(town, old, new)
     }
 
-    fn of(town: Town, old: Snapshot, new: Snapshot) -> Self {
+    pub(crate) fn of(town: Town, old: Snapshot, new: Snapshot) -> Self {
         let (backup, number, hub) = (town.repository.back_up(), town.repository.youngest(), town.hub());
         Self { town, trap: Trap::new(), backup, hub, number, old, new }
     }
 
-    fn act(&self) -> Act<'_> {
+    pub(crate) fn act(&self) -> Act<'_> {
         self.town.repository.go_back(&self.backup);
         Act { scene: self, top: copy_of(self.town.path()) }
     }
 }
 
 impl Act<'_> {
+    /// Where the nodes are.
+    pub(crate) fn top(&self) -> &Path {
+        self.top.path()
+    }
+
+    /// The hub's address.
+    pub(crate) fn hub(&self) -> &str {
+        &self.scene.hub
+    }
+
     fn run(&self, node: &str, args: &[&str], death: Death) -> Ended {
         run_in(self.top.path(), &self.scene.hub, node, args, death, &[])
     }
@@ -94,24 +104,24 @@ impl Act<'_> {
         self.scene.trap.run(self.top.path(), &self.scene.hub, node, args, at, spring)
     }
 
-    fn does(&self, node: &str, args: &[&str], shown: &str) -> Ended {
+    pub(crate) fn does(&self, node: &str, args: &[&str], shown: &str) -> Ended {
         let ended = self.run(node, args, Death::Never);
         assert_eq!(ended.code, Some(0), "{shown}: {}", ended.told);
         ended
     }
 
-    fn dir(&self, node: &str) -> Snapshot {
+    pub(crate) fn dir(&self, node: &str) -> Snapshot {
         snapshot(&self.top.path().join(node))
     }
 
     /// The server has nothing that is half done.
-    fn check_transactions(&self, shown: &str) {
+    pub(crate) fn check_transactions(&self, shown: &str) {
         let transactions = self.scene.town.repository.transactions();
         assert_eq!(transactions, Vec::<String>::new(), "{shown}: something is left half done");
     }
 
     /// What is checked after a publish that was killed. Says whether its commit stands.
-    fn check_published(&self, shown: &str) -> bool {
+    pub(crate) fn check_published(&self, shown: &str) -> bool {
         let (scene, repository) = (self.scene, &self.scene.town.repository);
         scene.town.server.wait_for(|server| server.connections() == 0, "nobody is at work");
         repository.verify();
@@ -175,18 +185,19 @@ fn at_every_step(
 }
 
 /// The programs that `args` of `node` start.
-fn calls(scene: &Scene, node: &str, args: &[&str]) -> Vec<String> {
+pub(crate) fn calls(scene: &Scene, node: &str, args: &[&str]) -> Vec<String> {
     scene.act().trapped(node, args, 0, Spring::Never).expect(&[0], Death::Never);
     scene.trap.calls()
 }
 
-fn killed(act: &Act<'_>, node: &str, args: &[&str], at: usize, spring: Spring, shown: &str) {
+/// `args` of `node`, killed as `spring` says at the `at`th program.
+pub(crate) fn killed(act: &Act<'_>, node: &str, args: &[&str], at: usize, spring: Spring, shown: &str) {
     let ended = act.trapped(node, args, at, spring);
     assert_eq!(ended.code, None, "{shown}: {}", ended.told);
     act.scene.town.server.wait_for(|_| act.scene.trap.is_done(), "the child has come to its end");
 }
 
-const PUBLISH: [&str; 3] = ["publish", "-m", "new"];
+pub(crate) const PUBLISH: [&str; 3] = ["publish", "-m", "new"];
 
 #[test]
 fn a_publish_at_every_step() {

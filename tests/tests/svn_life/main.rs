@@ -6,6 +6,7 @@
 //! | `everyday` | managers, a person and workers at the same time; and when two change the same file |
 //! | `trap` | programs that stand before `svn` and its like, and kill at the right moment |
 //! | `killed` | the program killed at every step, and at every program that it starts |
+//! | `large` | a change of most of a large tree over http, which takes another way |
 //! | `lost` | commits whose answer was lost |
 //! | `contact` | a node and a repository that meet for the first time |
 //! | `rewound` | a repository that was replaced, or put back from a backup |
@@ -13,6 +14,7 @@
 mod contact;
 mod everyday;
 mod killed;
+mod large;
 mod lost;
 mod rewound;
 mod town;

@@ -82,7 +82,9 @@ fn script(name: &str, trap: &Path) -> String {
     format!(
         r#"trap={trap} real={real} name={name}
 call=$name
-case " $* " in *" mkdir "*) call="svn mkdir" ;; esac
+for word in mkdir checkout commit; do
+    case " $* " in *" $word "*) call="svn $word" ;; esac
+done
 echo $call >> $trap/calls
 test $name != svnmucc || echo $$ $PPID > $trap/pids
 test "$(wc -l < $trap/calls)" = "$TRAP_AT" || exec $real "$@"

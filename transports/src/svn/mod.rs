@@ -1,5 +1,5 @@
 //! A hub in a Subversion repository, reached by the installed programs `svn`, `svnmucc` and `svnrdump`, 1.10 or newer.
-//! There is never a working copy.
+//! There is no working copy, but for one commit in a place of its own where that takes much less.
 //!
 //! | file | is |
 //! |---|---|
@@ -15,7 +15,9 @@
 //! | `spool` | contents that were fetched for that |
 //! | `properties` | what svn's properties say of a path |
 //! | `moves` | what is copied: what moved, and what comes back |
-//! | `script`, `publish` | a publish, for `svnmucc`, and by it |
+//! | `staged` | what is to be published, where nobody changes it |
+//! | `script`, `publish` | a publish: its steps, for `svnmucc`, and by it |
+//! | `checkout` | the same by `svn commit`, where `svnmucc` is slow |
 //! | `fetch` | what was read, handed over |
 //! | `cat` | a few contents that were not read yet |
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
@@ -60,6 +62,7 @@
 
 mod address;
 mod cat;
+mod checkout;
 mod client;
 mod dump;
 mod failure;
@@ -78,6 +81,7 @@ mod round_trip;
 mod script;
 mod settings;
 mod spool;
+mod staged;
 #[cfg(test)]
 mod testing;
 mod transport;

@@ -1,33 +1,29 @@
-//! Publishing: one commit by one `svnmucc`.
+//! Publishing: one commit by one `svnmucc`, or by a checkout of our own where that takes much less.
 //!
 //! Order: contents are copied to a directory of ours, where nobody changes them, and checked against what was scanned;
-//! then the script is played. A commit is all or nothing, so nothing is left behind wherever this is broken off but the
+//! then comes the commit. A commit is all or nothing, so nothing is left behind wherever this is broken off but the
 //! directory, which goes with the process or with the next publish. Whether a commit whose answer was lost stands is
 //! told by the nonce in its record.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use depsync_engine::content::LocalContent;
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
-use depsync_engine::hash::Hasher;
+use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::{Look, Proposal, Published, Transport as _};
-use depsync_engine::tree::{Change, Entry};
+use depsync_engine::tree::{Change, Entry, Tree};
 use jiff::Timestamp;
-use rayon::prelude::*;
 
+use super::checkout::{Checkout, Edits};
 use super::client::Tool;
 use super::known::{self, RECORD, Said};
 use super::measure::{Measured, Notable};
 use super::moves::Moves;
 use super::properties::Properties;
 use super::script::Publish;
+use super::staged::Staged;
 use super::transport::SvnTransport;
 
 /// The most bytes that `svnmucc` says.
@@ -68,7 +64,7 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     };
     let properties =
         |path: &RelPath, entry: &Entry| before.notable.get(path).cloned().unwrap_or_else(|| Properties::of(entry));
-    let script = Publish {
+    let commit = Publish {
         url: transport.client.url(),
         base,
         root: proposal.draft.root,
@@ -77,19 +73,22 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         properties: &properties,
         content: &|path| staged.place(path),
     };
-    let script = staged.write("script", &script.script())?;
     // Subversion takes no other ends of lines in a message.
     let message = proposal.draft.message.replace("\r\n", "\n").replace('\r', "\n");
     let message = staged.write("message", message.as_bytes())?;
-    let program = transport.client.program(cx, Tool::Svnmucc)?;
-    let program = program.arg("-r").arg(base.to_string()).arg("-F").arg(message).arg("-X").arg(script);
-    // It opens all contents before it sends the first.
-    let program = program.opening(staged.numbers.len() as u64);
-    let program = program
-        .arg("--with-revprop")
-        .arg(format!("{RECORD}={}", Said::text(&proposal.draft, proposal.parent.map(|parent| parent.number))?));
-    cx.step("svn.commit");
-    let ended = program.output(cx, transport.client.input(), SAID);
+    let record = format!("{RECORD}={}", Said::text(&proposal.draft, proposal.parent.map(|parent| parent.number))?);
+    let ended = match by_checkout(transport, cx, proposal, &commit, &staged, before.root)? {
+        Some(checkout) => checkout.commit(&message, &record).map(|ended| (ended, Vec::new())),
+        None => {
+            let script = staged.write("script", &commit.script())?;
+            let program = transport.client.program(cx, Tool::Svnmucc)?;
+            let program = program.arg("-r").arg(base.to_string()).arg("-F").arg(message).arg("-X").arg(script);
+            // It opens all contents before it sends the first.
+            let program = program.opening(staged.len() as u64).arg("--with-revprop").arg(record);
+            cx.step("svn.commit");
+            program.output(cx, transport.client.input(), SAID)
+        }
+    };
     let revision = match ended {
         Ok((ended, said)) if ended.status.success() => {
             let gone = || Error::damaged(transport.client.url(), "the commit went well, and is not in the log");
@@ -119,6 +118,39 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     };
     known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
     Ok(Published::Done { revision, root: measured.root, sent: staged.bytes, recipes: Vec::new() })
+}
+
+/// A checkout in which all is ready for the commit, where that is the faster way.
+fn by_checkout<'a>(
+    transport: &'a SvnTransport,
+    cx: &'a Context,
+    proposal: &Proposal<'_>,
+    commit: &Publish<'_>,
+    staged: &Staged,
+    before: Digest,
+) -> Result<Option<Checkout<'a>>> {
+    let scheme = transport.client.url().scheme();
+    if proposal.restores.is_some() || !Edits::could_pay(scheme, proposal.changes.len() as u64) {
+        return Ok(None);
+    }
+    let Some(edits) = Edits::of(commit) else { return Ok(None) };
+    if !edits.pay(Tree::new(proposal.pages, before).totals()?) {
+        return Ok(None);
+    }
+    let prepared = Checkout::make(cx, &transport.client, staged.path(), commit.base)
+        .and_then(|checkout| checkout.prepare(&edits).map(|()| checkout));
+    match prepared {
+        Ok(checkout) => {
+            checkout.fill(&edits, commit.content)?;
+            Ok(Some(checkout))
+        }
+        Err(error) => {
+            cx.check()?;
+            tracing::warn!(%error, "no checkout for a large commit: it goes the slow way");
+            Checkout::remove(staged.path())?;
+            Ok(None)
+        }
+    }
 }
 
 /// Whether somebody has committed after `parent` and before our `revision`, which was made on the repository's `base`:
@@ -180,7 +212,7 @@ fn committed(
     let (last, count) = match number {
         Some(number) => (number, 1),
         None => {
-            let Some(head) = transport.head(cx, Look::Heal)? else { return Ok(None) };
+            let Some(head) = transport.head(cx, Look::Glance)? else { return Ok(None) };
             let after = proposal.parent.map_or(0, |parent| parent.number);
             (head.number, head.number.saturating_sub(after))
         }
@@ -239,136 +271,6 @@ fn base(transport: &SvnTransport, cx: &Context, proposal: &Proposal<'_>) -> Resu
     }
     let info = transport.info(cx)?;
     Ok(transport.head_of(cx, &info)?.is_none().then_some(info.revision))
-}
-
-/// A directory of ours. It goes with this, and what a process that was killed has left goes with the next one.
-///
-/// No two have the same name: the `svnmucc` of a process that was killed may live on and read what it was told to, and
-/// must find that or nothing.
-struct Directory {
-    path: PathBuf,
-    all: PathBuf,
-}
-
-impl Directory {
-    /// The directory `name` in `all`, which has no other one.
-    fn new(all: PathBuf, name: &str) -> Result<Self> {
-        let directory = Self { path: all.join(name), all };
-        directory.remove()?;
-        std::fs::create_dir_all(&directory.path)
-            .map_err(|source| Error::io("make", directory.path.display(), source))?;
-        Ok(directory)
-    }
-
-    fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.all) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", self.all.display(), source))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if let Err(error) = self.remove() {
-            tracing::warn!(%error, "what was to be published is left to the next publish");
-        }
-    }
-}
-
-/// The new contents, in a directory of ours.
-struct Staged {
-    directory: Directory,
-    numbers: HashMap<RelPath, usize>,
-    bytes: u64,
-}
-
-impl Staged {
-    /// Copies what is to be put. What is not what was scanned is named, and nothing is done.
-    fn of(
-        cx: &Context,
-        room: &Path,
-        proposal: &Proposal<'_>,
-        moves: &Moves,
-    ) -> Result<std::result::Result<Self, Vec<RelPath>>> {
-        let directory = Directory::new(room.join("publish"), &proposal.draft.nonce)?;
-        let mut wanted = Vec::new();
-        let mut copied: Option<RelPath> = None;
-        for Change { path, before, after } in proposal.changes.iter() {
-            let Some(after) = after.filter(|_| !copied.as_ref().is_some_and(|copied| path.is_beneath(copied))) else {
-                continue;
-            };
-            if moves.source(&path).is_some() {
-                copied = after.is_directory().then_some(path).or(copied);
-            } else if !after.is_directory() && before.as_ref().is_none_or(|before| !before.differs_in_mode_only(&after))
-            {
-                wanted.push((path, after));
-            }
-        }
-        let mut staged = Self { directory, numbers: HashMap::new(), bytes: 0 };
-        let copy = |(number, (path, entry)): (usize, &(RelPath, Entry))| {
-            cx.check()?;
-            staged.copy(number, path, entry, proposal.content)
-        };
-        let copies: Vec<Option<u64>> = wanted.par_iter().enumerate().map(copy).collect::<Result<_>>()?;
-        let moved: Vec<RelPath> = wanted
-            .iter()
-            .zip(&copies)
-            .filter(|(_, copied)| copied.is_none())
-            .map(|((path, _), _)| path.clone())
-            .collect();
-        if !moved.is_empty() {
-            return Ok(Err(moved));
-        }
-        staged.bytes = copies.into_iter().flatten().sum();
-        staged.numbers = wanted.into_iter().enumerate().map(|(number, (path, _))| (path, number)).collect();
-        Ok(Ok(staged))
-    }
-
-    /// Copies one content; gives its length, or nothing if it is not what it was.
-    fn copy(&self, number: usize, path: &RelPath, entry: &Entry, content: &dyn LocalContent) -> Result<Option<u64>> {
-        let to = self.directory.path.join(number.to_string());
-        let failed = |source| Error::io("write", to.display(), source);
-        let mut out = File::create_new(&to).map_err(failed)?;
-        match entry {
-            Entry::Directory { .. } => Ok(Some(0)),
-            Entry::Symlink { target } => {
-                out.write_all(&[b"link ", target.as_bytes()].concat()).map_err(failed)?;
-                Ok(Some(target.as_bytes().len() as u64))
-            }
-            Entry::File { hash, size, .. } => {
-                let mut from = match content.open(path) {
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                    from => from?,
-                };
-                let (mut hasher, mut left) = (Hasher::plain(), *size);
-                let mut buffer = vec![0; 128 << 10];
-                loop {
-                    let count = from.read(&mut buffer).map_err(|source| Error::io("read", path, source))?;
-                    if count == 0 || count as u64 > left {
-                        let same = left == 0 && count == 0 && hasher.finish() == *hash;
-                        return Ok(same.then_some(*size));
-                    }
-                    hasher.update(&buffer[..count]);
-                    out.write_all(&buffer[..count]).map_err(failed)?;
-                    left -= count as u64;
-                }
-            }
-        }
-    }
-
-    fn place(&self, path: &RelPath) -> PathBuf {
-        let name = self.numbers.get(path).map_or_else(|| "nothing".to_owned(), usize::to_string);
-        self.directory.path.join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-        let path = self.directory.path.join(name);
-        std::fs::write(&path, bytes).map_err(|source| Error::io("write", path.display(), source))?;
-        Ok(path)
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! What is published is what is measured: trees drawn at random, committed by the script, and read again from dumps, by
+//! What is published is what is measured: trees drawn at random, committed by the script or a checkout, and read again from dumps, by
 //! the real programs.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
 use depsync_engine::content::LocalContent;
 use depsync_engine::context::Context;
@@ -14,7 +15,7 @@ use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
 use depsync_engine::tree::{Change, Entry, LinkTarget, MemoryPages, Mode, Pages, Tree, build};
 
-use super::SvnAddress;
+use super::checkout::{Checkout, Edits};
 use super::dump::Dump;
 use super::dump::tests::programs::Repository;
 use super::measure::{Measured, Measuring, Step};
@@ -22,6 +23,7 @@ use super::moves::Moves;
 use super::properties::Properties;
 use super::script::Publish;
 use super::spool::Spool;
+use super::{SvnAddress, SvnClient, SvnSettings, SvnUrl};
 
 /// A deployment: entries, and the text that svn has of each that is no directory.
 type Disk = BTreeMap<RelPath, (Entry, Vec<u8>)>;
@@ -141,8 +143,20 @@ fn measured(
     (step, measuring.finish().expect("finishes").0)
 }
 
+fn commit_by_checkout(url: &SvnUrl, room: &Path, base: u64, edits: &Edits, place: &dyn Fn(&RelPath) -> PathBuf) {
+    let (cx, client) = (Context::new(), SvnClient::new(url.clone(), SvnSettings::default()).expect("a client"));
+    let checkout = Checkout::make(&cx, &client, room, base).expect("a checkout");
+    checkout.prepare(edits).expect("prepares");
+    checkout.fill(edits, place).expect("fills");
+    let message = room.join("message");
+    std::fs::write(&message, "by a checkout").expect("writes");
+    let ended = checkout.commit(&message, "depsync:record=x").expect("runs");
+    assert!(ended.status.success(), "{}", ended.stderr);
+}
+
 #[test]
 fn what_is_published_is_what_is_measured() {
+    let mut by_checkout = 0;
     for seed in 0..12 {
         let mut dice = Dice(seed);
         let repository = Repository::create();
@@ -173,7 +187,13 @@ fn what_is_published_is_what_is_measured() {
                 properties: &|_, entry| Properties::of(entry),
                 content: &place,
             };
-            repository.play(number - 1, &publish.script());
+            match Edits::of(&publish).filter(|_| dice.below(4) > 0) {
+                None => repository.play(number - 1, &publish.script()),
+                Some(edits) => {
+                    commit_by_checkout(&url, staged.path(), number - 1, &edits, &place);
+                    by_checkout += 1;
+                }
+            }
             let (step, whole) = measured(&repository, (None, number), &MemoryPages::default(), &Disk::new());
             assert!(matches!(step, Step::Done), "seed {seed}, revision {number}: {step:?}");
             assert_eq!(whole.root, new, "seed {seed}, revision {number}, all of it");
@@ -189,4 +209,5 @@ fn what_is_published_is_what_is_measured() {
             }
         }
     }
+    assert!(by_checkout > 10, "{by_checkout} commits were made by a checkout");
 }

@@ -1,7 +1,7 @@
-//! A publish as a script for `svnmucc`: one commit, whatever the number of changes.
+//! A publish as one commit, whatever the number of changes: the steps of it, and those as a script for `svnmucc`.
 //!
-//! One argument a line, so no name may hold a line feed; names that svn cannot hold were refused before. Law: played on
-//! the parent revision, the script gives exactly the tree that is published. It also sets a property of the deployment's
+//! One argument a line, so no name may hold a line feed; names that svn cannot hold were refused before. Law: done on
+//! the parent revision, the steps give exactly the tree that is published. It also sets a property of the deployment's
 //! own directory, whose value never was there before: so anything that anybody commits below it meanwhile makes the
 //! commit fail, where svn alone looks at the touched paths only.
 
@@ -38,10 +38,41 @@ pub(super) struct Publish<'a> {
     pub(super) content: &'a dyn Fn(&RelPath) -> PathBuf,
 }
 
+/// One thing that a commit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step<'a> {
+    /// A path goes, with all that is beneath it.
+    Remove(&'a RelPath),
+    MakeDirectory(&'a RelPath),
+    /// A file gets its content, or comes with it.
+    Put {
+        path: &'a RelPath,
+        is_new: bool,
+    },
+    /// A path comes with what `from` was in a revision.
+    Copy {
+        revision: u64,
+        from: &'a RelPath,
+        to: &'a RelPath,
+    },
+    /// A property is set, or goes if there is no value; of the deployment's directory if there is no path.
+    Property {
+        path: Option<&'a RelPath>,
+        name: &'a str,
+        value: Option<&'a str>,
+    },
+}
+
 impl Publish<'_> {
     /// The script.
     pub(super) fn script(&self) -> Vec<u8> {
         let mut script = Vec::new();
+        self.steps(&mut |step| self.write(&mut script, step));
+        script
+    }
+
+    /// All that the commit does, in an order in which it can be done.
+    pub(super) fn steps(&self, take: &mut dyn FnMut(Step<'_>)) {
         // Beneath these everything went, or came, with them.
         let (mut gone, mut copied): (Option<RelPath>, Option<RelPath>) = (None, None);
         for change in self.changes.iter() {
@@ -53,7 +84,7 @@ impl Publish<'_> {
                 .filter(|before| after.is_some_and(|after| after.is_directory() == before.is_directory()))
                 .filter(|_| self.moves.source(path).is_none());
             if let (Some(entry), None) = (before, stays) {
-                line(&mut script, &["rm", &self.url.plain(Some(path))]);
+                take(Step::Remove(path));
                 if entry.is_directory() {
                     gone = Some(path.clone());
                 }
@@ -62,14 +93,13 @@ impl Publish<'_> {
             let has = match (stays, self.moves.source(path)) {
                 (Some(before), _) => {
                     if !before.is_directory() && (before.content(), link(before)) != (after.content(), link(after)) {
-                        self.put(&mut script, path);
+                        take(Step::Put { path, is_new: false });
                     }
                     (self.properties)(path, before)
                 }
                 (None, Some((source, entry))) => {
-                    let (from, to) = (self.url.plain(Some(source)), self.url.plain(Some(path)));
                     let revision = self.moves.restored().unwrap_or(self.base);
-                    line(&mut script, &["cp", &revision.to_string(), &from, &to]);
+                    take(Step::Copy { revision, from: source, to: path });
                     if after.is_directory() {
                         copied = Some(path.clone());
                         continue;
@@ -82,41 +112,39 @@ impl Publish<'_> {
                     (self.properties)(source, entry)
                 }
                 (None, None) => {
-                    if after.is_directory() {
-                        line(&mut script, &["mkdir", &self.url.plain(Some(path))]);
+                    take(if after.is_directory() {
+                        Step::MakeDirectory(path)
                     } else {
-                        self.put(&mut script, path);
-                    }
+                        Step::Put { path, is_new: true }
+                    });
                     Properties::default()
                 }
             };
-            self.set(&mut script, path, &has, after);
+            let mut wanted = Properties::of(after);
+            wanted.externals = has.externals;
+            for (name, value) in has.steps_to(&wanted) {
+                take(Step::Property { path: Some(path), name, value: value.as_deref() });
+            }
         }
         let value = format!("{} r{}", self.root, self.base);
-        line(&mut script, &["propset", ROOT, &value, &self.url.plain(None)]);
-        script
+        take(Step::Property { path: None, name: ROOT, value: Some(&value) });
     }
 
-    fn put(&self, script: &mut Vec<u8>, path: &RelPath) {
-        let mut words = [&b"put"[..], self.content(path).as_os_str().as_bytes()].join(&b'\n');
-        words.push(b'\n');
-        script.extend_from_slice(&words);
-        line(script, &[&self.url.plain(Some(path))]);
-    }
-
-    fn content(&self, path: &RelPath) -> PathBuf {
-        (self.content)(path)
-    }
-
-    /// Sets and removes properties until they say what `entry` says.
-    fn set(&self, script: &mut Vec<u8>, path: &RelPath, has: &Properties, entry: &Entry) {
-        let mut wanted = Properties::of(entry);
-        wanted.externals = has.externals;
-        for (name, value) in has.steps_to(&wanted) {
-            match value {
-                Some(value) => line(script, &["propset", name, &value, &self.url.plain(Some(path))]),
-                None => line(script, &["propdel", name, &self.url.plain(Some(path))]),
+    fn write(&self, script: &mut Vec<u8>, step: Step<'_>) {
+        let url = |path| self.url.plain(Some(path));
+        match step {
+            Step::Remove(path) => line(script, &["rm", &url(path)]),
+            Step::MakeDirectory(path) => line(script, &["mkdir", &url(path)]),
+            Step::Put { path, .. } => {
+                line(script, &["put"]);
+                script.extend_from_slice((self.content)(path).as_os_str().as_bytes());
+                line(script, &["", &url(path)]);
             }
+            Step::Copy { revision, from, to } => line(script, &["cp", &revision.to_string(), &url(from), &url(to)]),
+            Step::Property { path, name, value: Some(value) } => {
+                line(script, &["propset", name, value, &self.url.plain(path)]);
+            }
+            Step::Property { path, name, value: None } => line(script, &["propdel", name, &self.url.plain(path)]),
         }
     }
 }

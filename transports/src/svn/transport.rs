@@ -33,7 +33,7 @@ use super::known::{self, Where};
 use super::log::{End, LogEntry, Range};
 use super::measure::{Measured, Measuring, Step};
 use super::spool::Spool;
-use super::{fetch, hidden, once, publish};
+use super::{fetch, hidden, once, publish, staged};
 
 /// How many entries of the log are looked at for one whose tree is known, one number after the other.
 const LOOKED_AT: [u64; 3] = [2, 20, 200];
@@ -354,8 +354,11 @@ impl Transport for SvnTransport {
         Ok(HubFacts { id: Where::of(&info).hub()?, capabilities, created })
     }
 
-    fn head(&self, cx: &Context, _: Look) -> Result<Option<Revision>> {
+    fn head(&self, cx: &Context, look: Look) -> Result<Option<Revision>> {
         cx.check()?;
+        if look == Look::Heal {
+            staged::clear(&self.room)?;
+        }
         self.memory().found = false;
         let info = self.info(cx)?;
         let head = self.head_of(cx, &info)?;
