@@ -138,10 +138,13 @@ fn whoever_may_not_is_told_so() {
             let error = client.info(&patient(), None, None).expect_err("not let in");
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
             assert!(error.to_string().contains(&address(url)) && error.advice().is_some(), "{error}");
+            assert!(error.to_string().contains("> depsync tests"), "the realm: {error}");
         }
         let client = client(&format!("{url}/secret"), settings(READER));
         for error in [client.info(&patient(), None, None).map(drop), log(&client, &ALL).map(drop)] {
-            assert_eq!(error.expect_err("hidden").kind(), ErrorKind::PermissionDenied);
+            let error = error.expect_err("hidden");
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains("> depsync tests"), "the realm: {error}");
         }
     });
 }

@@ -164,6 +164,28 @@ fn check_updated(act: &Act<'_>, shown: &str) {
     assert_eq!(status.json["drift"].as_array().map(Vec::len), Some(0), "{shown}: {}", status.told);
 }
 
+/// What is checked after a rollback to what is `old` here, which was killed. Says whether its commit stands.
+fn check_rolled_back(act: &Act<'_>, shown: &str) -> bool {
+    let (scene, repository) = (act.scene, &act.scene.town.repository);
+    scene.town.server.wait_for(|server| server.connections() == 0, "nobody is at work");
+    repository.verify();
+    act.check_transactions(shown);
+    let youngest = repository.youngest();
+    assert!(youngest <= scene.number + 1, "{shown}: {youngest} revisions");
+    let stands = youngest > scene.number;
+    check_same(&repository.tree(PLACE, youngest), if stands { &scene.old } else { &scene.new }, shown);
+    act.does("m", &ROLLBACK, shown);
+    assert_eq!(repository.youngest(), scene.number + 1, "{shown}: not one commit");
+    check_same(&repository.tree(PLACE, scene.number + 1), &scene.old, shown);
+    for node in ["m", "w"] {
+        act.does(node, &["update"], shown);
+        check_same(&act.dir(node), &scene.old, &format!("{shown}: {node}"));
+    }
+    let again = act.does("m", &["publish"], shown);
+    assert_eq!(again.json["changed"], false, "{shown}: {}", again.told);
+    stands
+}
+
 /// Kills `args` of `node` before each durable step that is `part` modulo `parts`: how many steps there are.
 fn at_every_step(
     scene: &Scene,
@@ -198,6 +220,8 @@ pub(crate) fn killed(act: &Act<'_>, node: &str, args: &[&str], at: usize, spring
 }
 
 pub(crate) const PUBLISH: [&str; 3] = ["publish", "-m", "new"];
+/// Back to the first of the two revisions of a scene: the commit before it made the place.
+const ROLLBACK: [&str; 2] = ["rollback", "2"];
 
 #[test]
 fn a_publish_at_every_step() {
@@ -228,6 +252,27 @@ fn a_publish_at_every_program() {
                 assert!(act.check_published(&shown), "{shown}");
                 act.check_transactions(&shown);
             }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_at_every_step_and_program() {
+    let scene = Scene::to_update();
+    let steps = at_every_step(&scene, "m", &ROLLBACK, (0, 1), |act, shown| {
+        check_rolled_back(act, shown);
+    });
+    assert!(steps > 5, "{steps}");
+    let calls = calls(&scene, "m", &ROLLBACK);
+    let commit = calls.iter().position(|name| name == "svnmucc").expect("a commit");
+    for (index, _) in calls.iter().enumerate() {
+        let springs: &[Spring] =
+            if index == commit { &[Spring::Before, Spring::Orphan, Spring::After] } else { &[Spring::Before] };
+        for spring in springs {
+            let (act, shown) = (scene.act(), format!("{spring:?} at program {index} of {calls:?}"));
+            killed(&act, "m", &ROLLBACK, index + 1, *spring, &shown);
+            let wanted = index > commit || (index == commit && *spring != Spring::Before);
+            assert_eq!(check_rolled_back(&act, &shown), wanted, "{shown}");
         }
     }
 }

@@ -13,6 +13,9 @@ use super::running::Running;
 /// Files that a program opens besides those that it was told of: libraries, sockets, a repository's.
 const BESIDES: u64 = 128;
 
+/// Starts a program in a session of its own (util-linux).
+const NEW_SESSION: &str = "setsid";
+
 /// A program that is to be run. See the room.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -22,6 +25,7 @@ pub(crate) struct Program {
     operands: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
     files: u64,
+    terminal: bool,
 }
 
 /// How a program ended.
@@ -36,7 +40,15 @@ pub(crate) struct Finished {
 impl Program {
     /// The program `name`, which Debian has in `package`.
     pub(crate) fn new(name: &'static str, package: &'static str) -> Self {
-        Self { name, package, arguments: Vec::new(), operands: Vec::new(), variables: Vec::new(), files: 0 }
+        Self {
+            name,
+            package,
+            arguments: Vec::new(),
+            operands: Vec::new(),
+            variables: Vec::new(),
+            files: 0,
+            terminal: true,
+        }
     }
 
     /// An option, or its value.
@@ -69,17 +81,32 @@ impl Program {
         self
     }
 
+    /// In a session of its own: it finds no terminal on which it could ask anybody.
+    pub(crate) fn without_terminal(mut self) -> Self {
+        self.terminal = false;
+        self
+    }
+
     /// Starts it, with a pipe for its stdin.
     pub(crate) fn start(self) -> Result<Running> {
         if self.files > 0 {
             allow(self.name, self.files.saturating_add(BESIDES))?;
         }
-        let mut command = Command::new(self.name);
+        let mut command = if self.terminal {
+            let mut command = Command::new(self.name);
+            command.process_group(0);
+            command
+        } else {
+            // One that leads no group becomes the leader of a new one by this, and stays the process that it is.
+            let mut command = Command::new(NEW_SESSION);
+            command.arg(self.name);
+            command
+        };
         command.args(&self.arguments);
         if !self.operands.is_empty() {
             command.arg("--").args(&self.operands);
         }
-        command.env("LC_ALL", "C.UTF-8").envs(self.variables).process_group(0);
+        command.env("LC_ALL", "C.UTF-8").envs(self.variables);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| {
             let missing = source.kind() == std::io::ErrorKind::NotFound;

@@ -195,7 +195,7 @@ impl<'a> Checkout<'a> {
         if ended.status.success() {
             return Ok(());
         }
-        Err(self.client.failure(&ended.stderr).error("prepare a commit in a checkout of", self.client.url()))
+        Err(self.client.error(self.cx, &self.client.failure(&ended.stderr), "prepare a commit in a checkout of"))
     }
 
     /// A path as an operand: what stands behind the last `@` would be a revision.

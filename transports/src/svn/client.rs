@@ -23,7 +23,7 @@ use super::url::SvnUrl;
 use crate::child::{Program, Running};
 
 /// The Debian package with the programs.
-const PACKAGE: &str = "subversion";
+pub(super) const PACKAGE: &str = "subversion";
 /// The first version that can be told all that we tell.
 const OLDEST: (u32, u32) = (1, 10);
 /// The most bytes that are passed over behind an answer that does not read, to hear how the program ends.
@@ -58,13 +58,15 @@ pub struct SvnClient {
     /// The configuration directory, where none was named. Made by the first call.
     private: OnceLock<TempDir>,
     is_new_enough: OnceLock<()>,
+    /// Asked for by the first failure that it belongs to.
+    realm: OnceLock<Option<String>>,
 }
 
 impl SvnClient {
     /// The programs, for `url`. Touches nothing yet.
     pub fn new(url: SvnUrl, settings: SvnSettings) -> Result<Self> {
         settings.check().map_err(|error| error.at(&url))?;
-        Ok(Self { url, settings, private: OnceLock::new(), is_new_enough: OnceLock::new() })
+        Ok(Self { url, settings, private: OnceLock::new(), is_new_enough: OnceLock::new(), realm: OnceLock::new() })
     }
 
     /// The place.
@@ -78,9 +80,15 @@ impl SvnClient {
         if tool == Tool::Svnmucc {
             self.check_version(cx)?;
         }
+        let program = self.told(Program::new(tool.name(), PACKAGE).arg("--non-interactive"))?;
+        let input = self.settings.password.is_some().then_some("--password-from-stdin");
+        Ok(program.args(input))
+    }
+
+    /// A program, told where and as whom.
+    pub(super) fn told(&self, program: Program) -> Result<Program> {
         let settings = &self.settings;
-        let mut program = Program::new(tool.name(), PACKAGE).args(["--non-interactive", "--no-auth-cache"]);
-        program = program.arg("--config-dir").arg(self.config()?);
+        let mut program = program.arg("--no-auth-cache").arg("--config-dir").arg(self.config()?);
         if settings.config.is_none() {
             program = program.args(["--config-option", "config:auth:password-stores="]);
         }
@@ -92,9 +100,6 @@ impl SvnClient {
         if let Some(name) = settings.username.as_deref().or(self.url.account()) {
             // One word, so that a name that begins with a dash is none of the program's options.
             program = program.arg(format!("--username={name}"));
-        }
-        if settings.password.is_some() {
-            program = program.arg("--password-from-stdin");
         }
         Ok(match settings.ssh.variable(self.url.ssh_port())? {
             Some(command) => program.variable("SVN_SSH", command),
@@ -110,6 +115,13 @@ impl SvnClient {
     /// What a program said on stderr when it failed.
     pub(crate) fn failure(&self, stderr: &str) -> Failure {
         Failure::read(stderr, self.settings.password.as_ref())
+    }
+
+    /// The error that a failure is. Who was not let in is told the realm.
+    pub(crate) fn error(&self, cx: &Context, failure: &Failure, op: &str) -> Error {
+        let ask = || super::realm::ask(cx, self);
+        let realm = if failure.is_denial() { self.realm.get_or_init(ask).as_deref() } else { None };
+        failure.error(op, &self.url, realm)
     }
 
     /// Runs a program, and lets `read` read what it prints. If the program fails, that is the error, whatever `read` made
@@ -141,7 +153,7 @@ impl SvnClient {
         }
         // One that is too old may have failed for that.
         self.check_version(cx)?;
-        Err(self.failure(&stderr).error(op, &self.url))
+        Err(self.error(cx, &self.failure(&stderr), op))
     }
 
     fn config(&self) -> Result<&Path> {
@@ -167,7 +179,7 @@ impl SvnClient {
         let program = Program::new(Tool::Svn.name(), PACKAGE).args(["--version", "-q"]);
         let (ended, said) = program.output(cx, Vec::new(), PASSED_OVER)?;
         if !ended.status.success() {
-            return Err(self.failure(&ended.stderr).error("ask `svn` for its version", &self.url));
+            return Err(self.failure(&ended.stderr).error("ask `svn` for its version", &self.url, None));
         }
         check_version(&String::from_utf8_lossy(&said))?;
         let () = self.is_new_enough.get_or_init(|| ());

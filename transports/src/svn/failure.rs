@@ -97,8 +97,13 @@ impl Failure {
         found.map(|(class, _)| *class)
     }
 
-    /// The error, at the place `shown`.
-    pub(crate) fn error(&self, op: &str, shown: impl std::fmt::Display) -> Error {
+    /// Whether somebody was not let in, or may not do that.
+    pub(crate) fn is_denial(&self) -> bool {
+        self.class() == Some(Class::Denied)
+    }
+
+    /// The error, at the place `shown`, whose accounts are those of `realm`.
+    pub(crate) fn error(&self, op: &str, shown: impl std::fmt::Display, realm: Option<&str>) -> Error {
         let no_tunnel = self.has(170_013) && self.has(2);
         let (kind, what, hint) = match self.class() {
             _ if no_tunnel => (
@@ -109,7 +114,8 @@ impl Failure {
             Some(class) => class.explain(),
             None => (ErrorKind::Io, "it failed", ""),
         };
-        let message = if self.said.is_empty() { what.to_owned() } else { format!("{what} ({})", self.said) };
+        let what = realm.map_or_else(|| what.to_owned(), |realm| format!("{what}, in the realm {realm}"));
+        let message = if self.said.is_empty() { what } else { format!("{what} ({})", self.said) };
         let error = Error::new(kind, message).op(op).at(shown);
         if hint.is_empty() { error } else { error.hint(hint) }
     }
@@ -170,7 +176,7 @@ mod tests {
 
     fn kind(stderr: &str) -> (ErrorKind, bool) {
         let failure = Failure::read(stderr, None);
-        (failure.error("look", "svn://h/r").kind(), failure.is_race())
+        (failure.error("look", "svn://h/r", None).kind(), failure.is_race())
     }
 
     #[test]
@@ -240,7 +246,7 @@ mod tests {
         let secret = Secret::new("hunter2").expect("a password");
         let said = "svn: E170013: Unable to connect to a repository at URL 'svn://h/r'\n\
                     svn: E170001: Authentication error from server: hunter2 is not the password\n";
-        let error = Failure::read(said, Some(&secret)).error("ask the repository", "svn://h/r");
+        let error = Failure::read(said, Some(&secret)).error("ask the repository", "svn://h/r", None);
         assert_eq!(
             error.to_string(),
             "cannot ask the repository: svn://h/r: the repository does not let this account do that (svn: E170013: \
@@ -251,9 +257,9 @@ mod tests {
             error.advice(),
             Some("check the user and the password, and what the repository's access rules say of this path")
         );
-        let error = Failure::read("svn: E200030: sqlite\n", None).error("read the log", "svn://h/r");
+        let error = Failure::read("svn: E200030: sqlite\n", None).error("read the log", "svn://h/r", None);
         assert_eq!(error.to_string(), "cannot read the log: svn://h/r: it failed (svn: E200030: sqlite)");
         let long = format!("svn: E200030: {}", "x".repeat(5000));
-        assert!(Failure::read(&long, None).error("look", "svn://h").to_string().len() < 400);
+        assert!(Failure::read(&long, None).error("look", "svn://h", None).to_string().len() < 400);
     }
 }

@@ -7,7 +7,7 @@
 //! | `url` | [`SvnUrl`]: what the programs take |
 //! | `settings` | [`SvnSettings`]: account, password ([`Secret`]), certificates, ssh |
 //! | `client` | [`SvnClient`]: the programs, told that |
-//! | `failure` | what they say when they fail, as errors |
+//! | `failure`, `realm` | what they say when they fail, as errors; whose accounts it is about |
 //! | `xml` | what they print, read as it comes |
 //! | `info`, `log` | what the repository says of itself, and its revisions |
 //! | `dump` | what `svnrdump` writes, read |
@@ -57,7 +57,7 @@
 //! | no TLS there, or another; certificates that cannot be read | | 120171; 125009 | |
 //! | `svn+ssh`: no program; it ends | 2; 210002 | | |
 //!
-//! The realm is in none of them. 155011, 160024, 160042, 160035, 160037 and 122 were not seen: they are there because
+//! The realm is in none of them: it is asked for. 155011, 160024, 160042, 160035, 160037 and 122 were not seen: they are there because
 //! other versions, or a working copy's commit, give them for the same.
 
 mod address;
@@ -76,6 +76,7 @@ mod moves;
 mod once;
 mod properties;
 mod publish;
+mod realm;
 #[cfg(test)]
 mod round_trip;
 mod script;

@@ -42,7 +42,10 @@ pub(super) fn make_place(transport: &SvnTransport, cx: &Context) -> Result<bool>
     }
     let failure = transport.client.failure(&ended.stderr);
     // Somebody else was first, perhaps.
-    if failure.is_race() { Ok(false) } else { Err(failure.error("make the deployment's directory", url)) }
+    if failure.is_race() {
+        return Ok(false);
+    }
+    Err(transport.client.error(cx, &failure, "make the deployment's directory"))
 }
 
 /// Publishes.
@@ -102,7 +105,7 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
             if failure.is_race() {
                 return Ok(Published::Raced);
             }
-            let error = failure.error("publish", transport.client.url());
+            let error = transport.client.error(cx, &failure, "publish");
             lost(transport, cx, proposal, error)?
         }
         Err(error) => lost(transport, cx, proposal, error)?,
