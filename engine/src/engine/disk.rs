@@ -12,7 +12,7 @@ use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::plan::{Place, Trees, check_place};
 use crate::revdb::Position;
-use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Scan};
+use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Reach, Scan};
 use crate::tree::{self, Change, MemoryPages, Overlay, Pages, Tree, empty_root};
 
 /// What is on the disk.
@@ -137,9 +137,10 @@ impl Node {
     ) -> Result<Digest> {
         let (mut observed, mut cache) = (disk.observed, None);
         for paths in &touched.chunks(LOOK_AGAIN) {
-            let paths: Vec<RelPath> = paths.collect();
+            let part: Vec<_> = paths.map(|path| (path, Reach::Itself)).collect();
             let cache_before = cache.take().unwrap_or_else(|| disk.scan.cache().clone());
-            let scan = scan::scan_again(cx, &disk.root, &disk.ignore, cache_before, &paths)?;
+            let options = scan::Options::default();
+            let scan = scan::scan_part(cx, &disk.root, &disk.ignore, &options, cache_before, &part)?;
             cx.step("state.stat-cache");
             observed = self.observe(observed, &scan)?;
             cache = Some(scan.into_cache());

@@ -17,7 +17,7 @@
 //!
 //! How it goes: `walk` hands directories to threads; `listing` reads one, and what is unchanged is marked on the `roll`;
 //! `merge` joins the rest with the `cache`, whose `block`s it leaves untouched where it can; `read` hashes; `assemble` puts the pieces in order and decides what a
-//! directory that failed means for the one above. `ignore` says what is left out, `hold` what a publisher keeps back.
+//! directory that failed means for the one above. `ignore` says what is left out, `part` what is looked at if not everything, `hold` what a publisher keeps back.
 
 mod assemble;
 mod block;
@@ -26,6 +26,7 @@ mod hold;
 mod ignore;
 mod listing;
 mod merge;
+mod part;
 mod read;
 mod roll;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use self::block::BlockKey;
 pub use self::cache::{BlockBytes, Cache};
 pub use self::hold::{ARCHIVE_EXTENSIONS, Flaw, archive_flaw, is_called_archive};
 pub use self::ignore::{IGNORE_FILE, Ignore};
+pub use self::part::{Part, Reach};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -181,13 +183,20 @@ pub fn scan(cx: &Context, root: &Root, ignore: &Ignore, options: &Options<'_>, c
     look(cx, root, ignore, options, cache, None)
 }
 
-/// Scans nothing but `paths`, ascending, and the directories above them: what a caller has just put there or taken
-/// away. All else counts as the `cache` has it.
+/// Scans nothing but `part`, ascending and each path once, and the directories above: what a caller has just put there
+/// or taken away, or what somebody has said to have changed. All else counts as the `cache` has it.
 ///
 /// # Errors
 /// As [`scan`].
-pub fn scan_again(cx: &Context, root: &Root, ignore: &Ignore, cache: Cache, paths: &[RelPath]) -> Result<Scan> {
-    look(cx, root, ignore, &Options::default(), cache, Some(paths))
+pub fn scan_part(
+    cx: &Context,
+    root: &Root,
+    ignore: &Ignore,
+    options: &Options<'_>,
+    cache: Cache,
+    part: &[(RelPath, Reach)],
+) -> Result<Scan> {
+    look(cx, root, ignore, options, cache, Some(part))
 }
 
 fn look(
@@ -196,7 +205,7 @@ fn look(
     ignore: &Ignore,
     options: &Options<'_>,
     cache: Cache,
-    only: Option<&[RelPath]>,
+    only: Option<&[(RelPath, Reach)]>,
 ) -> Result<Scan> {
     cx.check()?;
     let identity = walk::identity(root)?;

@@ -19,6 +19,7 @@ use super::cache::Cache;
 use super::ignore::Ignore;
 use super::listing::Listing;
 use super::merge::{Merge, Segment};
+use super::part::{self, Reach};
 use super::roll::Roll;
 use crate::beneath::Root;
 use crate::context::{Context, Phase};
@@ -41,7 +42,7 @@ pub(super) struct Survey<'a> {
     /// Whether changes are collected: not where all that is found is one.
     pub(super) differs: bool,
     /// All that is looked at, where that is not everything.
-    only: Option<&'a [RelPath]>,
+    only: Option<&'a [(RelPath, Reach)]>,
     ids: AtomicUsize,
     seen: AtomicU64,
     handles: Arc<AtomicUsize>,
@@ -163,7 +164,7 @@ pub(super) fn walk(
     options: &Options<'_>,
     cache: &Cache,
     observed: bool,
-    only: Option<&[RelPath]>,
+    only: Option<&[(RelPath, Reach)]>,
 ) -> Result<Found> {
     let survey = Survey {
         cx: cx.clone(),
@@ -313,7 +314,9 @@ impl Survey<'_> {
     ) -> std::result::Result<(), Stop> {
         let Inventory { listing, roll } = &mut worker.inventory;
         roll.begin(self.cache, self.cache.directory(path.map_or(&[], RelPath::as_bytes)));
-        if let Some(only) = self.only {
+        if let Some(only) = self.only
+            && !path.is_some_and(|path| part::is_whole(only, path))
+        {
             return self.look_at_some(only, path, observed, handle, &mut worker.inventory);
         }
         let (by_name, believe) = (self.ignore.is_by_name_alone(), observed && !self.options.full);
@@ -326,7 +329,7 @@ impl Survey<'_> {
     /// Lists the names that lead to the paths in `only`. The others count as unchanged.
     fn look_at_some(
         &self,
-        only: &[RelPath],
+        only: &[(RelPath, Reach)],
         directory: Option<&RelPath>,
         observed: bool,
         handle: &Handle,
@@ -340,14 +343,14 @@ impl Survey<'_> {
         let beneath = match directory {
             None => only,
             Some(directory) => {
-                let start = only.partition_point(|path| path <= directory);
-                let length = only[start..].partition_point(|path| path.is_beneath(directory));
+                let start = only.partition_point(|(path, _)| path <= directory);
+                let length = only[start..].partition_point(|(path, _)| path.is_beneath(directory));
                 &only[start..start + length]
             }
         };
         let skip = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
         let mut last: &[u8] = &[];
-        for path in beneath {
+        for (path, _) in beneath {
             let name = path.as_bytes()[skip..].split(|&byte| byte == b'/').next().unwrap_or_default();
             if name == last {
                 continue;

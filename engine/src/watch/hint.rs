@@ -1,9 +1,9 @@
 //! What was told so far: paths to look at, or everything.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::path::RelPath;
+use crate::scan::{Part, Reach};
 
 /// The most paths of a hint.
 pub const MOST: usize = 1 << 16;
@@ -11,26 +11,10 @@ pub const MOST: usize = 1 << 16;
 /// What may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// Nothing but these.
-    Paths(Paths),
+    /// Nothing but this.
+    Paths(Part),
     /// Anything.
     Everything(Why),
-}
-
-/// How much of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
-    /// It, and nothing beneath it.
-    Itself,
-    /// It, and everything that is or was beneath it.
-    Whole,
-}
-
-/// Paths, ascending.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Paths {
-    paths: BTreeMap<RelPath, Reach>,
-    news: bool,
 }
 
 /// Why everything has to be looked at.
@@ -73,18 +57,16 @@ impl fmt::Display for Why {
 
 impl Default for Hint {
     fn default() -> Self {
-        Self::Paths(Paths::default())
+        Self::Paths(Part::default())
     }
 }
 
 impl Hint {
     /// Adds a path.
     pub(super) fn add(&mut self, path: RelPath, reach: Reach) {
-        if let Self::Paths(paths) = self {
-            let before = paths.paths.entry(path).or_insert(reach);
-            *before = reach.max(*before);
-            paths.news = true;
-            if paths.paths.len() > MOST {
+        if let Self::Paths(part) = self {
+            part.add(path, reach);
+            if part.len() > MOST {
                 *self = Self::Everything(Why::Much);
             }
         }
@@ -98,19 +80,24 @@ impl Hint {
         }
     }
 
-    /// Whether something was told since the last time.
-    pub(super) fn take_news(&mut self) -> bool {
-        match self {
-            Self::Paths(paths) => std::mem::take(&mut paths.news),
-            Self::Everything(_) => true,
+    /// Adds another one.
+    pub fn add_all(&mut self, other: Self) {
+        match other {
+            Self::Everything(why) => self.everything(why),
+            Self::Paths(more) => {
+                if let Self::Paths(part) = self {
+                    part.add_all(more);
+                    if part.len() > MOST {
+                        *self = Self::Everything(Why::Much);
+                    }
+                }
+            }
         }
     }
-}
 
-impl Paths {
-    /// The paths, ascending.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&RelPath, Reach)> {
-        self.paths.iter().map(|(path, reach)| (path, *reach))
+    /// Whether it says anything.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Paths(part) if part.is_empty())
     }
 }
 
@@ -121,7 +108,7 @@ mod tests {
     #[test]
     fn much_is_everything_and_what_lasts_is_kept() {
         let mut hint = Hint::default();
-        assert!(!hint.take_news());
+        assert!(hint.is_empty());
         for number in 0..=MOST {
             hint.add(RelPath::new(number.to_string().into_bytes()).expect("a path"), Reach::Itself);
         }
@@ -130,6 +117,10 @@ mod tests {
         hint.everything(Why::Lost);
         hint.add(RelPath::new(*b"a").expect("a path"), Reach::Whole);
         assert_eq!(hint, Hint::Everything(Why::NoWatches));
-        assert!(hint.take_news());
+        let mut other = Hint::default();
+        other.add(RelPath::new(*b"b").expect("a path"), Reach::Itself);
+        other.add_all(hint.clone());
+        assert_eq!(other, hint);
+        assert!(!hint.is_empty());
     }
 }

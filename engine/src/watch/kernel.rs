@@ -10,13 +10,13 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::fs::{Dir, FileType};
 use rustix::io::Errno;
 
-use super::hint::{Hint, Reach, Why};
+use super::hint::{Hint, Why};
 use super::marks::{Marks, Place};
 use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::path::RelPath;
-use crate::scan::{IGNORE_FILE, Ignore};
+use crate::scan::{IGNORE_FILE, Ignore, Reach};
 use crate::stamp::Stamp;
 
 /// What is told of a directory. `MODIFY` only so that a file that is still being written counts as not settled.

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-pub use self::hint::{Hint, MOST, Paths, Reach, Why};
+pub use self::hint::{Hint, MOST, Why};
 use self::kernel::Inotify;
 pub use self::waker::Waker;
 use crate::beneath::Root;
@@ -78,9 +78,9 @@ impl Watch {
     /// # Errors
     /// When there is no watching at all on this system, or the context ends.
     pub fn open(cx: &Context, root: Root, ignore: Ignore) -> Result<Self> {
-        let mut watch = Self::blind()?;
-        watch.inotify = Some(Inotify::open(cx, root, ignore, &mut watch.hint)?);
-        watch.note();
+        let (mut watch, mut told) = (Self::blind()?, Hint::default());
+        watch.inotify = Some(Inotify::open(cx, root, ignore, &mut told)?);
+        watch.note(told);
         Ok(watch)
     }
 
@@ -122,17 +122,19 @@ impl Watch {
                 return Ok(Waited::Woken);
             }
             if stirred && let Some(inotify) = &mut self.inotify {
-                inotify.read(cx, &mut self.hint)?;
-                self.note();
+                let mut told = Hint::default();
+                inotify.read(cx, &mut told)?;
+                self.note(told);
             }
         }
     }
 
-    /// Something may have been told just now.
-    fn note(&mut self) {
-        if self.hint.take_news() {
+    /// This was told just now.
+    fn note(&mut self, told: Hint) {
+        if !told.is_empty() {
             let now = Instant::now();
             self.since = Some((self.since.map_or(now, |(first, _)| first), now));
+            self.hint.add_all(told);
         }
     }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::content::testing::noise;
 use crate::error::ErrorKind;
 use crate::path::RelPath;
+use crate::scan::Reach;
 
 const SOON: Settling = Settling { quiet: Duration::from_millis(30), at_most: Duration::from_secs(5) };
 

@@ -273,6 +273,23 @@ fn looking_again_reads_what_is_named_and_nothing_else() {
     assert_eq!(shown(&changes(&kit.scan_again(&[path("a/one")]))), ["a/one"]);
     kit.later();
     assert_eq!(kit.scan_and_compare().counts.hashed, 1);
+    // A directory that is named whole is looked at as in a scan: what came, went and changed in it.
+    kit.write("a/one", "whole");
+    kit.write("a/new/seven", "whole");
+    kit.write("b/four", "not looked at");
+    kit.remove("a/two");
+    kit.later();
+    let whole = kit.scan_part(&[(path("a"), Reach::Whole), (path("d"), Reach::Whole)]);
+    assert_eq!(shown(&changes(&whole)), ["a/new", "a/new/seven", "a/one", "a/two"]);
+    assert!(!whole.empty);
+    assert_eq!(shown(&changes(&kit.scan_and_compare())), ["b/four"]);
+    // What is looked at is gone, and that is not all there is.
+    kit.remove("b");
+    let gone = kit.scan_again(&[path("b")]);
+    assert!(!gone.empty);
+    kit.write("b/four", "again");
+    kit.later();
+    kit.scan_and_compare();
     // From nothing, all that is named is new.
     kit.store.clear();
     kit.tree.clear();

@@ -137,7 +137,14 @@ impl Kit {
 
     /// Scans what is named and nothing else.
     pub(super) fn scan_again(&mut self, paths: &[RelPath]) -> Scan {
-        let scan = scan_again(&self.cx, &self.root(), &self.ignore, self.cache(), paths).expect("scans");
+        let part: Vec<_> = paths.iter().map(|path| (path.clone(), Reach::Itself)).collect();
+        self.scan_part(&part)
+    }
+
+    /// The same, with how much of each.
+    pub(super) fn scan_part(&mut self, part: &[(RelPath, Reach)]) -> Scan {
+        let options = Options::default();
+        let scan = scan_part(&self.cx, &self.root(), &self.ignore, &options, self.cache(), part).expect("scans");
         self.hold_to_the_laws(scan)
     }
 

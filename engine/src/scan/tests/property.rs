@@ -135,4 +135,35 @@ proptest! {
         let scan = kit.scan_and_compare();
         prop_assert!(scan.changes().count() == 0);
     }
+
+    #[test]
+    fn a_part_that_names_a_directory_whole_is_as_good_as_a_scan_of_it(
+        before in proptest::collection::vec(any_edit(), 0..16),
+        after in proptest::collection::vec(any_edit(), 1..12),
+        depth in 1..3_usize,
+    ) {
+        let mut kit = Kit::new();
+        let edits = |edits: &[Edit], kit: &mut Kit| {
+            for edit in edits.iter().filter(|edit| !matches!(edit, Edit::Damage(_))) {
+                perform(kit, edit);
+            }
+        };
+        edits(&before, &mut kit);
+        kit.later();
+        kit.scan_and_compare();
+        edits(&after, &mut kit);
+        kit.later();
+        let now = kit.naive();
+        let both = kit.tree.keys().chain(now.keys());
+        let touched: Vec<RelPath> = both.filter(|path| kit.tree.get(path) != now.get(path)).cloned().collect();
+        // Instead of what changed, the directories that it is in, and of those above only themselves.
+        let part: Part = touched.iter().flat_map(|path| {
+            let above = path.ancestors().find(|above| above.depth() == depth).unwrap_or_else(|| path.clone());
+            let chain = above.ancestors().map(|above| (above, Reach::Itself)).collect::<Vec<_>>();
+            chain.into_iter().chain([(above, Reach::Whole)])
+        }).collect();
+        kit.scan_part(&part.into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(&kit.tree, &now);
+        prop_assert!(kit.scan_and_compare().changes().count() == 0);
+    }
 }
