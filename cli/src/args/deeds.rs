@@ -71,7 +71,7 @@ impl Publishing {
             dry_run: self.dry_run,
             allow_mass_delete: self.allow_mass_delete,
             no_hold: self.no_hold,
-            forget: Vec::new(),
+            ..PublishOptions::default()
         }
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn run(session: &Session<'_>, args: &Update) -> Result<Answer> {
         dry_run: args.dry_run,
         prune: args.prune,
         allow_mass_delete: args.allow_mass_delete,
+        ..UpdateOptions::default()
     };
     let outcome = open.node.update(&open.cx, &options)?;
     let length = if args.dry_run { Length::Full } else { session.length() };
@@ -82,6 +83,7 @@ mod tests {
             problems: vec![],
             bytes_fetched: 1536,
             duration_ms: 1200,
+            drift: vec![],
             kept_aside: vec!["x".try_into().expect("a path")],
             recovered: true,
             pinned: None,

@@ -1,11 +1,13 @@
 //! Planning an update: what the revision asks of this disk, and whether that looks like an accident.
 
+use std::collections::BTreeSet;
+
 use super::carry::Scene;
-use super::disk::{Disk, Remember};
+use super::disk::{Disk, Gaze, Remember};
 use super::relics::LOOKED_AT;
 use super::tracked::Tracked;
 use super::update::{Manner, Progressed, Target};
-use super::{Node, Remark};
+use super::{Heal, Node, Remark, Scope};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::packed::Packed;
@@ -23,7 +25,7 @@ impl Node {
         position: &mut Position,
         before: &Position,
         target: Target,
-        manner: &Manner,
+        manner: &Manner<'_>,
     ) -> Result<Progressed> {
         let first = self.bring_to(cx, position, before, target, manner)?;
         let patterns = |change: Change| change.path.as_bytes() == IGNORE_FILE.as_bytes();
@@ -31,7 +33,9 @@ impl Node {
             return Ok(first);
         }
         let before = position.clone();
-        let second = self.bring_to(cx, position, &before, target, manner)?;
+        // What was hidden may be anywhere.
+        let manner = Manner { scope: &Scope::Whole, ..*manner };
+        let second = self.bring_to(cx, position, &before, target, &manner)?;
         let mut warnings: Vec<String> = first.warnings.into_iter().chain(second.warnings).collect();
         warnings.sort_unstable();
         warnings.dedup();
@@ -51,7 +55,7 @@ impl Node {
         position: &mut Position,
         before: &Position,
         target: Target,
-        manner: &Manner,
+        manner: &Manner<'_>,
     ) -> Result<Progressed> {
         let mut done =
             Progressed { fetched: self.ensure_tree(cx, target.revision, target.root)?, ..Progressed::default() };
@@ -81,7 +85,9 @@ impl Node {
             _ => &Everything,
         };
         let remember = if manner.dry_run { Remember::No } else { Remember::Yes };
-        let disk = self.look(cx, dir, manner.full, interest, remember)?;
+        let scope = if manner.prune { &Scope::Whole } else { manner.scope };
+        let part = self.part_of(scope, position, Some(target.root))?;
+        let disk = self.look(cx, dir, Gaze { full: manner.full, part, ..Gaze::new(interest, remember) })?;
         done.problems = disk.problems();
         done.warnings = disk.skipped();
         done.entries = disk.scan.counts.entries;
@@ -95,6 +101,9 @@ impl Node {
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
         let unsettled = Unsettled::new(disk.unknown(), &hidden);
         let mut plan = plan::plan(trees, manner.policy, &unsettled)?;
+        if manner.policy == Policy::HubWins && *manner.heal != Heal::All {
+            done.drift = leave_drift(&mut plan, &trees, manner.heal)?;
+        }
         if manner.prune {
             add_untracked(&mut plan, trees)?;
         } else if let Some(newest) = manner.first_contact {
@@ -122,7 +131,7 @@ impl Node {
         position: &Position,
         disk: &Disk,
         trees: &Trees<'_>,
-        manner: &Manner,
+        manner: &Manner<'_>,
         agreed_entries: u64,
     ) -> Result<()> {
         if !manner.full {
@@ -157,6 +166,28 @@ pub(super) fn check_parents(applications: &Packed<Application>, wanted: &Tree<'_
         last = Some(parent);
     }
     Ok(())
+}
+
+/// Takes out of a plan what brings drift back that is to be left, and gives those paths. A directory that something else
+/// needs comes back all the same.
+fn leave_drift(plan: &mut Plan, trees: &Trees<'_>, heal: &Heal) -> Result<Vec<RelPath>> {
+    let mut left = BTreeSet::new();
+    for application in plan.apply.iter().filter(|application| !heal.heals(&application.path)) {
+        if trees.agreement.get(&application.path)? == trees.wanted.get(&application.path)? {
+            left.insert(application.path);
+        }
+    }
+    let stays = |application: &Application| !left.contains(&application.path) && application.want.is_some();
+    let needed: BTreeSet<RelPath> = plan
+        .apply
+        .iter()
+        .filter(stays)
+        .flat_map(|application| application.path.ancestors().collect::<Vec<_>>())
+        .filter(|above| left.contains(above))
+        .collect();
+    left.retain(|path| !needed.contains(path));
+    plan.apply = plan.apply.iter().filter(|application| !left.contains(&application.path)).collect();
+    Ok(left.into_iter().collect())
 }
 
 /// `--prune`: what neither the agreement nor the hub knows goes, too, and is kept aside.

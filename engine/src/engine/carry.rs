@@ -28,7 +28,7 @@ pub(super) struct Scene<'a> {
     /// The position that is written down.
     pub(super) before: &'a Position,
     pub(super) target: Target,
-    pub(super) manner: &'a Manner,
+    pub(super) manner: &'a Manner<'a>,
     pub(super) disk: &'a Disk,
     pub(super) trees: Trees<'a>,
 }
@@ -170,8 +170,14 @@ impl Node {
         let agreement = Tree::new(&pages, position.agreement);
         let trees = Trees { agreement, local: Tree::new(&pages, observed), wanted: agreement };
         let measured = scene.disk.measured(&trees)?;
-        let (outcome, problem) = if position.whole {
+        let (outcome, problem) = if position.whole && done.drift.is_empty() {
             (Outcome::Applied, None)
+        } else if let (true, Some(first)) = (position.whole, done.drift.first()) {
+            let others = done.drift.len() - 1;
+            (
+                Outcome::Drifted,
+                Some(if others == 0 { first.to_string() } else { format!("{first}, and {others} more") }),
+            )
         } else {
             let first = done.problems.first().map(ToString::to_string);
             (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use itertools::Itertools;
 
-use super::{Node, Remark};
+use super::{Node, Remark, Scope};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::plan::{Place, Trees, check_place};
 use crate::revdb::Position;
-use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Reach, Scan};
+use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Part, Reach, Scan};
 use crate::tree::{self, Change, MemoryPages, Overlay, Pages, Tree, empty_root};
 
 /// What is on the disk.
@@ -28,6 +28,23 @@ pub(super) struct Disk {
 
 /// How many paths are looked at again in one go: what bounds memory.
 const LOOK_AGAIN: usize = 1 << 16;
+
+/// What a look is to find.
+pub(super) struct Gaze<'a> {
+    /// Believe nothing that was read before.
+    pub(super) full: bool,
+    pub(super) interest: &'a dyn Interest,
+    pub(super) remember: Remember,
+    /// Nothing but this, as long as it is this directory that was looked at before.
+    pub(super) part: Option<(Part, (u64, u64))>,
+}
+
+impl<'a> Gaze<'a> {
+    /// At everything.
+    pub(super) fn new(interest: &'a dyn Interest, remember: Remember) -> Self {
+        Self { full: false, interest, remember, part: None }
+    }
+}
 
 /// What is done with what a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,25 +112,53 @@ impl Node {
         })
     }
 
-    /// Scans the directory and turns what is found into a tree.
-    pub(super) fn look(
+    /// The part of the directory that a command with this scope looks at, together with what it wants to change itself:
+    /// none if everything is.
+    pub(super) fn part_of(
         &self,
-        cx: &Context,
-        root: Root,
-        full: bool,
-        interest: &dyn Interest,
-        remember: Remember,
-    ) -> Result<Disk> {
+        scope: &Scope,
+        position: &Position,
+        wanted: Option<Digest>,
+    ) -> Result<Option<(Part, (u64, u64))>> {
+        let (Scope::Part(part), Some(place)) = (scope, position.place) else { return Ok(None) };
+        if position.applied.is_none() {
+            return Ok(None);
+        }
+        let mut part = part.clone();
+        if let Some(wanted) = wanted {
+            for change in Tree::new(&*self.db, position.agreement).diff(&Tree::new(&*self.db, wanted)) {
+                part.add(change?.path, Reach::Itself);
+                if part.len() > LOOK_AGAIN {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some((part, place)))
+    }
+
+    /// Scans the directory and turns what is found into a tree.
+    pub(super) fn look(&self, cx: &Context, root: Root, gaze: Gaze<'_>) -> Result<Disk> {
         let ignore = self.ignore(&root)?;
         let (base, blocks) = self.db.stat_cache()?;
         let blocks = blocks
             .into_iter()
             .map(|(directory, first, bytes)| (BlockKey { directory: directory.into(), first: first.into() }, bytes));
-        let cache = Cache::load(blocks);
-        let options = scan::Options { full, interest, threads: None };
-        let scan = scan::scan(cx, &root, &ignore, &options, cache)?;
+        let mut cache = Cache::load(blocks);
+        let options = scan::Options { full: gaze.full, interest: gaze.interest, threads: None };
+        let is_sound = !cache.is_empty() && cache.damaged() == 0;
+        let mut scan = None;
+        if let Some((part, place)) = gaze.part.filter(|_| is_sound && !gaze.full) {
+            let part: Vec<_> = part.into_iter().collect();
+            let found = scan::scan_part(cx, &root, &ignore, &options, cache.clone(), &part)?;
+            scan = Some(found).filter(|found| (found.device, found.inode) == place);
+        }
+        let scan = match scan {
+            Some(scan) => scan,
+            None => scan::scan(cx, &root, &ignore, &options, std::mem::take(&mut cache))?,
+        };
+        drop(cache);
         let base = if scan.rebuilt { empty_root() } else { base };
-        let (observed, fresh) = match remember {
+        let (observed, fresh) = match gaze.remember {
             Remember::Yes => {
                 cx.step("state.stat-cache");
                 (self.observe(base, &scan)?, MemoryPages::default())

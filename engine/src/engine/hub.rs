@@ -101,6 +101,16 @@ impl Node {
         Ok(Hub { facts: Some(facts), head })
     }
 
+    /// Whether the hub has something newer than what is here, or cannot continue it: then an update is due, or says why
+    /// not. One look at the hub, none at the disk, and no lock.
+    pub fn is_behind(&self, cx: &Context) -> Result<bool> {
+        let mut position = self.db.position()?;
+        let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
+        let wanted = hub.head.map(|head| head.revision);
+        let here = position.applied.map(|(revision, _)| revision);
+        Ok(position.pinned.is_none() && wanted.is_some() && (wanted != here || !position.whole))
+    }
+
     fn find_head(&self, cx: &Context, position: &mut Position, look: Look) -> Result<Option<Head>> {
         let applied = position.applied.map(|(revision, _)| revision);
         let mut look = look;

@@ -1,6 +1,6 @@
 //! `log`, `diff` and `init`: looking at history, comparing trees, making a hub.
 
-use super::disk::Remember;
+use super::disk::{Gaze, Remember};
 use super::{DiffOutcome, DiffSide, InitOutcome, LogEntry, Node, Role};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,7 +46,7 @@ impl Node {
         let mut observed = empty_root();
         if older == DiffSide::Disk || newer == DiffSide::Disk {
             let dir = self.open_dir(&position)?;
-            let disk = self.look(cx, dir, false, &Everything, Remember::No)?;
+            let disk = self.look(cx, dir, Gaze::new(&Everything, Remember::No))?;
             observed = disk.observed;
             overlay = Overlay::with(disk.pages(&*self.db).into_fresh(), &*self.db);
         }

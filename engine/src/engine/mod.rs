@@ -40,7 +40,9 @@ use crate::plan::Policy;
 use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
-pub use options::{DiffSide, Options, PublishOptions, RecoveryBounds, Role, Side, StatePlace, UpdateOptions};
+pub use options::{
+    DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
+};
 pub use outcome::{
     Conflict, DiffOutcome, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome, VerifyOutcome,
 };

@@ -1,10 +1,12 @@
 //! What the caller says: who this node is, where its things are, what a command is to do.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::name::{DeploymentName, NodeId};
 use crate::path::RelPath;
+use crate::scan::Part;
 
 /// Whether a node may publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,42 @@ pub struct PublishOptions {
     pub no_hold: bool,
     /// Tracked paths that are ignored now and are to leave the deployment.
     pub forget: Vec<RelPath>,
+    /// What is looked at on the disk.
+    pub scope: Scope,
+}
+
+/// What of the directory is looked at. All else counts as the last look found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    #[default]
+    Whole,
+    /// What may have changed since the last look of whoever says so, and whatever the command itself wants to change.
+    /// Where that look was of another directory, or nothing is remembered of it, it is everything after all.
+    Part(Part),
+}
+
+/// What an update does with drift: tracked paths of a worker that somebody has changed, and the hub has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Heal {
+    /// It brings them back, and keeps aside what was there.
+    #[default]
+    All,
+    /// It brings back all but these.
+    AllBut(BTreeSet<RelPath>),
+    /// It leaves them, and says so.
+    Nothing,
+}
+
+impl Heal {
+    /// Whether this path is brought back.
+    pub fn heals(&self, path: &RelPath) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(others) => !others.contains(path),
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// What `update` is to do.
@@ -120,6 +158,10 @@ pub struct UpdateOptions {
     pub prune: bool,
     /// Go on although fewer than half of the entries remain.
     pub allow_mass_delete: bool,
+    /// What is looked at on the disk.
+    pub scope: Scope,
+    /// Which drift is brought back.
+    pub heal: Heal,
 }
 
 /// Which side of a conflict wins.

@@ -133,6 +133,9 @@ pub struct UpdateOutcome {
     pub duration_ms: u64,
     /// Paths whose local content was moved to the recovery area before it was replaced.
     pub kept_aside: Vec<RelPath>,
+    /// Paths that somebody has changed here and that were left so, as asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<RelPath>,
     /// Whether an interrupted update was finished first.
     pub recovered: bool,
     /// The revision this node is pinned to.

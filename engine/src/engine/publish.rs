@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::disk::{Disk, Remember};
+use super::disk::{Disk, Gaze, Remember};
 use super::hub::Head;
 use super::outcome::Counts;
 use super::race::Races;
 use super::update::{conflict_count, conflicts};
-use super::{Node, PublishOptions, PublishOutcome, Remark, Role};
+use super::{Node, PublishOptions, PublishOutcome, Remark, Role, Scope};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -100,7 +100,10 @@ impl Node {
             self.ensure_tree(cx, head.revision, head.root)?;
         }
         let remember = if options.dry_run { Remember::No } else { Remember::Yes };
-        let disk = self.look(cx, dir, false, &Everything, remember)?;
+        // A worker's looks have passed over what it does not track.
+        let scope = if self.writes() { &options.scope } else { &Scope::Whole };
+        let part = self.part_of(scope, &position, None)?;
+        let disk = self.look(cx, dir, Gaze { part, ..Gaze::new(&Everything, remember) })?;
         let pages = disk.pages(&*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),

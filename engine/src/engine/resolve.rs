@@ -5,7 +5,7 @@
 //! disk: then only theirs differs, and the next update brings it; mine, which the hub does not have, is copied to the
 //! recovery area first.
 
-use super::disk::Remember;
+use super::disk::{Gaze, Remember};
 use super::{Node, Side};
 use crate::apply::Recovery;
 use crate::context::Context;
@@ -37,7 +37,7 @@ impl Node {
         };
         self.ensure_tree(cx, head.revision, head.root)?;
         let dir = self.open_dir(&position)?;
-        let disk = self.look(cx, dir, false, &Everything, Remember::Yes)?;
+        let disk = self.look(cx, dir, Gaze::new(&Everything, Remember::Yes))?;
         let pages = disk.pages(&*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),

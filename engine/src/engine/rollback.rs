@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::race::Races;
 use super::update::{Manner, Target};
-use super::{Node, PublishOutcome, Role};
+use super::{Heal, Node, PublishOutcome, Role, Scope};
 use crate::content::LocalContent;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -110,6 +110,8 @@ impl Node {
             dry_run: false,
             allow_mass_delete: true,
             first_contact: position.applied.is_none().then_some(target.revision.number),
+            scope: &Scope::Whole,
+            heal: &Heal::All,
         };
         let done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         let done = done.into_outcome(begun, target.revision.number);

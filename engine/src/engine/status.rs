@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::disk::{Disk, Remember};
+use super::disk::{Disk, Gaze, Remember};
 use super::tracked::Tracked;
 use super::update::conflicts;
 use super::{Node, Remark, StatusOutcome};
@@ -129,7 +129,7 @@ impl Node {
         let agreement = Tree::new(&*self.db, position.agreement);
         let agreed = Tracked::new([agreement]);
         let interest: &dyn Interest = if self.writes() { &Everything } else { &agreed };
-        let disk = self.look(cx, root, false, interest, Remember::No)?;
+        let disk = self.look(cx, root, Gaze::new(interest, Remember::No))?;
         outcome.problems = disk.problems();
         outcome.warnings.extend(disk.skipped());
         let pages = disk.pages(&*self.db);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::hub::Head;
 use super::outcome::Counts;
-use super::{Conflict, Node, Remark, UpdateOptions, UpdateOutcome};
+use super::{Conflict, Heal, Node, Remark, Scope, UpdateOptions, UpdateOutcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -23,7 +23,8 @@ pub(super) struct Target {
 }
 
 /// How an update goes about it.
-pub(super) struct Manner {
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
     pub(super) policy: Policy,
     pub(super) full: bool,
     pub(super) prune: bool,
@@ -31,6 +32,8 @@ pub(super) struct Manner {
     pub(super) allow_mass_delete: bool,
     /// The hub's newest revision, where it is met for the first time.
     pub(super) first_contact: Option<u64>,
+    pub(super) scope: &'a Scope,
+    pub(super) heal: &'a Heal,
 }
 
 /// What an update has found and done so far.
@@ -42,6 +45,8 @@ pub(super) struct Progressed {
     /// Whether something newer in the hub could not come because the path was not measured here.
     pub(super) blocked: bool,
     pub(super) kept: Vec<RelPath>,
+    /// Drift that was left.
+    pub(super) drift: Vec<RelPath>,
     pub(super) warnings: Vec<String>,
     pub(super) fetched: u64,
     pub(super) entries: u64,
@@ -103,6 +108,8 @@ impl Node {
             dry_run: options.dry_run,
             allow_mass_delete: options.allow_mass_delete || accepted,
             first_contact: hub.head.as_ref().filter(|_| first_contact).map(|head| head.revision.number),
+            scope: &options.scope,
+            heal: &options.heal,
         };
         let mut done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
         kept_aside.append(&mut done.kept);
@@ -139,6 +146,7 @@ impl Progressed {
             problems: self.problems,
             bytes_fetched: self.fetched,
             kept_aside: self.kept,
+            drift: self.drift,
             changes: self.applied,
             warnings: self.warnings,
             ..UpdateOutcome::nothing(begun)
@@ -161,6 +169,7 @@ impl UpdateOutcome {
             bytes_fetched: 0,
             duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             kept_aside: Vec::new(),
+            drift: Vec::new(),
             recovered: false,
             pinned: None,
             changes: Packed::new(),

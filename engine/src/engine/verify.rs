@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::disk::{Disk, Remember};
+use super::disk::{Disk, Gaze, Remember};
 use super::tracked::Tracked;
 use super::update::{Manner, Progressed, Target};
-use super::{Node, Remark, VerifyOutcome};
+use super::{Heal, Node, Remark, Scope, VerifyOutcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Policy, Trees};
@@ -51,6 +51,8 @@ impl Node {
                 dry_run: false,
                 allow_mass_delete: true,
                 first_contact: None,
+                scope: &Scope::Whole,
+                heal: &Heal::All,
             };
             repaired = self.bring_whole_to(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }
@@ -67,7 +69,7 @@ impl Node {
     fn compare(&self, cx: &Context, position: &mut Position, full: bool) -> Result<VerifyOutcome> {
         let dir = self.open_dir(position)?;
         let agreement = Tree::new(&*self.db, position.agreement);
-        let disk = self.look(cx, dir, full, &Tracked::new([agreement]), Remember::Yes)?;
+        let disk = self.look(cx, dir, Gaze { full, ..Gaze::new(&Tracked::new([agreement]), Remember::Yes) })?;
         if full {
             position.full_scan = Some(cx.now());
             self.db.set_position(position)?;

@@ -21,6 +21,8 @@ pub enum Outcome {
     Applied,
     /// Some paths were left as they were (conflicts, held or unreadable); the others are in place.
     Partial,
+    /// Some paths are not as the revision has them: somebody has changed them here, and they were left so.
+    Drifted,
     /// Nothing was applied.
     Failed,
     /// Something that a later version may say.

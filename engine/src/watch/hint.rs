@@ -21,6 +21,8 @@ pub enum Hint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
+    /// Nobody has watched it until now.
+    New,
     /// More changed than is worth a list.
     Much,
     /// The kernel could not keep up and has dropped events.
@@ -45,6 +47,7 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::New => "nobody has watched it until now",
             Self::Much => "too much has changed to name it",
             Self::Lost => "the kernel has dropped events (fs.inotify.max_queued_events)",
             Self::NoWatches => "there are not enough watches for all directories (fs.inotify.max_user_watches)",

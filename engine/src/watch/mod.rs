@@ -99,7 +99,8 @@ impl Watch {
         self.inotify.as_ref().map_or(0, Inotify::directories)
     }
 
-    /// Waits until something has changed and settled, a waker rings, or it is `until`. Cancellation is an error.
+    /// Waits until something has changed and settled, a waker rings, or it is `until`; what the kernel has told by then is
+    /// taken in first. Cancellation is an error.
     pub fn wait(&mut self, cx: &Context, settling: Settling, until: Instant) -> Result<Waited> {
         let waker = self.waker.clone();
         let _rings = cx.cancel().on_cancel(move || waker.ring());
@@ -110,9 +111,6 @@ impl Watch {
             if told.is_some_and(|told| told <= now) {
                 self.since = None;
                 return Ok(Waited::Changed(std::mem::take(&mut self.hint)));
-            }
-            if until <= now {
-                return Ok(Waited::Over);
             }
             let end = told.map_or(until, |told| told.min(until));
             let end = cx.deadline().map_or(end, |deadline| end.min(deadline));
@@ -125,6 +123,8 @@ impl Watch {
                 let mut told = Hint::default();
                 inotify.read(cx, &mut told)?;
                 self.note(told);
+            } else if until <= now {
+                return Ok(Waited::Over);
             }
         }
     }
@@ -141,7 +141,7 @@ impl Watch {
     /// Waits for the kernel or a waker.
     fn poll(&self, time: Duration) -> Result<(bool, bool)> {
         // Rounded up: a wait that ends too early is one more round.
-        let time = time + Duration::from_millis(1);
+        let time = if time.is_zero() { time } else { time + Duration::from_millis(1) };
         let time =
             Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() };
         let mut fds = vec![PollFd::new(&self.waker, PollFlags::IN)];

@@ -54,7 +54,9 @@ impl World {
         self.tidy_up(who);
         let before = self.moment(who);
         let cx = self.context();
-        let said = self.node(who).update(&cx, options);
+        let scoped = UpdateOptions { scope: self.scope(who), ..options.clone() };
+        let said = self.node(who).update(&cx, &scoped);
+        self.looked(who, said.is_ok() && !options.dry_run);
         if self.hub.is_empty() {
             let nothing = said.map_or_else(|error| error.kind() == ErrorKind::Unreachable, |said| !said.changed);
             assert!(nothing, "there is nothing to update to");

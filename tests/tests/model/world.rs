@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use depsync_engine::context::{Context, Observer};
-use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role};
+use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role, Scope};
 use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::DeploymentName;
@@ -21,6 +21,7 @@ use depsync_transports::hub::{Collected, Retention};
 use crate::edit::{Editor, unlock};
 use crate::member::{Member, Moment, content, recovered};
 use crate::oracle::{Merge, Name, Plan, Rules, Tree, Wins, above, edit, held, is_directory, passes, visible};
+use crate::sentry::Sentry;
 use depsync_tests::dice::Dice;
 
 /// A published revision.
@@ -44,6 +45,8 @@ pub(crate) struct World {
     pub(crate) oldest: usize,
     /// A node whose directory lies where nothing can lie beside it: its files are staged inside.
     inside: Option<usize>,
+    /// Who watches each directory, if somebody does.
+    sentries: Option<Vec<Sentry>>,
     /// Every content ever published.
     published: BTreeSet<Vec<u8>>,
     /// What happens in the middle of the next command: gc, keeping so many revisions, after so many steps, so often.
@@ -60,6 +63,7 @@ impl World {
         let workers = ["w1", "w2"].map(|name| Member::new(name, role(Role::ReadOnly)));
         let editor = Editor::new(Dice::new(dice.roll()));
         let inside = dice.pick(&[None, None, Some(0), Some(3)]).flatten();
+        let sentries = dice.chance(50).then(|| (0..4).map(|_| Sentry::default()).collect());
         let site = Arc::new(Site::new());
         std::fs::create_dir(site.path().join("webapps")).expect("mkdir");
         let members = managers.into_iter().chain(workers).collect();
@@ -72,6 +76,7 @@ impl World {
             hub: Vec::new(),
             oldest: 1,
             inside,
+            sentries,
             published: BTreeSet::new(),
             meddle: None,
             log: Vec::new(),
@@ -163,8 +168,23 @@ impl World {
     pub(crate) fn publish(&mut self, who: usize, options: &PublishOptions) -> bool {
         self.note(format!("{}: publish {options:?}", self.members[who].name));
         let cx = self.context();
-        let said = self.node(who).publish(&cx, options);
+        let scoped = PublishOptions { scope: self.scope(who), ..options.clone() };
+        let said = self.node(who).publish(&cx, &scoped);
+        self.looked(who, said.is_ok() && !options.dry_run);
         self.judge_publish(who, options, said)
+    }
+
+    /// What a command of this node has to look at.
+    pub(crate) fn scope(&mut self, who: usize) -> Scope {
+        let dir = self.dir(who);
+        self.sentries.as_mut().map_or(Scope::Whole, |sentries| sentries[who].scope(&dir))
+    }
+
+    /// A command of this node has looked, if it has.
+    pub(crate) fn looked(&mut self, who: usize, has_looked: bool) {
+        if let Some(sentries) = self.sentries.as_mut().filter(|_| has_looked) {
+            sentries[who].looked();
+        }
     }
 
     /// Publishes while another manager publishes between the scan and the compare-and-swap.
@@ -178,7 +198,9 @@ impl World {
         };
         let rival = Arc::new(rival);
         let cx = self.site.context().with_observer(Arc::clone(&rival) as Arc<dyn Observer>);
-        let said = self.node(who).publish(&cx, options);
+        let scoped = PublishOptions { scope: self.scope(who), ..options.clone() };
+        let said = self.node(who).publish(&cx, &scoped);
+        self.looked(who, said.is_ok() && !options.dry_run);
         let first = rival.said.lock().expect("no panic").take();
         if let Some(first) = first {
             self.note("the rival was there".to_owned());
