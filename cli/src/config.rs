@@ -11,7 +11,7 @@ use depsync_engine::name::{DeploymentName, NodeId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::args::RoleName;
+use crate::args::{HealName, RoleName};
 use crate::units::{Size, Span};
 
 /// The file's name where none is given.
@@ -62,6 +62,29 @@ pub(crate) struct Config {
     /// What the recovery area may hold.
     #[serde(default)]
     pub(crate) recovery: Recovery,
+    /// What the daemon does.
+    #[serde(default)]
+    pub(crate) run: Run,
+}
+
+/// The table `run`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Run {
+    /// Whether what changes here is published.
+    pub(crate) auto_commit: Option<bool>,
+    /// Whether what is new in the hub is applied.
+    pub(crate) auto_checkout: Option<bool>,
+    /// How often the hub is asked.
+    pub(crate) period: Option<Span>,
+    /// How often every file is looked at.
+    pub(crate) scan_period: Option<Span>,
+    /// How long nothing has to change before it is published.
+    pub(crate) debounce: Option<Span>,
+    /// What is done with drift.
+    pub(crate) heal: Option<HealName>,
+    /// What is written into the records.
+    pub(crate) message: Option<String>,
 }
 
 /// The table `push`.

@@ -57,6 +57,22 @@ impl Answer {
     }
 }
 
+/// One of several things that are told as they happen.
+#[derive(Debug)]
+pub(crate) struct Told {
+    json: String,
+    text: String,
+    matters: bool,
+}
+
+impl Told {
+    /// What is told even with `--quiet` `matters`.
+    pub(crate) fn new(facts: &impl Serialize, text: String, matters: bool) -> Self {
+        let Answer { json, text, .. } = Answer::fact(facts, text, Exit::Done);
+        Self { json, text, matters }
+    }
+}
+
 /// How to print.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printer {
@@ -67,6 +83,15 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
+    /// Prints what is told on the way: a line of JSON, or some of text.
+    pub(crate) fn told(self, told: &Told) {
+        if self.json {
+            to_stdout(&format!("{}\n", told.json));
+        } else if !self.quiet || told.matters {
+            to_stdout(&told.text);
+        }
+    }
+
     /// Prints an answer.
     pub(crate) fn answer(self, answer: &Answer) {
         for warning in &answer.warnings {

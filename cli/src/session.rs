@@ -71,6 +71,11 @@ impl Session<'_> {
         Ok(open)
     }
 
+    /// Opens a node as these settings say.
+    pub(crate) fn open_settled(&self, settings: &Settings) -> Result<Open> {
+        if settings.hub_named { self.open_as(settings) } else { Err(settings.unnamed_hub()) }
+    }
+
     fn open_where(&self, operands: &Operands, must_exist: bool) -> Result<Open> {
         let mut settings = self.settings(operands)?;
         settings.options.must_exist = must_exist || !settings.hub_named;

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) access: Access,
     /// How long the command may take.
     pub(crate) timeout: Option<Duration>,
+    /// What the daemon does.
+    pub(crate) run: config::Run,
 }
 
 impl Settings {
@@ -75,7 +77,8 @@ impl Settings {
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
         let svn = svn(config.svn, &ssh, environment)?;
         let nodes = config.nodes.map(|list| tidy(cwd, &list));
-        Ok(Self { options, hub_named, nodes, parallel: config.push.parallel, access: Access { ssh, svn }, timeout })
+        let (parallel, access, run) = (config.push.parallel, Access { ssh, svn }, config.run);
+        Ok(Self { options, hub_named, nodes, parallel, access, timeout, run })
     }
 }
 

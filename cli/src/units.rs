@@ -7,9 +7,12 @@ use std::time::Duration;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
-/// A span of time: `90` or `90s` (seconds), `15m`, `12h`, `30d`, `2w`.
+/// A span of time: `50ms`, `90` or `90s` (seconds), `15m`, `12h`, `30d`, `2w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
+
+/// The longest one.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// An amount of bytes: `4096`, `512K`, `64M` or `64MiB`, `1G`. Units are powers of 1024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +28,9 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let seconds = split(text).and_then(|(number, unit)| {
+        let span = split(text).and_then(|(number, unit)| {
             let unit = match unit {
+                "ms" => return Some(Duration::from_millis(number)).filter(|span| *span <= LONGEST),
                 "" | "s" => 1,
                 "m" => 60,
                 "h" => 3600,
@@ -34,16 +38,19 @@ impl FromStr for Span {
                 "w" => 604_800,
                 _ => return None,
             };
-            number.checked_mul(unit).filter(|&seconds| seconds <= 100 * 366 * 86_400)
+            number.checked_mul(unit).map(Duration::from_secs).filter(|span| *span <= LONGEST)
         });
-        let seconds = seconds.ok_or("not a span of time: write 90s, 15m, 12h, 30d or 2w, at most a hundred years")?;
-        Ok(Self(Duration::from_secs(seconds)))
+        let span = span.ok_or("not a span of time: write 50ms, 90s, 15m, 12h, 30d or 2w, at most a hundred years")?;
+        Ok(Self(span))
     }
 }
 
 /// The shortest way to write it.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.subsec_millis() > 0 {
+            return write!(f, "{}ms", self.0.as_millis());
+        }
         let seconds = self.0.as_secs();
         let units = [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
         let (unit, letter) =

@@ -9,6 +9,7 @@ pub mod beneath;
 pub mod codec;
 pub mod content;
 pub mod context;
+pub mod daemon;
 pub mod durable;
 pub mod engine;
 pub mod error;

@@ -4,6 +4,7 @@
 
 mod deeds;
 mod questions;
+mod run;
 mod upkeep;
 mod words;
 
@@ -16,6 +17,8 @@ use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
 pub(crate) use deeds::{Init, Publish, Push, Resolve, Rollback, Update};
 use questions::{DIFF, LOG, STATUS, VERIFY};
 pub(crate) use questions::{Diff, Log, Verify};
+use run::RUN;
+pub(crate) use run::{HealName, Run};
 use upkeep::{COMPLETIONS, DEMO, GC, IMPORT};
 pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, NodesList};
 pub(crate) use words::RoleName;
@@ -134,6 +137,9 @@ pub(crate) enum Command {
     /// Bring the directory to the newest revision
     #[command(after_help = UPDATE)]
     Update(Update),
+    /// Keep the directory in step until stopped: the daemon
+    #[command(after_help = RUN)]
+    Run(Run),
     /// Say what is applied here, what differs, and what every node has
     #[command(after_help = STATUS)]
     Status(Operands),

@@ -10,6 +10,7 @@ mod publish;
 mod push;
 mod resolve;
 mod rollback;
+mod run;
 mod status;
 mod update;
 mod verify;
@@ -24,7 +25,7 @@ use crate::args::Command;
 use crate::output::Answer;
 use crate::session::Session;
 
-/// Runs a command. `demo` and `completions` print as they go and answer nothing.
+/// Runs a command. `run`, `demo` and `completions` print as they go and answer nothing.
 pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Answer>> {
     let answer = match command {
         Command::Init(args) => init::run(session, args)?,
@@ -39,6 +40,7 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Resolve(args) => resolve::run(session, args)?,
         Command::Gc(args) => gc::run(session, args)?,
         Command::Import(args) => import::run(session, args)?,
+        Command::Run(args) => return run::run(session, args).map(|()| None),
         Command::Demo(args) => return crate::demo::run(session, args).map(Some),
         Command::Completions(args) => {
             completions::run(args);

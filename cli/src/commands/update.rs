@@ -25,18 +25,19 @@ pub(super) fn run(session: &Session<'_>, args: &Update) -> Result<Answer> {
     let outcome = open.node.update(&open.cx, &options)?;
     let length = if args.dry_run { Length::Full } else { session.length() };
     let exit = Exit::of_deed(!outcome.conflicts.is_empty(), !outcome.problems.is_empty(), outcome.changed);
-    let text = say(&outcome, &open.options.deployment, args, length);
+    let text = say(&outcome, &open.options.deployment, args.dry_run, length);
     Ok(Answer::deed(&outcome, text, exit).with_warnings(&outcome.warnings))
 }
 
-fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, args: &Update, length: Length) -> String {
+/// The outcome for people.
+pub(super) fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, dry_run: bool, length: Length) -> String {
     let mut out = String::new();
     if outcome.recovered {
         out.push_str("finished an interrupted update first\n");
     }
     let counts = text::counts(outcome.added, outcome.modified, outcome.removed);
     let goal = outcome.to.map_or_else(|| "no revision".to_owned(), |number| format!("revision {number}"));
-    out.push_str(&match (outcome.changed, args.dry_run) {
+    out.push_str(&match (outcome.changed, dry_run) {
         (false, _) => format!("nothing to do: {goal} of {deployment} is in place\n"),
         (true, true) => format!("would go from {} to {goal} of {deployment}: {counts}\n", origin(outcome.from)),
         (true, false) => format!(
@@ -49,12 +50,13 @@ fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, args: &Update, leng
     });
     text::changes(&mut out, &outcome.changes, length);
     text::section(&mut out, "kept aside before it was replaced", &outcome.kept_aside, length, ToString::to_string);
+    text::section(&mut out, "changed here, and left so", &outcome.drift, length, ToString::to_string);
     text::section(&mut out, "conflicts", &outcome.conflicts, length, text::conflict);
     if !outcome.conflicts.is_empty() {
         out.push_str(&format!("  {}\n", text::RESOLVE));
     }
     text::section(&mut out, "problems", &outcome.problems, length, text::remark);
-    if let Some(pinned) = outcome.pinned.filter(|_| !args.dry_run) {
+    if let Some(pinned) = outcome.pinned.filter(|_| !dry_run) {
         let advice = format!("this node is pinned to revision {pinned} until `depsync update --unpin`");
         out.push_str(&format!("{}\n", styled(FAINT, advice)));
     }
@@ -97,7 +99,7 @@ mod tests {
     }
 
     fn plain(outcome: &UpdateOutcome, args: &Update) -> String {
-        let text = say(outcome, &DeploymentName::default(), args, Length::Short);
+        let text = say(outcome, &DeploymentName::default(), args.dry_run, Length::Short);
         anstream::adapter::strip_str(&text).to_string()
     }
 

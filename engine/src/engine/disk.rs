@@ -14,6 +14,7 @@ use crate::plan::{Place, Trees, check_place};
 use crate::revdb::Position;
 use crate::scan::{self, BlockKey, Cache, IGNORE_FILE, Ignore, Interest, Part, Reach, Scan};
 use crate::tree::{self, Change, MemoryPages, Overlay, Pages, Tree, empty_root};
+use crate::watch::Lookout;
 
 /// What is on the disk.
 pub(super) struct Disk {
@@ -206,6 +207,14 @@ impl Node {
         });
         self.db.set_stat_cache(observed, blocks)?;
         Ok(observed)
+    }
+
+    /// Lets `lookout` watch the directory, without what is ignored.
+    pub fn watch(&self, cx: &Context, lookout: &mut Lookout) -> Result<()> {
+        let root = Root::open(&self.places.dir)?;
+        let ignore = self.ignore(&root)?;
+        lookout.open(cx, root, ignore)?;
+        Ok(())
     }
 
     /// The default list, the configuration's patterns and the directory's own file.

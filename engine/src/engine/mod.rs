@@ -88,6 +88,21 @@ impl Node {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether any revision was ever applied or published here.
+    pub fn has_applied(&self) -> Result<bool> {
+        Ok(self.db.position()?.applied.is_some())
+    }
+
+    /// How often in a row a daemon of this node has failed.
+    pub fn setbacks(&self) -> Result<u32> {
+        self.db.setbacks()
+    }
+
+    /// Writes that down.
+    pub fn set_setbacks(&self, count: u32) -> Result<()> {
+        self.db.set_setbacks(count)
+    }
+
     /// Takes the deployment's lock.
     fn lock(&self, cx: &Context) -> Result<Lock> {
         Lock::take(cx, &self.places.state, self.options.lock_wait)

@@ -121,6 +121,16 @@ impl RevDb {
         put(self, &self.state(), "reported", report)
     }
 
+    /// How often in a row a daemon has failed.
+    pub fn setbacks(&self) -> Result<u32> {
+        Ok(get(self, &self.state(), "setbacks")?.unwrap_or(0))
+    }
+
+    /// Writes that down.
+    pub fn set_setbacks(&self, count: u32) -> Result<()> {
+        put(self, &self.state(), "setbacks", &count)
+    }
+
     /// Writes down where this node stands. The agreement itself moves through [`RevDb::settle`] only.
     pub fn set_position(&self, position: &Position) -> Result<()> {
         put(self, &self.state(), "position", position)

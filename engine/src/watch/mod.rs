@@ -18,10 +18,12 @@
 //! | `kernel` | inotify: watches made and removed, events read |
 //! | `marks` | which directories have a watch, and under which number |
 //! | `hint` | what was told so far |
+//! | `lookout` | a watch that remembers what nobody has looked at yet |
 //! | `waker` | what ends a wait from another thread |
 
 mod hint;
 mod kernel;
+mod lookout;
 mod marks;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ use rustix::io::Errno;
 
 pub use self::hint::{Hint, MOST, Why};
 use self::kernel::Inotify;
+pub use self::lookout::{Lookout, Woke};
 pub use self::waker::Waker;
 use crate::beneath::Root;
 use crate::context::Context;
@@ -47,6 +50,11 @@ pub struct Settling {
     pub quiet: Duration,
     /// Or so much time has passed since the first change: something always changes, and is held back by the scan.
     pub at_most: Duration,
+}
+
+impl Settling {
+    /// Nobody waits.
+    pub const AT_ONCE: Self = Self { quiet: Duration::ZERO, at_most: Duration::ZERO };
 }
 
 /// How a wait ended.
@@ -78,10 +86,23 @@ impl Watch {
     /// # Errors
     /// When there is no watching at all on this system, or the context ends.
     pub fn open(cx: &Context, root: Root, ignore: Ignore) -> Result<Self> {
-        let (mut watch, mut told) = (Self::blind()?, Hint::default());
-        watch.inotify = Some(Inotify::open(cx, root, ignore, &mut told)?);
-        watch.note(told);
+        let mut watch = Self::blind()?;
+        watch.open_again(cx, root, ignore)?;
         Ok(watch)
+    }
+
+    /// Watches this instead of what it has watched so far. What was not told yet is forgotten.
+    pub fn open_again(&mut self, cx: &Context, root: Root, ignore: Ignore) -> Result<()> {
+        self.close();
+        let mut told = Hint::default();
+        self.inotify = Some(Inotify::open(cx, root, ignore, &mut told)?);
+        self.note(told);
+        Ok(())
+    }
+
+    /// Watches nothing any more.
+    pub fn close(&mut self) {
+        (self.inotify, self.hint, self.since) = (None, Hint::default(), None);
     }
 
     /// Watches nothing: waits for time and wakers only.

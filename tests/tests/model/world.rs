@@ -63,7 +63,7 @@ impl World {
         let workers = ["w1", "w2"].map(|name| Member::new(name, role(Role::ReadOnly)));
         let editor = Editor::new(Dice::new(dice.roll()));
         let inside = dice.pick(&[None, None, Some(0), Some(3)]).flatten();
-        let sentries = dice.chance(50).then(|| (0..4).map(|_| Sentry::default()).collect());
+        let sentries = dice.chance(50).then(|| (0..4).map(|_| Sentry::new()).collect());
         let site = Arc::new(Site::new());
         std::fs::create_dir(site.path().join("webapps")).expect("mkdir");
         let members = managers.into_iter().chain(workers).collect();

@@ -3,7 +3,7 @@
 use crate::lexer::{Source, Token};
 
 /// The engine's rooms, ground floor first. Each may use those before it and none after it.
-pub(crate) const ROOMS: [&str; 22] = [
+pub(crate) const ROOMS: [&str; 23] = [
     "error",
     "hash",
     "path",
@@ -26,6 +26,7 @@ pub(crate) const ROOMS: [&str; 22] = [
     "apply",
     "push",
     "engine",
+    "daemon",
 ];
 
 /// What is wrong, and where.

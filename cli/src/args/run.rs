@@ -1,0 +1,56 @@
+//! The daemon's words.
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::{Operands, RoleName};
+use crate::units::Span;
+
+pub(super) const RUN: &str = "\
+A manager publishes what changes and applies what others have published; a worker only applies. Changes are seen at once \
+where the system can watch the directory, and by a scan in any case. It ends by SIGTERM or Ctrl-C, between two steps.
+
+Examples:
+  depsync run /srv/deploy /mnt/hub                    a worker: follow the hub
+  depsync run --role manager /srv/deploy /mnt/hub     publish what changes here, too
+  depsync run --json | jq -r .event                   with a depsync.toml above; one object a line";
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+    /// What this node does: a manager publishes and follows, a worker only follows
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<RoleName>,
+    /// Publish what changes here [default: true for a manager]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub(crate) auto_commit: Option<bool>,
+    /// Apply what is new in the hub [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub(crate) auto_checkout: Option<bool>,
+    /// How often to ask the hub [default: 10s]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) period: Option<Span>,
+    /// How often to look at every file, whatever the system says has changed [default: 5m]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) scan_period: Option<Span>,
+    /// How long nothing has to change here before it is published [default: 50ms]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) debounce: Option<Span>,
+    /// What to do with files of a worker that somebody has changed [default: auto]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) heal: Option<HealName>,
+    /// What to write into the records of what is published
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+}
+
+/// What to do with drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum HealName {
+    /// Bring it back
+    Auto,
+    /// Only say so
+    Report,
+}

@@ -1,0 +1,113 @@
+//! `run`: the daemon. Says what it does as it goes.
+
+use depsync_engine::context::Context;
+use depsync_engine::daemon::{Daemon, Duties, Event};
+use depsync_engine::engine::Role;
+use depsync_engine::error::Result;
+use depsync_engine::name::DeploymentName;
+use serde::Serialize;
+
+use super::{publish, update};
+use crate::args::{HealName, Run};
+use crate::config;
+use crate::output::{Printer, Told};
+use crate::session::{Open, Session};
+use crate::settings::Settings;
+use crate::text::{self, BAD, GOOD, Length, STRONG, WARN, clean, styled};
+use crate::units::{Span, milliseconds};
+
+/// Runs until a signal comes.
+pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
+    let mut settings = session.settings(&args.operands)?;
+    if let Some(role) = args.role {
+        settings.options.role = Some(role.into());
+    }
+    let mut duties = duties(args, &settings);
+    // The time is that of one turn.
+    duties.timeout = settings.timeout.take();
+    if duties.commit && settings.options.role.is_none() {
+        settings.options.role = Some(Role::ReadWrite);
+    }
+    let deployment = settings.options.deployment.clone();
+    let open = session.open_settled(&settings)?;
+    let Open { node, cx, .. } = &open;
+    let printer = Printer { json: session.global.json, quiet: session.global.quiet };
+    let length = session.length();
+    let mut tell = |event: &Event| printer.told(&told(event, cx, &deployment, length));
+    Daemon::new(node, duties, &mut tell)?.run(cx)
+}
+
+/// What the command line and the configuration say.
+fn duties(args: &Run, settings: &Settings) -> Duties {
+    let config::Run { auto_commit, auto_checkout, period, scan_period, debounce, heal, message } = &settings.run;
+    let usual = Duties::default();
+    let span = |given: Option<Span>, config: Option<Span>| given.or(config).map(|span| span.0);
+    let mut settling = usual.settling;
+    settling.quiet = span(args.debounce, *debounce).unwrap_or(settling.quiet);
+    settling.at_most = settling.at_most.max(settling.quiet);
+    let is_manager = settings.options.role == Some(Role::ReadWrite);
+    Duties {
+        commit: args.auto_commit.or(*auto_commit).unwrap_or(is_manager),
+        checkout: args.auto_checkout.or(*auto_checkout).unwrap_or(usual.checkout),
+        period: span(args.period, *period).unwrap_or(usual.period),
+        scan: span(args.scan_period, *scan_period).unwrap_or(usual.scan),
+        settling,
+        heal: args.heal.or(*heal).unwrap_or(HealName::Auto) == HealName::Auto,
+        timeout: None,
+        message: args.message.clone().or_else(|| message.clone()).unwrap_or_default(),
+    }
+}
+
+/// An event with its time, for machines.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    deployment: &'a DeploymentName,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+fn told(event: &Event, cx: &Context, deployment: &DeploymentName, length: Length) -> Told {
+    let time = cx.now().to_string();
+    let (text, matters) = say(event, deployment, length);
+    let text = if text.is_empty() { text } else { format!("{} {text}", time.split('.').next().unwrap_or(&time)) };
+    Told::new(&Line { time, deployment, event }, text, matters)
+}
+
+/// The event for people, and whether it needs attention.
+fn say(event: &Event, deployment: &DeploymentName, length: Length) -> (String, bool) {
+    match event {
+        Event::Watching { directories } => {
+            (format!("watching {}\n", crate::units::counted(*directories, "directory")), false)
+        }
+        Event::Scanning { why } => {
+            let what = styled(WARN, "not watching");
+            (format!("{what}: {}; everything is scanned in every period\n", clean(why)), true)
+        }
+        Event::Published(outcome) => {
+            let open = !outcome.conflicts.is_empty() || !outcome.problems.is_empty();
+            (publish::say(outcome, deployment, false, length), open)
+        }
+        Event::Updated(outcome) => {
+            let open = !outcome.conflicts.is_empty() || !outcome.problems.is_empty() || !outcome.drift.is_empty();
+            (update::say(outcome, deployment, false, length), open)
+        }
+        Event::Rewritten { paths } => {
+            let mut out = format!("{}\n", styled(WARN, "something here rewrites what is deployed"));
+            text::section(&mut out, "left as they are until the next revision", paths, length, ToString::to_string);
+            out.push_str("  if the server writes them, add them to .depsyncignore\n");
+            (out, true)
+        }
+        Event::Failed { message, hint, again_in_ms, .. } => {
+            let again = milliseconds(*again_in_ms);
+            let mut out = format!("{}: {}; again in {again}\n", styled(BAD, "failed"), clean(message));
+            if let Some(hint) = hint {
+                out.push_str(&format!("  {}: {}\n", styled(GOOD, "hint"), clean(hint)));
+            }
+            (out, true)
+        }
+        Event::Recovered => (format!("{}\n", styled(GOOD, "it works again")), true),
+        Event::Stopped => (format!("{}\n", styled(STRONG, "stopped")), false),
+        _ => (String::new(), false),
+    }
+}

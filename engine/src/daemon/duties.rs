@@ -1,0 +1,54 @@
+//! What a daemon is to do.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::watch::Settling;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duties {
+    /// Publish what changes here.
+    pub commit: bool,
+    /// Apply what is new in the hub.
+    pub checkout: bool,
+    /// How often the hub is asked, whatever is heard of it.
+    pub period: Duration,
+    /// How often everything in the directory is looked at, whatever the kernel says of it.
+    pub scan: Duration,
+    /// When a change here counts as settled.
+    pub settling: Settling,
+    /// Whether drift is brought back on a worker. Otherwise it is only told.
+    pub heal: bool,
+    /// How long a turn may take.
+    pub timeout: Option<Duration>,
+    /// What is written into the records of what it publishes.
+    pub message: String,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self {
+            commit: false,
+            checkout: true,
+            period: Duration::from_secs(10),
+            scan: Duration::from_secs(300),
+            settling: Settling { quiet: Duration::from_millis(50), at_most: Duration::from_secs(2) },
+            heal: true,
+            timeout: None,
+            message: String::new(),
+        }
+    }
+}
+
+impl Duties {
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.commit && !self.checkout {
+            return Err(Error::new(ErrorKind::Usage, "neither publishing nor updating: there is nothing to do"));
+        }
+        if self.period.is_zero() || self.scan.is_zero() {
+            return Err(Error::new(ErrorKind::Usage, "a period of nothing would never rest"));
+        }
+        Ok(())
+    }
+}

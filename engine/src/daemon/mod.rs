@@ -1,0 +1,135 @@
+//! The daemon: one deployment kept in step, until somebody cancels it.
+//!
+//! It waits for the first of these: the directory has changed and come to rest, somebody rings, a period is over. Then it
+//! takes a turn: what changed here is published (`commit`), what is new in the hub is applied (`checkout`), by the same
+//! commands that a person would type. So whatever kills it, the next command goes on from there.
+//!
+//! Laws:
+//! - a turn looks at what has changed only, as long as the directory is watched; everything is looked at as a safety net,
+//!   when the daemon starts, and in every period where it cannot be watched;
+//! - a turn that fails is made again, later and later, with some chance in it; what is unseen stays unseen. How often it
+//!   has failed is written down, so that one who is started again and again does not hurry;
+//! - a ring is a hint that a look at the hub is worth while, and nothing else;
+//! - drift that comes back again and again is somebody's work: it is named, and left to him until the hub has another
+//!   revision;
+//! - cancelling ends it between two steps of a command: what is there is as before or as after.
+//!
+//! | file | is |
+//! |---|---|
+//! | `duties` | what it is to do |
+//! | `agenda` | when something is due: pure |
+//! | `rewritten` | drift that keeps coming back: pure |
+//! | `event` | what it tells |
+//! | `turn` | publishing and updating, once |
+
+mod agenda;
+mod duties;
+mod event;
+mod rewritten;
+mod turn;
+
+use std::time::Instant;
+
+use self::agenda::Agenda;
+pub use self::duties::Duties;
+pub use self::event::{Deed, Event};
+use self::rewritten::Rewritten;
+use self::turn::Open;
+use crate::context::Context;
+use crate::engine::Node;
+use crate::error::{Error, ErrorKind, Result};
+use crate::watch::{Lookout, Waker, Woke};
+
+/// Keeps one deployment in step. See the module.
+pub struct Daemon<'a> {
+    node: &'a Node,
+    duties: Duties,
+    tell: &'a mut (dyn FnMut(&Event) + Send),
+    lookout: Lookout,
+    agenda: Agenda,
+    rewritten: Rewritten,
+    /// What was told of the watching, so that it is told once.
+    told: Option<Event>,
+    /// The same of what publishes and updates leave open.
+    open: Open,
+    open_here: Open,
+}
+
+impl<'a> Daemon<'a> {
+    /// A daemon for `node`, which tells what it does. Nothing is done yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] if there is nothing to do for it.
+    pub fn new(node: &'a Node, duties: Duties, tell: &'a mut (dyn FnMut(&Event) + Send)) -> Result<Self> {
+        duties.check()?;
+        let agenda = Agenda::new(&duties, Instant::now(), node.setbacks()?)?;
+        let lookout = Lookout::new()?;
+        Ok(Self {
+            node,
+            duties,
+            tell,
+            lookout,
+            agenda,
+            rewritten: Rewritten::default(),
+            told: None,
+            open: Open::default(),
+            open_here: Open::default(),
+        })
+    }
+
+    /// What makes it look at the hub at once.
+    pub fn waker(&self) -> Waker {
+        self.lookout.waker()
+    }
+
+    /// Works until the context is cancelled.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] and [`ErrorKind::Unsupported`], which no waiting mends. Everything else is told, and tried
+    /// again.
+    pub fn run(&mut self, cx: &Context) -> Result<()> {
+        let ended = self.go_on(cx);
+        let is_cancelled = ended.as_ref().err().is_some_and(|error| error.kind() == ErrorKind::Cancelled);
+        (self.tell)(&Event::Stopped);
+        if is_cancelled { Ok(()) } else { ended }
+    }
+
+    fn go_on(&mut self, cx: &Context) -> Result<()> {
+        loop {
+            let woke = self.lookout.wait(cx, self.duties.settling, self.agenda.next())?;
+            let now = Instant::now();
+            // On a worker it can wait until it is looked at anyway.
+            if woke == Woke::Stirred && (!self.duties.commit || self.agenda.waits(now)) {
+                continue;
+            }
+            let scan = self.agenda.is_scan_due(now);
+            let ask = woke == Woke::Rung || self.agenda.is_poll_due(now);
+            match self.turn(cx, scan, ask) {
+                Ok(()) => self.went_well(cx, (scan, ask))?,
+                Err((deed, error)) => self.failed(cx, deed, error)?,
+            }
+        }
+    }
+
+    fn went_well(&mut self, cx: &Context, (scan, ask): (bool, bool)) -> Result<()> {
+        if self.agenda.went_well(Instant::now(), scan, ask) {
+            cx.step("state.setbacks");
+            self.node.set_setbacks(0)?;
+            (self.tell)(&Event::Recovered);
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, cx: &Context, deed: Deed, error: Error) -> Result<()> {
+        match error.kind() {
+            ErrorKind::Cancelled => return Err(error),
+            ErrorKind::Usage | ErrorKind::Unsupported if self.agenda.is_first() => return Err(error),
+            _ => {}
+        }
+        let again_in = self.agenda.failed(Instant::now(), error.kind());
+        cx.step("state.setbacks");
+        self.node.set_setbacks(self.agenda.failures())?;
+        (self.tell)(&Event::failed(deed, &error, self.agenda.failures(), again_in));
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! One turn: watch the directory if it is not watched, publish, update.
+
+use std::time::Instant;
+
+use super::{Daemon, Deed, Event};
+use crate::context::Context;
+use crate::engine::{Heal, PublishOptions, PublishOutcome, Remark, Scope, UpdateOptions, UpdateOutcome};
+use crate::error::{Error, ErrorKind, Result};
+use crate::watch::{Hint, Why};
+
+/// What went wrong, and in doing what.
+type Mishap = (Deed, Error);
+
+/// What is left open after a command, told once and not in every period.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Open(Vec<String>);
+
+impl Daemon<'_> {
+    /// Does what is due. `scan`: everything is looked at. `ask`: the hub is.
+    pub(super) fn turn(&mut self, cx: &Context, scan: bool, ask: bool) -> Result<(), Mishap> {
+        let cx = &match self.duties.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            Some(deadline) => cx.clone().with_deadline(deadline),
+            None => cx.clone(),
+        };
+        self.open_eyes(cx, scan).map_err(|error| (Deed::Watch, error))?;
+        let mut scan = scan;
+        // Who has never met the hub gets to know it before it publishes. Where there is none yet, there is nothing to meet.
+        if self.duties.commit
+            && self.duties.checkout
+            && !self.node.has_applied().map_err(|error| (Deed::Update, error))?
+        {
+            match self.follow(cx, scan) {
+                Err(error) if error.kind() == ErrorKind::Unreachable => {}
+                followed => followed.map_err(|error| (Deed::Update, error))?,
+            }
+        }
+        if self.duties.commit && (scan || !self.lookout.unseen().is_empty()) {
+            self.publish(cx, scan).map_err(|error| (Deed::Publish, error))?;
+            scan = false;
+        }
+        if self.duties.checkout && (scan || ask) {
+            self.follow(cx, scan).map_err(|error| (Deed::Update, error))?;
+        }
+        Ok(())
+    }
+
+    /// Watches the directory, if it is not watched. Where there are not enough watches, it is tried now and then only.
+    fn open_eyes(&mut self, cx: &Context, scan: bool) -> Result<()> {
+        let Some(why) = self.lookout.blind() else { return Ok(()) };
+        if why == Why::NoWatches && !scan {
+            return Ok(());
+        }
+        // One that is not there: the commands know what to say of it.
+        if !self.node.places().dir.is_dir() {
+            return Ok(());
+        }
+        let event = match self.node.watch(cx, &mut self.lookout) {
+            Ok(()) => match self.lookout.blind() {
+                None => Event::Watching { directories: self.lookout.directories() },
+                Some(why) => Event::Scanning { why: why.to_string() },
+            },
+            Err(error) => {
+                cx.check()?;
+                Event::Scanning { why: error.to_string() }
+            }
+        };
+        if !self.told.as_ref().is_some_and(|told| told.is_same_watching(&event)) {
+            (self.tell)(&event);
+            self.told = Some(event);
+        }
+        Ok(())
+    }
+
+    fn scope(&self, scan: bool) -> Scope {
+        match self.lookout.unseen() {
+            Hint::Paths(part) if !scan => Scope::Part(part.clone()),
+            _ => Scope::Whole,
+        }
+    }
+
+    fn publish(&mut self, cx: &Context, scan: bool) -> Result<()> {
+        let scope = self.scope(scan);
+        let options = PublishOptions { message: self.duties.message.clone(), scope, ..PublishOptions::default() };
+        let outcome = self.node.publish(cx, &options)?;
+        // What is not settled is looked at again in the next period.
+        let again = outcome.held.iter().chain(&outcome.problems).filter_map(|remark| remark.path.clone());
+        self.lookout.seen(again);
+        let open = Open::of_publish(&outcome);
+        if outcome.changed || open != self.open {
+            (self.tell)(&Event::Published(Box::new(outcome)));
+        }
+        self.open = open;
+        Ok(())
+    }
+
+    /// Updates, if the hub has something new, or there may be drift.
+    fn follow(&mut self, cx: &Context, scan: bool) -> Result<()> {
+        let drift = !self.duties.commit && (scan || !self.lookout.unseen().is_empty());
+        if !drift && !self.node.is_behind(cx)? {
+            return Ok(());
+        }
+        let left = self.rewritten.left();
+        let heal = match self.duties.heal {
+            false => Heal::Nothing,
+            true if left.is_empty() => Heal::All,
+            true => Heal::AllBut(left.clone()),
+        };
+        let options = UpdateOptions { scope: self.scope(scan), heal, ..UpdateOptions::default() };
+        let outcome = self.node.update(cx, &options)?;
+        if !self.duties.commit {
+            self.lookout.seen(outcome.problems.iter().filter_map(|problem| problem.path.clone()));
+        }
+        let given_up = if outcome.from == outcome.to {
+            let healed = outcome.changes.iter().map(|change| change.path);
+            self.rewritten.healed(Instant::now(), healed)
+        } else {
+            self.rewritten.begin_anew();
+            Vec::new()
+        };
+        let open = Open::of_update(&outcome);
+        if outcome.changed || outcome.from != outcome.to || open != self.open_here {
+            (self.tell)(&Event::Updated(Box::new(outcome)));
+        }
+        self.open_here = open;
+        if !given_up.is_empty() {
+            (self.tell)(&Event::Rewritten { paths: given_up });
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    fn of_publish(outcome: &PublishOutcome) -> Self {
+        let conflicts = outcome.conflicts.iter().map(|conflict| format!("{conflict:?}"));
+        let remarks = outcome.held.iter().chain(&outcome.problems).map(Remark::to_string);
+        Self(conflicts.chain(remarks).chain(outcome.warnings.iter().cloned()).collect())
+    }
+
+    fn of_update(outcome: &UpdateOutcome) -> Self {
+        let conflicts = outcome.conflicts.iter().map(|conflict| format!("{conflict:?}"));
+        let drift = outcome.drift.iter().map(ToString::to_string);
+        let problems = outcome.problems.iter().map(Remark::to_string);
+        Self(conflicts.chain(drift).chain(problems).chain(outcome.warnings.iter().cloned()).collect())
+    }
+}
