@@ -5,6 +5,7 @@ pub mod cli;
 pub mod cluster;
 pub mod conformance;
 pub mod crash;
+pub mod daemon;
 pub mod debian;
 pub mod dice;
 pub mod faults;

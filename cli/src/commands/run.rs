@@ -3,7 +3,7 @@
 use depsync_engine::context::Context;
 use depsync_engine::daemon::{Daemon, Duties, Event};
 use depsync_engine::engine::Role;
-use depsync_engine::error::Result;
+use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
 use serde::Serialize;
 
@@ -29,7 +29,11 @@ pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
         settings.options.role = Some(Role::ReadWrite);
     }
     let deployment = settings.options.deployment.clone();
-    let open = session.open_settled(&settings)?;
+    let open = match session.open_settled(&settings) {
+        // A signal that comes so early ends it as well as any other.
+        Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
+        open => open?,
+    };
     let Open { node, cx, .. } = &open;
     let printer = Printer { json: session.global.json, quiet: session.global.quiet };
     let length = session.length();

@@ -46,6 +46,7 @@ impl Daemon<'_> {
 
     /// Watches the directory, if it is not watched. Where there are not enough watches, it is tried now and then only.
     fn open_eyes(&mut self, cx: &Context, scan: bool) -> Result<()> {
+        self.lookout.check(&self.node.places().dir);
         let Some(why) = self.lookout.blind() else { return Ok(()) };
         if why == Why::NoWatches && !scan {
             return Ok(());

@@ -62,6 +62,12 @@ impl Inotify {
         Ok(inotify)
     }
 
+    /// Device and inode of the root.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        let found = rustix::fs::fstat(self.root.handle()).ok()?;
+        Some((found.st_dev, found.st_ino))
+    }
+
     pub(super) fn directories(&self) -> usize {
         self.marks.len()
     }

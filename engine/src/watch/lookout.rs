@@ -3,6 +3,8 @@
 //! Law: whatever has changed since the last look that was told of ([`Lookout::seen`]) is in [`Lookout::unseen`], or that is
 //! everything. While the directory cannot be watched it is everything, always.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Instant;
 
 use super::{Hint, Settling, Waited, Waker, Watch, Why};
@@ -72,6 +74,16 @@ impl Lookout {
             self.waker().ring();
         }
         Ok(())
+    }
+
+    /// Notices that it is another directory by now that is at `path`: the one that is watched says nothing of that.
+    pub fn check(&mut self, path: &Path) {
+        let Some((device, inode)) = self.watch.identity() else { return };
+        if std::fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (device, inode)) {
+            return;
+        }
+        self.watch.close();
+        (self.unseen, self.blind) = (Hint::Everything(Why::Gone), Some(Why::Gone));
     }
 
     /// Waits as [`Watch::wait`]; what is told is unseen.

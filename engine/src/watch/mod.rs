@@ -8,7 +8,7 @@
 //!   that look, what comes later is an event. One that moves away takes its watches with it: they are removed, and made
 //!   anew where it arrives. What was beneath it is to be looked at, for its name may have been given to another one;
 //! - what is ignored is not watched, and not named;
-//! - a root that is removed says nothing as long as it is held open: whoever looks at it finds out;
+//! - a root that is removed says nothing as long as it is held open: [`Lookout::check`] finds out;
 //! - what waits to be told is bounded: beyond [`MOST`] paths it is everything.
 //!
 //! There is no thread: [`Watch::wait`] blocks until something is settled, the time is over, or a [`Waker`] rings.
@@ -113,6 +113,11 @@ impl Watch {
     /// What ends a wait from elsewhere.
     pub fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    /// Device and inode of the directory that is watched, if one is.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        self.inotify.as_ref().and_then(Inotify::identity)
     }
 
     /// How many directories are watched.

@@ -1,0 +1,41 @@
+//! `depsync run`: real processes that keep directories in step.
+//!
+//! | file | is |
+//! |---|---|
+//! | `together` | managers and workers, polling only: everything arrives, whoever is killed |
+//! | `drift` | what is changed on a worker is brought back, or only told; what a server rewrites is left to it |
+//! | `trouble` | a hub that is away, a directory that is away, what is refused, and how it ends |
+//! | `transports` | a manager and two workers on each kind of hub |
+
+mod drift;
+mod together;
+mod transports;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+
+use depsync_tests::cluster::Site;
+use depsync_tests::daemon::{Post, wait_until};
+use depsync_tests::snapshot::snapshot;
+
+/// A manager that asks every 300 ms.
+fn manager(dir: &Path, hub: &str) -> Post {
+    Post::new(dir, hub, &["--role", "manager", "--period", "300ms"])
+}
+
+/// A worker that asks every 300 ms.
+fn worker(dir: &Path, hub: &str) -> Post {
+    Post::new(dir, hub, &["--period", "300ms"])
+}
+
+fn hub(site: &Site) -> String {
+    site.hub().display().to_string()
+}
+
+/// Waits until all these directories hold the same as the first.
+fn wait_for_equality(dirs: &[PathBuf]) {
+    wait_until("all directories are equal", || {
+        let wanted = snapshot(&dirs[0]);
+        dirs.iter().all(|dir| dir.is_dir() && snapshot(dir) == wanted)
+    });
+}
