@@ -2,7 +2,7 @@
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
 //! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `watch`, `record`,
-//! `transport`, `revdb`, `plan`, `apply`, `push`, `engine`.
+//! `transport`, `revdb`, `plan`, `apply`, `push`, `engine`, `daemon`.
 
 pub mod apply;
 pub mod beneath;
