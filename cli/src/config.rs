@@ -4,6 +4,7 @@
 //! it are relative to the file. A key that is not known is an error with file and line: a misspelt `ignore` must not
 //! publish what was to be left out.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -65,6 +66,27 @@ pub(crate) struct Config {
     /// What the daemon does.
     #[serde(default)]
     pub(crate) run: Run,
+    /// How nodes hear of a new revision at once.
+    #[serde(default)]
+    pub(crate) channel: Channel,
+}
+
+/// The table `channel`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Channel {
+    /// Where this node serves.
+    pub(crate) serve: Option<SocketAddr>,
+    /// Where it listens.
+    #[serde(default)]
+    pub(crate) listen: Vec<String>,
+    /// A file with what everybody has to know.
+    pub(crate) token_file: Option<PathBuf>,
+    /// The server's certificates, and its key.
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    /// A file with certificates that are trusted beside the system's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// The table `run`.
@@ -179,9 +201,11 @@ impl Config {
             };
             Error::new(ErrorKind::Usage, error.message().trim_end()).op("read the configuration").at(place)
         })?;
-        let (ssh, svn) = (&mut config.ssh, &mut config.svn);
+        let (ssh, svn, channel) = (&mut config.ssh, &mut config.svn, &mut config.channel);
         let keys = [&mut ssh.identity, &mut ssh.known_hosts];
         let keys = keys.into_iter().chain([&mut svn.password_file, &mut svn.config_dir, &mut svn.ca_file]);
+        let keys = keys.chain([&mut channel.token_file, &mut channel.certificate, &mut channel.key]);
+        let keys = keys.chain([&mut channel.ca_file]);
         let paths =
             [&mut config.dir, &mut config.nodes, &mut config.state, &mut config.staging].into_iter().chain(keys);
         for path in paths.flatten() {

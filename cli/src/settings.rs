@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Option<Duration>,
     /// What the daemon does.
     pub(crate) run: config::Run,
+    /// How it hears of a new revision.
+    pub(crate) channel: config::Channel,
 }
 
 impl Settings {
@@ -77,8 +79,8 @@ impl Settings {
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
         let svn = svn(config.svn, &ssh, environment)?;
         let nodes = config.nodes.map(|list| tidy(cwd, &list));
-        let (parallel, access, run) = (config.push.parallel, Access { ssh, svn }, config.run);
-        Ok(Self { options, hub_named, nodes, parallel, access, timeout, run })
+        let (parallel, access, run, channel) = (config.push.parallel, Access { ssh, svn }, config.run, config.channel);
+        Ok(Self { options, hub_named, nodes, parallel, access, timeout, run, channel })
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
 //! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `watch`, `record`,
-//! `transport`, `revdb`, `plan`, `apply`, `push`, `engine`, `daemon`.
+//! `transport`, `channel`, `revdb`, `plan`, `apply`, `push`, `engine`, `daemon`.
 
 pub mod apply;
 pub mod beneath;
+pub mod channel;
 pub mod codec;
 pub mod content;
 pub mod context;

@@ -4,6 +4,7 @@
 
 mod awaited;
 pub mod batch;
+pub mod channel;
 mod child;
 pub mod endpoint;
 pub mod hub;

@@ -1,6 +1,9 @@
 //! The daemon's words.
 
-use clap::{ArgAction, Args, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::{Operands, RoleName};
 use crate::units::Span;
@@ -12,6 +15,8 @@ where the system can watch the directory, and by a scan in any case. It ends by 
 Examples:
   depsync run /srv/deploy /mnt/hub                    a worker: follow the hub
   depsync run --role manager /srv/deploy /mnt/hub     publish what changes here, too
+  depsync run --serve 127.0.0.1:7070 --role manager /srv/deploy /mnt/hub
+  depsync run --listen http://127.0.0.1:7070 /srv/copy /mnt/hub     hear of it at once
   depsync run --json | jq -r .event                   with a depsync.toml above; one object a line";
 
 /// `run`.
@@ -40,6 +45,15 @@ pub(crate) struct Run {
     /// What to do with files of a worker that somebody has changed [default: auto]
     #[arg(long, value_name = "HOW")]
     pub(crate) heal: Option<HealName>,
+    /// Serve the channel here: others hear at once what this node publishes
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) serve: Option<SocketAddr>,
+    /// Listen to the channel there: http://HOST:PORT or https://HOST:PORT. May be given several times
+    #[arg(long, value_name = "URL")]
+    pub(crate) listen: Vec<String>,
+    /// A file with the channel's token, which all nodes have to know
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
     /// What to write into the records of what is published
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,

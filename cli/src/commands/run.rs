@@ -1,10 +1,14 @@
 //! `run`: the daemon. Says what it does as it goes.
 
+use std::sync::Arc;
+
+use depsync_engine::channel::Listener;
 use depsync_engine::context::Context;
 use depsync_engine::daemon::{Daemon, Duties, Event};
 use depsync_engine::engine::Role;
-use depsync_engine::error::{ErrorKind, Result};
+use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
+use depsync_transports::channel::{ChannelSettings, HttpChannel, Token};
 use serde::Serialize;
 
 use super::{publish, update};
@@ -38,7 +42,30 @@ pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
     let printer = Printer { json: session.global.json, quiet: session.global.quiet };
     let length = session.length();
     let mut tell = |event: &Event| printer.told(&told(event, cx, &deployment, length));
-    Daemon::new(node, duties, &mut tell)?.run(cx)
+    let mut daemon = Daemon::new(node, duties, &mut tell)?;
+    let channel = channel(session, args, &settings.channel)?;
+    if channel.serve.is_some() || !channel.listen.is_empty() {
+        let mailbox: Arc<dyn Listener> = daemon.mailbox();
+        daemon = daemon.with_channel(Arc::new(HttpChannel::start(&channel, &mailbox)?));
+    }
+    daemon.run(cx)
+}
+
+fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Result<ChannelSettings> {
+    let token = args.token_file.as_ref().map(|file| session.environment.cwd.join(file));
+    let token = token.or_else(|| config.token_file.clone()).map(|file| Token::read(&file)).transpose()?;
+    let certificate = match (&config.certificate, &config.key) {
+        (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+        (None, None) => None,
+        _ => return Err(Error::new(ErrorKind::Usage, "a certificate and its key go together")),
+    };
+    Ok(ChannelSettings {
+        serve: args.serve.or(config.serve),
+        listen: if args.listen.is_empty() { config.listen.clone() } else { args.listen.clone() },
+        token,
+        certificate,
+        authorities: config.ca_file.clone(),
+    })
 }
 
 /// What the command line and the configuration say.

@@ -13,6 +13,8 @@ use crate::name::random_bytes;
 const LONGEST: Duration = Duration::from_secs(300);
 /// How long to wait for somebody who has the lock.
 const BUSY: Duration = Duration::from_secs(1);
+/// How long nothing is heeded after a false alarm; twice as long after each other one.
+const ALARM: Duration = Duration::from_millis(10);
 /// How many failures are told apart.
 const MOST: u32 = 16;
 
@@ -27,6 +29,9 @@ pub(super) struct Agenda {
     not_before: Option<Instant>,
     failures: u32,
     is_first: bool,
+    /// Announcements are not heeded before this; and how many in a row said nothing new.
+    deaf_until: Instant,
+    alarms: u32,
     chance: u64,
 }
 
@@ -42,6 +47,8 @@ impl Agenda {
             not_before: None,
             failures: failures.min(MOST),
             is_first: true,
+            deaf_until: now,
+            alarms: 0,
             chance,
         };
         if agenda.failures > 0 {
@@ -67,6 +74,22 @@ impl Agenda {
 
     pub(super) fn is_scan_due(&self, now: Instant) -> bool {
         self.scan_at <= now
+    }
+
+    /// Whether an announcement is heeded. For one that is not, the hub is asked a little later.
+    pub(super) fn heeds(&mut self, now: Instant) -> bool {
+        let heeds = self.deaf_until <= now;
+        if !heeds {
+            self.poll_at = self.poll_at.min(self.deaf_until);
+        }
+        heeds
+    }
+
+    /// Takes note whether the hub had anything new after an announcement.
+    pub(super) fn was_alarm(&mut self, now: Instant, was_false: bool) {
+        self.alarms = if was_false { (self.alarms + 1).min(MOST) } else { 0 };
+        let deaf = if was_false { ALARM.saturating_mul(1 << self.alarms).min(self.period) } else { Duration::ZERO };
+        self.deaf_until = now + deaf;
     }
 
     /// Whether nothing has gone well yet.
@@ -170,6 +193,23 @@ mod tests {
         assert_eq!(agenda.failures(), 7);
         assert!(agenda.went_well(now, false, true) && agenda.failures() == 0);
         assert!(!agenda.went_well(now, false, true) && !agenda.waits(now));
+    }
+
+    #[test]
+    fn false_alarms_are_heeded_less_and_less() {
+        let mut now = Instant::now();
+        let mut agenda = agenda(now, 0);
+        let mut heeded = 0;
+        for _ in 0..60_000 {
+            now += Duration::from_millis(1);
+            if agenda.heeds(now) {
+                agenda.was_alarm(now, true);
+                heeded += 1;
+            }
+        }
+        assert!((10..=16).contains(&heeded), "{heeded} in a minute");
+        agenda.was_alarm(now, false);
+        assert!(agenda.heeds(now));
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!   when the daemon starts, and in every period where it cannot be watched;
 //! - a turn that fails is made again, later and later, with some chance in it; what is unseen stays unseen. How often it
 //!   has failed is written down, so that one who is started again and again does not hurry;
-//! - a ring is a hint that a look at the hub is worth while, and nothing else;
+//! - what is announced is a hint that a look at the hub is worth while, and nothing else; after false alarms it is heeded
+//!   later and later, at last once in a period;
 //! - drift that comes back again and again is somebody's work: it is named, and left to him until the hub has another
 //!   revision;
 //! - cancelling ends it between two steps of a command: what is there is as before or as after.
@@ -28,6 +29,7 @@ mod event;
 mod rewritten;
 mod turn;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::agenda::Agenda;
@@ -35,10 +37,11 @@ pub use self::duties::Duties;
 pub use self::event::{Deed, Event};
 use self::rewritten::Rewritten;
 use self::turn::Open;
+use crate::channel::{Announcement, Channel, Mailbox};
 use crate::context::Context;
 use crate::engine::Node;
 use crate::error::{Error, ErrorKind, Result};
-use crate::watch::{Lookout, Waker, Woke};
+use crate::watch::{Lookout, Woke};
 
 /// Keeps one deployment in step. See the module.
 pub struct Daemon<'a> {
@@ -48,6 +51,13 @@ pub struct Daemon<'a> {
     lookout: Lookout,
     agenda: Agenda,
     rewritten: Rewritten,
+    /// What has come over the channel.
+    mailbox: Arc<Mailbox>,
+    channel: Option<Arc<dyn Channel>>,
+    /// Whether the last look at the hub found anything new.
+    was_behind: bool,
+    /// What was announced last.
+    announced: Option<Announcement>,
     /// What was told of the watching, so that it is told once.
     told: Option<Event>,
     /// The same of what publishes and updates leave open.
@@ -64,6 +74,7 @@ impl<'a> Daemon<'a> {
         duties.check()?;
         let agenda = Agenda::new(&duties, Instant::now(), node.setbacks()?)?;
         let lookout = Lookout::new()?;
+        let mailbox = Arc::new(Mailbox::new(lookout.waker()));
         Ok(Self {
             node,
             duties,
@@ -71,15 +82,25 @@ impl<'a> Daemon<'a> {
             lookout,
             agenda,
             rewritten: Rewritten::default(),
+            mailbox,
+            channel: None,
+            was_behind: false,
+            announced: None,
             told: None,
             open: Open::default(),
             open_here: Open::default(),
         })
     }
 
-    /// What makes it look at the hub at once.
-    pub fn waker(&self) -> Waker {
-        self.lookout.waker()
+    /// Where a channel puts what it hears.
+    pub fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.mailbox)
+    }
+
+    /// The same daemon, which also tells others over `channel`.
+    pub fn with_channel(mut self, channel: Arc<dyn Channel>) -> Self {
+        self.channel = Some(channel);
+        self
     }
 
     /// Works until the context is cancelled.
@@ -98,20 +119,51 @@ impl<'a> Daemon<'a> {
         loop {
             let woke = self.lookout.wait(cx, self.duties.settling, self.agenda.next())?;
             let now = Instant::now();
-            // On a worker it can wait until it is looked at anyway.
-            if woke == Woke::Stirred && (!self.duties.commit || self.agenda.waits(now)) {
-                continue;
+            let (mut ask, scan) = (self.agenda.is_poll_due(now), self.agenda.is_scan_due(now));
+            let mut told = false;
+            match woke {
+                // On a worker it can wait until it is looked at anyway.
+                Woke::Stirred if !self.duties.commit || self.agenda.waits(now) => continue,
+                Woke::Rung => {
+                    told = self.is_news()? && self.agenda.heeds(now);
+                    ask |= told;
+                    if !ask && !scan {
+                        continue;
+                    }
+                }
+                Woke::Stirred | Woke::Over => {}
             }
-            let scan = self.agenda.is_scan_due(now);
-            let ask = woke == Woke::Rung || self.agenda.is_poll_due(now);
-            match self.turn(cx, scan, ask) {
+            let turned = self.turn(cx, scan, ask, told);
+            if told {
+                self.agenda.was_alarm(Instant::now(), turned.is_ok() && !self.was_behind);
+            }
+            match turned {
                 Ok(()) => self.went_well(cx, (scan, ask))?,
                 Err((deed, error)) => self.failed(cx, deed, error)?,
             }
         }
     }
 
+    /// Whether the mail says anything that is not known.
+    fn is_news(&self) -> Result<bool> {
+        let mail = self.mailbox.take();
+        let known = self.node.announcement()?;
+        Ok(mail.connected || mail.announced.is_some_and(|one| self.node.concerns(&one) && known.as_ref() != Some(&one)))
+    }
+
+    /// Tells the others what stands in the hub.
+    fn announce(&mut self) -> Result<()> {
+        let Some(channel) = self.channel.as_ref().filter(|_| self.duties.commit) else { return Ok(()) };
+        let now = self.node.announcement()?;
+        if let Some(news) = now.as_ref().filter(|_| now != self.announced) {
+            channel.announce(news);
+        }
+        self.announced = now;
+        Ok(())
+    }
+
     fn went_well(&mut self, cx: &Context, (scan, ask): (bool, bool)) -> Result<()> {
+        self.announce()?;
         if self.agenda.went_well(Instant::now(), scan, ask) {
             cx.step("state.setbacks");
             self.node.set_setbacks(0)?;

@@ -16,8 +16,10 @@ type Mishap = (Deed, Error);
 pub(super) struct Open(Vec<String>);
 
 impl Daemon<'_> {
-    /// Does what is due. `scan`: everything is looked at. `ask`: the hub is.
-    pub(super) fn turn(&mut self, cx: &Context, scan: bool, ask: bool) -> Result<(), Mishap> {
+    /// Does what is due. `scan`: everything is looked at. `ask`: the hub is. `told`: somebody said that it has something
+    /// new.
+    pub(super) fn turn(&mut self, cx: &Context, scan: bool, ask: bool, told: bool) -> Result<(), Mishap> {
+        self.was_behind = false;
         let cx = &match self.duties.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             Some(deadline) => cx.clone().with_deadline(deadline),
             None => cx.clone(),
@@ -29,7 +31,7 @@ impl Daemon<'_> {
             && self.duties.checkout
             && !self.node.has_applied().map_err(|error| (Deed::Update, error))?
         {
-            match self.follow(cx, scan) {
+            match self.follow(cx, scan, false) {
                 Err(error) if error.kind() == ErrorKind::Unreachable => {}
                 followed => followed.map_err(|error| (Deed::Update, error))?,
             }
@@ -39,7 +41,7 @@ impl Daemon<'_> {
             scan = false;
         }
         if self.duties.checkout && (scan || ask) {
-            self.follow(cx, scan).map_err(|error| (Deed::Update, error))?;
+            self.follow(cx, scan, told).map_err(|error| (Deed::Update, error))?;
         }
         Ok(())
     }
@@ -95,9 +97,10 @@ impl Daemon<'_> {
     }
 
     /// Updates, if the hub has something new, or there may be drift.
-    fn follow(&mut self, cx: &Context, scan: bool) -> Result<()> {
+    fn follow(&mut self, cx: &Context, scan: bool, told: bool) -> Result<()> {
         let drift = !self.duties.commit && (scan || !self.lookout.unseen().is_empty());
-        if !drift && !self.node.is_behind(cx)? {
+        // Who was told of something new need not ask whether there is something.
+        if !drift && !told && !self.node.is_behind(cx)? {
             return Ok(());
         }
         let left = self.rewritten.left();
@@ -108,6 +111,7 @@ impl Daemon<'_> {
         };
         let options = UpdateOptions { scope: self.scope(scan), heal, ..UpdateOptions::default() };
         let outcome = self.node.update(cx, &options)?;
+        self.was_behind = outcome.from != outcome.to;
         if !self.duties.commit {
             self.lookout.seen(outcome.problems.iter().filter_map(|problem| problem.path.clone()));
         }

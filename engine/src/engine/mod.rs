@@ -33,6 +33,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::apply::{Lock, Places, Wishes};
+use crate::channel::Announcement;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{NodeId, random_bytes};
@@ -86,6 +87,20 @@ impl Node {
     /// Who this node is.
     pub fn identity(&self) -> Identity {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What this node can say to others: the newest revision that it knows of.
+    pub fn announcement(&self) -> Result<Option<Announcement>> {
+        let (Some(hub), Some((revision, root))) = (self.identity().hub_id, self.db.position()?.seen) else {
+            return Ok(None);
+        };
+        Ok(Some(Announcement::new(hub, self.options.deployment.clone(), revision, root)))
+    }
+
+    /// Whether an announcement is about this hub and deployment.
+    pub fn concerns(&self, announcement: &Announcement) -> bool {
+        self.identity().hub_id.is_none_or(|hub| hub == announcement.hub)
+            && self.options.deployment == announcement.deployment
     }
 
     /// Whether any revision was ever applied or published here.

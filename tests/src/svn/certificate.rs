@@ -24,11 +24,21 @@ impl Certificate {
         Self::make(host, &format!("DNS:{host}"))
     }
 
+    /// One for this machine that is no authority: some clients take those for servers only.
+    pub fn of_server() -> Self {
+        Self::with("localhost", &["subjectAltName=DNS:localhost", "basicConstraints=critical,CA:FALSE"])
+    }
+
     fn make(host: &str, names: &str) -> Self {
+        Self::with(host, &[&format!("subjectAltName={names}")])
+    }
+
+    fn with(host: &str, extensions: &[&str]) -> Self {
         let certificate = Self(tempfile::tempdir().expect("a temporary directory"));
         let mut command = Command::new(program("openssl", "openssl"));
         command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]);
-        command.args(["-days", "30", "-subj", &format!("/CN={host}"), "-addext", &format!("subjectAltName={names}")]);
+        command.args(["-days", "30", "-subj", &format!("/CN={host}")]);
+        command.args(extensions.iter().flat_map(|extension| ["-addext", extension]));
         command.arg("-keyout").arg(certificate.key()).arg("-out").arg(certificate.path());
         done(command);
         certificate
@@ -39,7 +49,8 @@ impl Certificate {
         self.0.path().join("certificate.pem")
     }
 
-    pub(super) fn key(&self) -> PathBuf {
+    /// Its key.
+    pub fn key(&self) -> PathBuf {
         self.0.path().join("key.pem")
     }
 }

@@ -1,0 +1,132 @@
+//! What a channel is told: where to serve, where to listen, and what proves that one may.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use depsync_engine::error::{Error, ErrorKind, Result};
+
+/// The fewest and the most characters of a token.
+const SHORTEST: usize = 16;
+const LONGEST: usize = 1024;
+
+/// How a channel is set up.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelSettings {
+    /// Where this node serves, if it does.
+    pub serve: Option<SocketAddr>,
+    /// Where it listens: `http://host:port` or `https://host:port`.
+    pub listen: Vec<String>,
+    /// What everybody has to know.
+    pub token: Option<Token>,
+    /// The server's certificates, its own first, and its key, as PEM files. Without them it speaks plain HTTP.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Authorities that are trusted beside the system's, as a PEM file.
+    pub authorities: Option<PathBuf>,
+}
+
+impl ChannelSettings {
+    /// Refuses what is not safe or makes no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(serve) = self.serve {
+            let what = "serving beyond this machine without";
+            if !serve.ip().is_loopback() && self.token.is_none() {
+                return Err(Error::new(ErrorKind::Usage, format!("{what} a token: anybody could listen")).at(serve));
+            }
+            if !serve.ip().is_loopback() && self.certificate.is_none() {
+                return Err(Error::new(ErrorKind::Usage, format!("{what} a certificate: the token would be seen"))
+                    .at(serve)
+                    .hint(
+                        "name a certificate and its key, or serve on the loopback interface behind a proxy or a tunnel",
+                    ));
+            }
+        }
+        for url in &self.listen {
+            let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            if rest.is_none_or(|rest| rest.is_empty() || rest.contains('@')) {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "a channel's address is http://HOST:PORT or https://HOST:PORT",
+                )
+                .at(rest.map_or(url.as_str(), |rest| rest.rsplit('@').next().unwrap_or_default())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A secret that all nodes of a channel share.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token: printable ASCII without spaces. Space around it goes.
+    pub fn new(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let fits = (SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits {
+            return Ok(Self(text.to_owned()));
+        }
+        let what = format!("a token has {SHORTEST} to {LONGEST} characters, and no space within");
+        Err(Error::new(ErrorKind::Usage, what).hint("`head -c 32 /dev/urandom | base64` makes one"))
+    }
+
+    /// Reads one from a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::io("read the token", path.display(), source).with_kind(ErrorKind::Usage))?;
+        Self::new(&text).map_err(|error| error.at(path.display()))
+    }
+
+    /// As it stands behind `Authorization:`.
+    pub(super) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    /// Whether `header` has it. Takes as long whatever differs.
+    pub(super) fn is_in(&self, header: Option<&[u8]>) -> bool {
+        let (given, wanted) = (blake3::hash(header.unwrap_or_default()), blake3::hash(self.header().as_bytes()));
+        // The comparison of hashes takes the same time for all.
+        given == wanted
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_word_that_nobody_sees() {
+        let token = Token::new(" 0123456789abcdef+/=\n").expect("a token");
+        assert!(!format!("{token:?}").contains("0123"));
+        assert!(token.is_in(Some(b"Bearer 0123456789abcdef+/=")));
+        for wrong in [None, Some(&b""[..]), Some(b"0123456789abcdef+/="), Some(b"Bearer 0123456789abcdef+/")] {
+            assert!(!token.is_in(wrong), "{wrong:?}");
+        }
+        for bad in ["", "short", "0123456789 abcdef", &"x".repeat(2000), "0123456789abcde\u{e9}"] {
+            assert_eq!(Token::new(bad).expect_err(bad).kind(), ErrorKind::Usage);
+        }
+    }
+
+    #[test]
+    fn what_is_not_safe_is_refused() {
+        let far = || Some("0.0.0.0:1".parse().expect("an address"));
+        let token = || Some(Token::new("0123456789abcdef").expect("a token"));
+        let near = ChannelSettings { serve: Some("127.0.0.1:0".parse().expect("an address")), ..Default::default() };
+        assert!(near.check().is_ok());
+        assert!(ChannelSettings { serve: far(), ..Default::default() }.check().is_err());
+        assert!(ChannelSettings { serve: far(), token: token(), ..Default::default() }.check().is_err());
+        let certificate = Some(("c".into(), "k".into()));
+        assert!(ChannelSettings { serve: far(), token: token(), certificate, ..Default::default() }.check().is_ok());
+        for bad in ["ftp://h", "http://", "h:1", "https://user:secret@h"] {
+            let error = ChannelSettings { listen: vec![bad.to_owned()], ..Default::default() }.check();
+            assert!(!error.expect_err(bad).to_string().contains("secret"), "{bad}");
+        }
+    }
+}
