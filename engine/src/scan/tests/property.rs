@@ -84,6 +84,19 @@ fn perform(kit: &mut Kit, edit: &Edit) {
     }
 }
 
+/// Edits, scans, and edits again. Damage to the cache is left out.
+fn edit_between_scans(kit: &mut Kit, before: &[Edit], after: &[Edit]) {
+    let edit = |edits: &[Edit], kit: &mut Kit| {
+        for edit in edits.iter().filter(|edit| !matches!(edit, Edit::Damage(_))) {
+            perform(kit, edit);
+        }
+        kit.later();
+    };
+    edit(before, kit);
+    kit.scan_and_compare();
+    edit(after, kit);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
@@ -113,16 +126,7 @@ proptest! {
         if ignored {
             kit.ignore = Ignore::parse(b"b\n!z.tmp\n").expect("parses");
         }
-        let edits = |edits: &[Edit], kit: &mut Kit| {
-            for edit in edits.iter().filter(|edit| !matches!(edit, Edit::Damage(_))) {
-                perform(kit, edit);
-            }
-        };
-        edits(&before, &mut kit);
-        kit.later();
-        kit.scan_and_compare();
-        edits(&after, &mut kit);
-        kit.later();
+        edit_between_scans(&mut kit, &before, &after);
         let now = kit.naive();
         let both = kit.tree.keys().chain(now.keys());
         let mut touched: Vec<RelPath> = both.filter(|path| kit.tree.get(path) != now.get(path)).cloned().collect();
@@ -143,16 +147,7 @@ proptest! {
         depth in 1..3_usize,
     ) {
         let mut kit = Kit::new();
-        let edits = |edits: &[Edit], kit: &mut Kit| {
-            for edit in edits.iter().filter(|edit| !matches!(edit, Edit::Damage(_))) {
-                perform(kit, edit);
-            }
-        };
-        edits(&before, &mut kit);
-        kit.later();
-        kit.scan_and_compare();
-        edits(&after, &mut kit);
-        kit.later();
+        edit_between_scans(&mut kit, &before, &after);
         let now = kit.naive();
         let both = kit.tree.keys().chain(now.keys());
         let touched: Vec<RelPath> = both.filter(|path| kit.tree.get(path) != now.get(path)).cloned().collect();
