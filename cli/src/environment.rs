@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use depsync_engine::error::{Error, Result};
 
@@ -26,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) svn_username: Option<String>,
     /// `$DEPSYNC_SVN_PASSWORD`.
     pub(crate) svn_password: Option<Password>,
+    /// `$WATCHDOG_USEC`: how often the service manager wants to hear of us, or of the process that we are the envoy of.
+    pub(crate) watchdog: Option<Duration>,
 }
 
 /// A password, which is not shown.
@@ -53,6 +56,7 @@ impl Environment {
             log: text("DEPSYNC_LOG"),
             svn_username: text("DEPSYNC_SVN_USERNAME"),
             svn_password: text("DEPSYNC_SVN_PASSWORD").map(Password),
+            watchdog: watchdog(text("WATCHDOG_USEC").as_deref(), text("WATCHDOG_PID").as_deref()),
         })
     }
 
@@ -78,6 +82,16 @@ impl Environment {
     }
 }
 
+/// The watchdog's time, if it is meant for this process or its parent.
+fn watchdog(microseconds: Option<&str>, pid: Option<&str>) -> Option<Duration> {
+    let is_ours = |pid: &str| {
+        let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+        pid.is_some() && (pid == Some(rustix::process::getpid()) || pid == rustix::process::getppid())
+    };
+    let microseconds = microseconds?.parse().ok().filter(|microseconds| *microseconds > 0)?;
+    pid.is_none_or(is_ours).then_some(Duration::from_micros(microseconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +106,26 @@ mod tests {
         assert_eq!(xdg.state_home(), PathBuf::from("/s/depsync"));
         let relative = Environment { xdg_state_home: Some("s".into()), ..user };
         assert_eq!(relative.state_home(), PathBuf::from("/home/u/.local/state/depsync"));
+    }
+
+    #[test]
+    fn a_watchdog_is_heeded_that_is_ours() {
+        let ours = std::process::id().to_string();
+        let second = Some(Duration::from_secs(1));
+        for (microseconds, pid, wanted) in [
+            (Some("1000000"), None, second),
+            (Some("1000000"), Some(&*ours), second),
+            (Some("1000000"), Some("1"), None),
+            (Some("1000000"), Some("x"), None),
+            (Some("0"), None, None),
+            (Some("soon"), None, None),
+            (None, None, None),
+        ] {
+            // The parent of a test may be anybody.
+            if pid != Some("1") || rustix::process::getppid().is_none_or(|parent| !parent.is_init()) {
+                assert_eq!(watchdog(microseconds, pid), wanted, "{microseconds:?} {pid:?}");
+            }
+        }
     }
 
     #[test]

@@ -9,11 +9,13 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::deliveries::Deliveries;
 use crate::progress::Bars;
+use crate::service::Service;
 
 /// The program's observer.
 pub(crate) struct Watch {
     bars: Option<Bars>,
     deliveries: Option<Deliveries>,
+    service: Service,
     steps: AtomicU64,
     die_at: Option<u64>,
     stop_at: Option<String>,
@@ -23,9 +25,15 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches with or without bars; kills the process before durable step number `die_at`, from 1, and stops it before
     /// the first one whose name is `stop_at`.
-    pub(crate) fn new(bars: Option<Bars>, die_at: Option<u64>, stop_at: Option<String>) -> Arc<Self> {
+    pub(crate) fn new(bars: Option<Bars>, service: Service, die_at: Option<u64>, stop_at: Option<String>) -> Arc<Self> {
         let deliveries = bars.is_some().then(Deliveries::on_stderr);
-        Arc::new(Self { bars, deliveries, steps: AtomicU64::new(0), die_at, stop_at, stopped: AtomicBool::new(false) })
+        let (steps, stopped) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { bars, deliveries, service, steps, die_at, stop_at, stopped })
+    }
+
+    /// The service manager.
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
     }
 
     /// The work has ended: the screen belongs to the answer.
@@ -40,7 +48,12 @@ impl Watch {
 }
 
 impl Observer for Watch {
+    fn alive(&self) {
+        self.service.alive();
+    }
+
     fn progress(&self, progress: Progress) {
+        self.service.alive();
         if let Some(bars) = &self.bars {
             bars.show(progress);
         }
@@ -57,6 +70,7 @@ impl Observer for Watch {
     }
 
     fn step(&self, name: &'static str) {
+        self.service.alive();
         let number = 1 + self.steps.fetch_add(1, Ordering::SeqCst);
         tracing::debug!(number, name, "durable step");
         if self.die_at == Some(number) {

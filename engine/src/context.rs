@@ -65,6 +65,9 @@ pub trait Observer: Send + Sync {
     /// A push to `node` has come further.
     fn delivering(&self, _node: &str, _how_far: Delivering) {}
 
+    /// Whoever waits for something for long still does so, and is well.
+    fn alive(&self) {}
+
     /// A phase has come further. Called often: be quick.
     fn progress(&self, _progress: Progress) {}
 
@@ -244,6 +247,11 @@ impl Context {
     /// Announces the durable step that is about to be taken.
     pub fn step(&self, name: &'static str) {
         self.observer.step(name);
+    }
+
+    /// Says that the work goes on.
+    pub fn alive(&self) {
+        self.observer.alive();
     }
 
     /// Reports progress.

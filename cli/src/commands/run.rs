@@ -15,6 +15,7 @@ use super::{publish, update};
 use crate::args::{HealName, Run};
 use crate::config;
 use crate::output::{Printer, Told};
+use crate::service::Service;
 use crate::session::{Open, Session};
 use crate::settings::Settings;
 use crate::text::{self, BAD, GOOD, Length, STRONG, WARN, clean, styled};
@@ -41,7 +42,12 @@ pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
     let Open { node, cx, .. } = &open;
     let printer = Printer { json: session.global.json, quiet: session.global.quiet };
     let length = session.length();
-    let mut tell = |event: &Event| printer.told(&told(event, cx, &deployment, length));
+    let service = session.watch.service();
+    duties.beat = service.beat();
+    let mut tell = |event: &Event| {
+        printer.told(&told(event, cx, &deployment, length));
+        notify(service, event);
+    };
     let mut daemon = Daemon::new(node, duties, &mut tell)?;
     let channel = channel(session, args, &settings.channel)?;
     if channel.serve.is_some() || !channel.listen.is_empty() {
@@ -85,7 +91,25 @@ fn duties(args: &Run, settings: &Settings) -> Duties {
         settling,
         heal: args.heal.or(*heal).unwrap_or(HealName::Auto) == HealName::Auto,
         timeout: None,
+        beat: None,
         message: args.message.clone().or_else(|| message.clone()).unwrap_or_default(),
+    }
+}
+
+/// What the service manager is told of it.
+fn notify(service: &Service, event: &Event) {
+    match event {
+        Event::Ready => service.ready(),
+        Event::Stopped => service.stopping(),
+        Event::Recovered => service.says("it works again"),
+        Event::Failed { message, .. } => service.says(&clean(message)),
+        Event::Published(outcome) => {
+            service.says(&outcome.revision.map_or_else(String::new, |number| format!("published revision {number}")));
+        }
+        Event::Updated(outcome) => {
+            service.says(&outcome.to.map_or_else(String::new, |number| format!("at revision {number}")));
+        }
+        _ => {}
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Duties {
     pub heal: bool,
     /// How long a turn may take.
     pub timeout: Option<Duration>,
+    /// How often to tell the observer that it is alive, whatever else there is to do.
+    pub beat: Option<Duration>,
     /// What is written into the records of what it publishes.
     pub message: String,
 }
@@ -36,6 +38,7 @@ impl Default for Duties {
             settling: Settling { quiet: Duration::from_millis(50), at_most: Duration::from_secs(2) },
             heal: true,
             timeout: None,
+            beat: None,
             message: String::new(),
         }
     }
@@ -46,7 +49,7 @@ impl Duties {
         if !self.commit && !self.checkout {
             return Err(Error::new(ErrorKind::Usage, "neither publishing nor updating: there is nothing to do"));
         }
-        if self.period.is_zero() || self.scan.is_zero() {
+        if self.period.is_zero() || self.scan.is_zero() || self.beat.is_some_and(|beat| beat.is_zero()) {
             return Err(Error::new(ErrorKind::Usage, "a period of nothing would never rest"));
         }
         Ok(())

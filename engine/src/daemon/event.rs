@@ -59,6 +59,8 @@ pub enum Event {
         /// When it is tried again, in milliseconds.
         again_in_ms: u64,
     },
+    /// The first turn is over, however it went.
+    Ready,
     /// It works again.
     Recovered,
     /// It has ended.

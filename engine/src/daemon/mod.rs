@@ -58,6 +58,8 @@ pub struct Daemon<'a> {
     was_behind: bool,
     /// What was announced last.
     announced: Option<Announcement>,
+    /// Whether the first turn is over.
+    is_ready: bool,
     /// What was told of the watching, so that it is told once.
     told: Option<Event>,
     /// The same of what publishes and updates leave open.
@@ -85,6 +87,7 @@ impl<'a> Daemon<'a> {
             mailbox,
             channel: None,
             was_behind: false,
+            is_ready: false,
             announced: None,
             told: None,
             open: Open::default(),
@@ -117,15 +120,22 @@ impl<'a> Daemon<'a> {
 
     fn go_on(&mut self, cx: &Context) -> Result<()> {
         loop {
-            let woke = self.lookout.wait(cx, self.duties.settling, self.agenda.next())?;
+            cx.alive();
+            let beat = self.duties.beat.and_then(|beat| Instant::now().checked_add(beat));
+            let until = self.agenda.next();
+            let until = beat.map_or(until, |beat| beat.min(until));
+            let woke = self.lookout.wait(cx, self.duties.settling, until)?;
             let now = Instant::now();
+            if woke == Woke::Over && now < self.agenda.next() {
+                continue;
+            }
             let (mut ask, scan) = (self.agenda.is_poll_due(now), self.agenda.is_scan_due(now));
             let mut told = false;
             match woke {
                 // On a worker it can wait until it is looked at anyway.
                 Woke::Stirred if !self.duties.commit || self.agenda.waits(now) => continue,
                 Woke::Rung => {
-                    told = self.is_news()? && self.agenda.heeds(now);
+                    told = self.is_news() && self.agenda.heeds(now);
                     ask |= told;
                     if !ask && !scan {
                         continue;
@@ -135,41 +145,57 @@ impl<'a> Daemon<'a> {
             }
             let turned = self.turn(cx, scan, ask, told);
             if told {
-                self.agenda.was_alarm(Instant::now(), turned.is_ok() && !self.was_behind);
+                self.agenda.was_alarm(Instant::now(), !self.was_behind);
             }
             match turned {
-                Ok(()) => self.went_well(cx, (scan, ask))?,
+                Ok(()) => self.went_well(cx, (scan, ask)),
                 Err((deed, error)) => self.failed(cx, deed, error)?,
+            }
+            if !std::mem::replace(&mut self.is_ready, true) {
+                (self.tell)(&Event::Ready);
             }
         }
     }
 
     /// Whether the mail says anything that is not known.
-    fn is_news(&self) -> Result<bool> {
+    fn is_news(&self) -> bool {
         let mail = self.mailbox.take();
-        let known = self.node.announcement()?;
-        Ok(mail.connected || mail.announced.is_some_and(|one| self.node.concerns(&one) && known.as_ref() != Some(&one)))
+        let known = self.known();
+        mail.connected || mail.announced.is_some_and(|one| self.node.concerns(&one) && known.as_ref() != Some(&one))
+    }
+
+    /// What could be announced.
+    fn known(&self) -> Option<Announcement> {
+        self.node.announcement().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the newest revision is not known at the moment");
+            None
+        })
     }
 
     /// Tells the others what stands in the hub.
-    fn announce(&mut self) -> Result<()> {
-        let Some(channel) = self.channel.as_ref().filter(|_| self.duties.commit) else { return Ok(()) };
-        let now = self.node.announcement()?;
+    fn announce(&mut self) {
+        let Some(channel) = self.channel.as_ref().filter(|_| self.duties.commit) else { return };
+        let now = self.known();
         if let Some(news) = now.as_ref().filter(|_| now != self.announced) {
             channel.announce(news);
         }
         self.announced = now;
-        Ok(())
     }
 
-    fn went_well(&mut self, cx: &Context, (scan, ask): (bool, bool)) -> Result<()> {
-        self.announce()?;
+    fn went_well(&mut self, cx: &Context, (scan, ask): (bool, bool)) {
+        self.announce();
         if self.agenda.went_well(Instant::now(), scan, ask) {
-            cx.step("state.setbacks");
-            self.node.set_setbacks(0)?;
+            self.write_setbacks(cx);
             (self.tell)(&Event::Recovered);
         }
-        Ok(())
+    }
+
+    /// Writes down how often it has failed. Where the disk is full, one that is started again hurries.
+    fn write_setbacks(&self, cx: &Context) {
+        cx.step("state.setbacks");
+        if let Err(error) = self.node.set_setbacks(self.agenda.failures()) {
+            tracing::warn!(%error, "how often it has failed is not written down");
+        }
     }
 
     fn failed(&mut self, cx: &Context, deed: Deed, error: Error) -> Result<()> {
@@ -179,8 +205,7 @@ impl<'a> Daemon<'a> {
             _ => {}
         }
         let again_in = self.agenda.failed(Instant::now(), error.kind());
-        cx.step("state.setbacks");
-        self.node.set_setbacks(self.agenda.failures())?;
+        self.write_setbacks(cx);
         (self.tell)(&Event::failed(deed, &error, self.agenda.failures(), again_in));
         Ok(())
     }

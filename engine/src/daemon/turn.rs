@@ -36,14 +36,17 @@ impl Daemon<'_> {
                 followed => followed.map_err(|error| (Deed::Update, error))?,
             }
         }
+        let mut published = Ok(());
         if self.duties.commit && (scan || !self.lookout.unseen().is_empty()) {
-            self.publish(cx, scan).map_err(|error| (Deed::Publish, error))?;
-            scan = false;
+            published = self.publish(cx, scan);
+            scan &= published.is_err();
         }
-        if self.duties.checkout && (scan || ask) {
+        // What is refused here is no reason not to follow the others.
+        let goes_on = published.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Refused);
+        if self.duties.checkout && goes_on && (scan || ask) {
             self.follow(cx, scan, told).map_err(|error| (Deed::Update, error))?;
         }
-        Ok(())
+        published.map_err(|error| (Deed::Publish, error))
     }
 
     /// Watches the directory, if it is not watched. Where there are not enough watches, it is tried now and then only.

@@ -4,12 +4,16 @@
 //! |---|---|
 //! | `together` | managers and workers, polling only: everything arrives, whoever is killed |
 //! | `drift` | what is changed on a worker is brought back, or only told; what a server rewrites is left to it |
+//! | `embedded` | the example that is a manager and a worker in one program |
 //! | `heard` | what is announced over the channel arrives at once; what is false changes nothing |
+//! | `service` | what a service manager hears |
 //! | `trouble` | a hub that is away, a directory that is away, what is refused, and how it ends |
 //! | `transports` | a manager and two workers on each kind of hub |
 
 mod drift;
+mod embedded;
 mod heard;
+mod service;
 mod together;
 mod transports;
 mod trouble;

@@ -1,7 +1,7 @@
 //! What a channel is told: where to serve, where to listen, and what proves that one may.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -50,9 +50,25 @@ impl ChannelSettings {
                 )
                 .at(rest.map_or(url.as_str(), |rest| rest.rsplit('@').next().unwrap_or_default())));
             }
+            let is_plain = url.starts_with("http://") && !rest.is_some_and(is_near);
+            if is_plain && self.token.is_some() {
+                return Err(Error::new(ErrorKind::Usage, "the token would be seen on the way")
+                    .at(url)
+                    .hint("use https://, or a tunnel that begins on this machine"));
+            }
         }
         Ok(())
     }
+}
+
+/// Whether what stands behind `http://` begins with this machine.
+fn is_near(rest: &str) -> bool {
+    let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match place.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => place.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback())
 }
 
 /// A secret that all nodes of a channel share.
@@ -124,6 +140,18 @@ mod tests {
         assert!(ChannelSettings { serve: far(), token: token(), ..Default::default() }.check().is_err());
         let certificate = Some(("c".into(), "k".into()));
         assert!(ChannelSettings { serve: far(), token: token(), certificate, ..Default::default() }.check().is_ok());
+        for (url, fits) in [
+            ("http://127.0.0.1:7070", true),
+            ("http://[::1]:7070/x", true),
+            ("http://localhost", true),
+            ("http://manager:7070", false),
+            ("http://127.0.0.1.example:7070", false),
+            ("http://localhost.example", false),
+            ("https://manager:7070", true),
+        ] {
+            let listens = ChannelSettings { listen: vec![url.to_owned()], token: token(), ..Default::default() };
+            assert_eq!(listens.check().is_ok(), fits, "{url}");
+        }
         for bad in ["ftp://h", "http://", "h:1", "https://user:secret@h"] {
             let error = ChannelSettings { listen: vec![bad.to_owned()], ..Default::default() }.check();
             assert!(!error.expect_err(bad).to_string().contains("secret"), "{bad}");

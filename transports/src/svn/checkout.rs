@@ -263,7 +263,7 @@ mod tests {
         assert!(!pays(2_000, 100_000, 200), "most of the tree would come for nothing");
         assert!(pays(10_000, 50_000, 100));
         assert!(!pays(3_000, 4_000, 10_000), "archives of gigabytes would come for nothing");
-        assert!(pays(u64::MAX, u64::MAX, 0) || !pays(u64::MAX, u64::MAX, 0), "no overflow");
+        assert!(!pays(u64::MAX, u64::MAX, 0), "more than can be counted");
         for (scheme, could) in
             [(Scheme::Http, true), (Scheme::Https, true), (Scheme::Svn, false), (Scheme::File, false)]
         {
