@@ -59,6 +59,8 @@ fn it_is_only_told_where_that_is_asked_for() {
     write_tree(&site.dir("m"), &[("a", "newest")]);
     site.publish("m").expect("publishes");
     wait_until("the newest is there", || text(&site.dir("w").join("a")) == "newest");
+    // It is told a moment after it is there.
+    daemon.wait_for("the third revision", |event| event["event"] == "updated" && event["to"] == 3);
     let told = daemon.stop();
     let last = told.iter().rev().find(|event| event["event"] == "updated").expect("an update");
     assert_eq!((&last["kept_aside"], &last["drift"]), (&serde_json::json!(["a"]), &serde_json::Value::Null), "{last}");

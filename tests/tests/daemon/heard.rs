@@ -65,7 +65,7 @@ fn a_lost_a_doubled_an_old_and_a_forged_announcement_change_nothing_but_the_time
     site.publish("m").expect("publishes");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let worker = Post::new(&site.dir("w"), &hub, &["--period", "1500ms", "--listen", &url]).start();
+    let mut worker = Post::new(&site.dir("w"), &hub, &["--period", "1500ms", "--listen", &url]).start();
     let mut stream = listener.accept().expect("the worker listens").0;
     let _ = stream.read(&mut [0; 4096]);
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n").expect("writes");
@@ -115,6 +115,8 @@ fn a_lost_a_doubled_an_old_and_a_forged_announcement_change_nothing_but_the_time
     let five = publish("five");
     say(&five);
     took("five");
+    // It is told a moment after it is there.
+    worker.wait_for("the fifth revision", |event| event["event"] == "updated" && event["to"] == 5);
     let told = worker.stop();
     let updates: Vec<_> = told.iter().filter(|event| event["event"] == "updated").collect();
     assert_eq!(updates.len(), 5, "{updates:?}");

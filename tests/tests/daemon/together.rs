@@ -29,7 +29,10 @@ fn what_a_manager_changes_arrives_everywhere() {
     let published: Vec<_> = told.iter().filter(|event| event["event"] == "published").collect();
     assert!((3..=6).contains(&published.len()), "{published:?}");
     assert!(published.iter().all(|event| event["changed"] == true), "{published:?}");
-    for worker in workers {
+    for mut worker in workers {
+        // It is told a moment after it is there.
+        let last = &published.last().expect("a publish")["revision"];
+        worker.wait_for("the last revision", |event| event["event"] == "updated" && event["to"] == *last);
         let told = worker.stop();
         let updates: Vec<_> = told.iter().filter(|event| event["event"] == "updated").collect();
         assert!(updates.iter().all(|event| event["changed"] == true), "{updates:?}");
