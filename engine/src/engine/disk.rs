@@ -213,8 +213,7 @@ impl Node {
     pub fn watch(&self, cx: &Context, lookout: &mut Lookout) -> Result<()> {
         let root = Root::open(&self.places.dir)?;
         let ignore = self.ignore(&root)?;
-        lookout.open(cx, root, ignore)?;
-        Ok(())
+        lookout.open(cx, root, ignore)
     }
 
     /// The default list, the configuration's patterns and the directory's own file.

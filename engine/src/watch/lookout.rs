@@ -51,12 +51,11 @@ impl Lookout {
         &self.unseen
     }
 
-    /// Watches `root` from now on. Until the next look, everything may have changed. Says whether it is watched wholly.
-    pub fn open(&mut self, cx: &Context, root: Root, ignore: Ignore) -> Result<bool> {
+    /// Watches `root` from now on. Until the next look, everything may have changed.
+    pub fn open(&mut self, cx: &Context, root: Root, ignore: Ignore) -> Result<()> {
         self.watch.open_again(cx, root, ignore)?;
         (self.unseen, self.blind) = (Hint::Everything(Why::New), None);
-        self.take_in(cx)?;
-        Ok(self.blind.is_none())
+        self.take_in(cx)
     }
 
     /// Takes in what has been told by now.

@@ -26,6 +26,7 @@ use super::address::Scheme;
 use super::client::{SvnClient, Tool};
 use super::properties::SPECIAL;
 use super::script::{Publish, Step};
+use super::staged;
 use crate::child::{Finished, Program};
 
 /// Its directory, in the one of what is to be published.
@@ -130,13 +131,7 @@ impl<'a> Checkout<'a> {
 
     /// Takes away what is left in `room` of one that could not be made.
     pub(super) fn remove(room: &Path) -> Result<()> {
-        let place = room.join(NAME);
-        match std::fs::remove_dir_all(&place) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", place.display(), source))
-            }
-            _ => Ok(()),
-        }
+        staged::remove(&room.join(NAME))
     }
 
     /// Does all but the contents.

@@ -21,9 +21,15 @@ const NAME: &str = "publish";
 
 /// Removes what a publish has left that was killed. The caller has the node's lock.
 pub(super) fn clear(room: &Path) -> Result<()> {
-    let all = room.join(NAME);
-    match std::fs::remove_dir_all(&all) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", all.display(), source)),
+    remove(&room.join(NAME))
+}
+
+/// Removes a directory of ours with all that is in it, if it is there.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path.display(), source))
+        }
         _ => Ok(()),
     }
 }
