@@ -1,9 +1,15 @@
-//! What has come over a channel, until somebody takes it: the last announcement, and whether anything was missed.
+//! What has come over a channel, until somebody takes it: the last announcement, the last report of each node, and whether
+//! anything was missed or asked.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Announcement, Listener};
+use super::{Announcement, Listener, Report};
+use crate::name::NodeId;
 use crate::watch::Waker;
+
+/// The most nodes whose reports wait. Of more, those that come first are kept: the others say so again.
+const MOST: usize = 1 << 15;
 
 /// The mail of one deployment.
 #[derive(Debug)]
@@ -19,6 +25,10 @@ pub struct Mail {
     pub announced: Option<Announcement>,
     /// Whether something may have been missed.
     pub connected: bool,
+    /// Whether somebody wants to know what this node has.
+    pub asked: bool,
+    /// The last report of each node.
+    pub reports: BTreeMap<NodeId, Report>,
 }
 
 impl Mailbox {
@@ -45,5 +55,18 @@ impl Listener for Mailbox {
 
     fn connected(&self) {
         self.put(|mail| mail.connected = true);
+    }
+
+    fn asked(&self) {
+        self.put(|mail| mail.asked = true);
+    }
+
+    fn reported(&self, report: Report) {
+        self.put(|mail| {
+            let node = report.report.node.clone();
+            if mail.reports.len() < MOST || mail.reports.contains_key(&node) {
+                mail.reports.insert(node, report);
+            }
+        });
     }
 }

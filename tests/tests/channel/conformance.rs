@@ -1,34 +1,42 @@
-//! What every channel must do. A kit gives one that speaks, and as many that hear as are asked for.
+//! What every channel must do. A kit gives those who announce and keep the list of nodes, and those who hear and report.
 
 use std::sync::Arc;
 
 use depsync_engine::channel::{Channel, Listener};
 
-use super::{Ear, announcement};
+use super::{Ear, announcement, report};
 
 /// Channels of one kind, which belong together.
 pub(crate) trait Kit {
-    /// Somebody who speaks.
-    fn speaker(&self) -> Arc<dyn Channel>;
+    /// A manager, where the one before it was. There is one at a time.
+    fn manager(&self, listener: &Arc<dyn Listener>) -> Arc<dyn Channel>;
 
-    /// Lets somebody hear what the speaker says, until what is given goes.
-    fn hearer(&self, listener: &Arc<dyn Listener>) -> Box<dyn Send>;
+    /// A worker.
+    fn worker(&self, listener: &Arc<dyn Listener>) -> Arc<dyn Channel>;
 }
 
-/// All of it.
-pub(crate) fn all(kit: &impl Kit) {
-    what_is_announced_is_heard_by_all(kit);
-    who_comes_late_hears_the_last(kit);
-    many_are_heard_as_the_newest(kit);
-    who_goes_is_not_missed(kit);
+/// All of it, each with a kit of its own.
+pub(crate) fn all<K: Kit>(kit: impl Fn() -> K) {
+    what_is_announced_is_heard_by_all(&kit());
+    who_comes_late_hears_the_last(&kit());
+    many_are_heard_as_the_newest(&kit());
+    who_goes_is_not_missed(&kit());
+    what_is_reported_is_heard(&kit());
+    many_reports_are_heard_as_the_newest(&kit());
+    who_was_away_asks(&kit());
+    who_reports_early_is_heard_late(&kit());
+}
+
+fn nobody() -> Arc<dyn Listener> {
+    Ear::new().1
 }
 
 fn what_is_announced_is_heard_by_all(kit: &impl Kit) {
-    let speaker = kit.speaker();
+    let speaker = kit.manager(&nobody());
     let (ears, listeners): (Vec<_>, Vec<_>) = (0..5).map(|_| Ear::new()).unzip();
-    let _hearers: Vec<_> = listeners.iter().map(|listener| kit.hearer(listener)).collect();
+    let _workers: Vec<_> = listeners.iter().map(|listener| kit.worker(listener)).collect();
     for ear in &ears {
-        ear.wait_for("connected", |_, connected| connected > 0);
+        ear.wait_for("connected", |heard| heard.connected > 0);
     }
     for number in 1..=3 {
         let one = announcement("main", number);
@@ -45,43 +53,101 @@ fn what_is_announced_is_heard_by_all(kit: &impl Kit) {
 }
 
 fn who_comes_late_hears_the_last(kit: &impl Kit) {
-    let speaker = kit.speaker();
+    let speaker = kit.manager(&nobody());
     for number in 1..=3 {
         speaker.announce(&announcement("late", number));
     }
     let (ear, listener) = Ear::new();
-    let _hearer = kit.hearer(&listener);
-    let last = announcement("late", 3);
-    let (heard, connected) = ear.wait_for("the last", |heard, _| heard.contains(&last));
-    let late = heard.iter().filter(|one| one.deployment == last.deployment);
-    assert_eq!(late.count(), 1, "only the last: {heard:?}");
-    assert!(connected > 0);
+    let _worker = kit.worker(&listener);
+    // Whether he is told it or looks because he has just come: he misses nothing.
+    let heard = ear.wait_for("connected", |heard| heard.connected > 0);
+    assert!(heard.announced.iter().all(|one| *one == announcement("late", 3)), "only the last: {heard:?}");
+    let next = announcement("late", 4);
+    speaker.announce(&next);
+    ear.wait_for_last(&next);
 }
 
 /// Nobody has to hear each of them, and the last is never lost.
 fn many_are_heard_as_the_newest(kit: &impl Kit) {
-    let speaker = kit.speaker();
+    let speaker = kit.manager(&nobody());
     let (ear, listener) = Ear::new();
-    let _hearer = kit.hearer(&listener);
-    ear.wait_for("connected", |_, connected| connected > 0);
+    let _worker = kit.worker(&listener);
+    ear.wait_for("connected", |heard| heard.connected > 0);
     for number in 1..=5_000 {
         speaker.announce(&announcement("many", number));
     }
     let last = announcement("many", 5_000);
-    let (heard, _) = ear.wait_for("the last", |heard, _| heard.contains(&last));
-    let numbers: Vec<u64> =
-        heard.iter().filter(|one| one.deployment == last.deployment).map(|one| one.revision.number).collect();
+    let heard = ear.wait_for("the last", |heard| heard.announced.contains(&last));
+    let numbers: Vec<u64> = heard.announced.iter().map(|one| one.revision.number).collect();
     assert!(numbers.is_sorted_by(|left, right| left < right), "{numbers:?}");
 }
 
 fn who_goes_is_not_missed(kit: &impl Kit) {
-    let speaker = kit.speaker();
+    let speaker = kit.manager(&nobody());
     let (ear, listener) = Ear::new();
-    drop(kit.hearer(&listener));
+    drop(kit.worker(&listener));
     let (other, listener) = Ear::new();
-    let _hearer = kit.hearer(&listener);
+    let _worker = kit.worker(&listener);
     let one = announcement("gone", 1);
+    other.wait_for("connected", |heard| heard.connected > 0);
     speaker.announce(&one);
-    other.wait_for("it", |heard, _| heard.contains(&one));
+    other.wait_for_last(&one);
     drop(ear);
+}
+
+fn what_is_reported_is_heard(kit: &impl Kit) {
+    let (ear, listener) = Ear::new();
+    let _manager = kit.manager(&listener);
+    let workers: Vec<_> = (0..5).map(|_| kit.worker(&nobody())).collect();
+    for number in 1..=3 {
+        for (index, worker) in workers.iter().enumerate() {
+            worker.report(&report(&format!("w{index}"), number));
+        }
+        for index in 0..workers.len() {
+            let wanted = report(&format!("w{index}"), number);
+            ear.wait_for("the report", |heard| heard.reports.contains(&wanted));
+        }
+    }
+}
+
+fn many_reports_are_heard_as_the_newest(kit: &impl Kit) {
+    let (ear, listener) = Ear::new();
+    let _manager = kit.manager(&listener);
+    let (busy, listener) = Ear::new();
+    let worker = kit.worker(&listener);
+    busy.wait_for("connected", |heard| heard.connected > 0);
+    for number in 1..=5_000 {
+        worker.report(&report("w", number));
+    }
+    let last = report("w", 5_000);
+    let heard = ear.wait_for("the last", |heard| heard.reports.contains(&last));
+    let numbers = heard.reports.iter().map(|report| report.report.applied.map(|revision| revision.number));
+    assert!(numbers.is_sorted_by(|left, right| left <= right), "{heard:?}");
+}
+
+/// A manager that is started again knows of nobody: he asks, and hears of what was said while he was away.
+fn who_was_away_asks(kit: &impl Kit) {
+    let manager = kit.manager(&nobody());
+    let (worker_ear, listener) = Ear::new();
+    let worker = kit.worker(&listener);
+    let asked = worker_ear.wait_for("connected", |heard| heard.connected > 0).asked;
+    drop(manager);
+    worker.report(&report("w", 1));
+    let (ear, listener) = Ear::new();
+    let _manager = kit.manager(&listener);
+    worker_ear.wait_for("asked", |heard| heard.asked > asked);
+    worker.report(&report("w", 2));
+    ear.wait_for("the report", |heard| heard.reports.contains(&report("w", 2)));
+}
+
+fn who_reports_early_is_heard_late(kit: &impl Kit) {
+    let (worker_ear, listener) = Ear::new();
+    let worker = kit.worker(&listener);
+    worker.report(&report("w", 7));
+    let (ear, listener) = Ear::new();
+    let _manager = kit.manager(&listener);
+    worker_ear.wait_for("asked", |heard| heard.asked > 0);
+    // What a daemon does when he is asked.
+    worker.report(&report("w", 7));
+    ear.wait_for("the report", |heard| heard.reports.contains(&report("w", 7)));
 }

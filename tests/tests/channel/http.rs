@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use depsync_engine::channel::{Channel, Listener};
@@ -10,7 +10,7 @@ use depsync_tests::svn::Certificate;
 use depsync_transports::channel::{ChannelSettings, HttpChannel, Token};
 
 use super::conformance::{self, Kit};
-use super::{Ear, announcement};
+use super::{Ear, Heard, announcement, report};
 
 fn near() -> SocketAddr {
     "127.0.0.1:0".parse().expect("an address")
@@ -33,23 +33,46 @@ fn listen(url: &str, settings: &ChannelSettings, listener: &Arc<dyn Listener>) -
     HttpChannel::start(&settings, listener).expect("listens")
 }
 
-struct Plain(Arc<HttpChannel>);
+/// A server is where the first one of its kit was.
+struct Plain {
+    settings: ChannelSettings,
+    place: OnceLock<SocketAddr>,
+}
 
-impl Kit for Plain {
-    fn speaker(&self) -> Arc<dyn Channel> {
-        Arc::<HttpChannel>::clone(&self.0) as Arc<dyn Channel>
+impl Plain {
+    fn new() -> Self {
+        Self { settings: ChannelSettings { token: Some(token()), ..Default::default() }, place: OnceLock::new() }
     }
 
-    fn hearer(&self, listener: &Arc<dyn Listener>) -> Box<dyn Send> {
-        let settings = ChannelSettings { token: Some(token()), ..Default::default() };
-        Box::new(listen(&format!("http://{}", self.0.serves().expect("serves")), &settings, listener))
+    fn place(&self) -> SocketAddr {
+        // Held for a moment only: nobody else is given the same one meanwhile.
+        *self.place.get_or_init(|| TcpListener::bind(near()).expect("a port").local_addr().expect("an address"))
+    }
+}
+
+impl Kit for Plain {
+    fn manager(&self, listener: &Arc<dyn Listener>) -> Arc<dyn Channel> {
+        let settings = ChannelSettings { serve: Some(self.place()), ..self.settings.clone() };
+        // The one before may not have let go of its port yet.
+        let mut started = HttpChannel::start(&settings, listener);
+        for _ in 0..500 {
+            if started.is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            started = HttpChannel::start(&settings, listener);
+        }
+        Arc::new(started.expect("serves"))
+    }
+
+    fn worker(&self, listener: &Arc<dyn Listener>) -> Arc<dyn Channel> {
+        Arc::new(listen(&format!("http://{}", self.place()), &self.settings, listener))
     }
 }
 
 #[test]
 fn it_does_what_every_channel_does() {
-    let settings = ChannelSettings { serve: Some(near()), token: Some(token()), ..Default::default() };
-    conformance::all(&Plain(Arc::new(serve(&settings))));
+    conformance::all(Plain::new);
 }
 
 #[test]
@@ -66,30 +89,47 @@ fn it_does_so_behind_tls() {
     let url = format!("https://localhost:{}", server.serves().expect("serves").port());
     let (ear, listener) = Ear::new();
     let _hearer = listen(&url, &settings, &listener);
-    ear.wait_for("connected", |_, connected| connected > 0);
+    ear.wait_for("connected", |heard| heard.connected > 0);
     server.announce(&announcement("main", 1));
     ear.wait_for_last(&announcement("main", 1));
     // Whoever does not know the authority hears nothing, and sends no token.
     let (deaf, listener) = Ear::new();
     let _stranger = listen(&url, &ChannelSettings { authorities: None, ..settings }, &listener);
     std::thread::sleep(Duration::from_millis(600));
-    assert_eq!(*deaf.heard.lock().expect("no panic"), (Vec::new(), 0));
+    assert_eq!(deaf.heard(), Heard::default());
 }
 
 #[test]
-fn nobody_hears_anything_without_the_token() {
-    let server = serve(&ChannelSettings { serve: Some(near()), token: Some(token()), ..Default::default() });
+fn nobody_hears_or_says_anything_without_the_token() {
+    let settings = ChannelSettings { serve: Some(near()), token: Some(token()), ..Default::default() };
+    let (keeper, listener) = Ear::new();
+    let server = HttpChannel::start(&settings, &listener).expect("serves");
     server.announce(&announcement("main", 1));
     let url = format!("http://{}", server.serves().expect("serves"));
     for given in [None, Some(Token::new("another-token-of-them").expect("a token"))] {
         let (ear, listener) = Ear::new();
         let _hearer = listen(&url, &ChannelSettings { token: given, ..Default::default() }, &listener);
         std::thread::sleep(Duration::from_millis(400));
-        assert_eq!(*ear.heard.lock().expect("no panic"), (Vec::new(), 0));
+        assert_eq!(ear.heard(), Heard::default());
     }
     let said =
         ask(server.serves().expect("serves"), "GET /v1/announcements HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(said.starts_with("HTTP/1.1 401 ") && !said.contains("main"), "{said}");
+    // Nobody is put on the list without it either.
+    let text = report("w", 1).to_text().expect("text");
+    let post = |token: &str, text: &str| {
+        let head = format!("POST /v1/reports HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{token}");
+        ask(server.serves().expect("serves"), &format!("{head}content-length: {}\r\n\r\n{text}", text.len()))
+    };
+    assert!(post("", &text).starts_with("HTTP/1.1 401 "));
+    let bearer = "authorization: Bearer the-token-of-the-tests\r\n";
+    assert_eq!(keeper.heard(), Heard::default());
+    assert!(post(bearer, "{}").starts_with("HTTP/1.1 400 "));
+    assert!(post(bearer, &text.replace("\"w\"", "\"../w\"")).starts_with("HTTP/1.1 400 "));
+    assert!(post(bearer, &" ".repeat(1 << 17)).starts_with("HTTP/1.1 413 "));
+    assert_eq!(keeper.heard(), Heard::default());
+    assert!(post(bearer, &text).starts_with("HTTP/1.1 204 "));
+    assert_eq!(keeper.heard().reports, [report("w", 1)]);
     let said = ask(server.serves().expect("serves"), "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(said.starts_with("HTTP/1.1 200 ") && said.ends_with("ok\n"), "{said}");
 }
@@ -109,12 +149,12 @@ fn a_server_that_comes_back_is_heard_again() {
     let place = server.serves().expect("serves");
     let (ear, listener) = Ear::new();
     let _hearer = listen(&format!("http://{place}"), &settings, &listener);
-    ear.wait_for("connected", |_, connected| connected == 1);
+    ear.wait_for("connected", |heard| heard.connected == 1);
     drop(server);
     std::thread::sleep(Duration::from_millis(300));
     let again = ChannelSettings { serve: Some(place), ..settings };
     let server = serve(&again);
-    ear.wait_for("connected again", |_, connected| connected == 2);
+    ear.wait_for("connected again", |heard| heard.connected == 2);
     server.announce(&announcement("main", 9));
     ear.wait_for_last(&announcement("main", 9));
     let taken = HttpChannel::start(&again, &nobody()).err().expect("the port is taken");
@@ -154,8 +194,8 @@ fn a_server_that_lies_is_heard_and_not_believed() {
     });
     let (ear, listener) = Ear::new();
     let _hearer = listen(&format!("http://{place}"), &ChannelSettings::default(), &listener);
-    let (heard, _) = ear.wait_for("the one that is good", |heard, _| !heard.is_empty());
-    assert_eq!(heard, [announcement("main", 3)]);
+    let heard = ear.wait_for("the one that is good", |heard| !heard.announced.is_empty());
+    assert_eq!(heard.announced, [announcement("main", 3)]);
     assert_eq!(served.load(Ordering::SeqCst), 9);
 }
 
@@ -171,7 +211,7 @@ fn who_does_not_read_is_not_waited_for() {
     }
     let (ear, listener) = Ear::new();
     let _hearer = listen(&format!("http://{place}"), &ChannelSettings::default(), &listener);
-    ear.wait_for("connected", |_, connected| connected > 0);
+    ear.wait_for("connected", |heard| heard.connected > 0);
     for number in 1..=20_000 {
         server.announce(&announcement("main", number));
     }

@@ -1,48 +1,72 @@
-//! What was announced last, of each deployment. Whoever falls behind is told the newest, and nothing in between.
+//! What was said last, of each thing. Whoever falls behind is told the newest, and nothing in between.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use depsync_engine::channel::Announcement;
-use depsync_engine::name::{DeploymentName, HubId};
+use depsync_engine::channel::{Announcement, Report};
+use depsync_engine::name::{DeploymentName, NodeId};
 use tokio::sync::watch;
 
-/// The most deployments that are remembered.
+/// The most things that are remembered.
 const MOST: usize = 1 << 17;
 
-/// Of which deployment of which hub.
-type Topic = (String, DeploymentName);
+/// What can stand on a board.
+pub(super) trait Item: Clone + Debug {
+    /// Of what there is only one.
+    type Topic: Clone + Debug + Ord;
+
+    fn topic(&self) -> Self::Topic;
+}
+
+impl Item for Announcement {
+    /// A deployment of a hub.
+    type Topic = (String, DeploymentName);
+
+    fn topic(&self) -> Self::Topic {
+        (self.hub.to_string(), self.deployment.clone())
+    }
+}
+
+impl Item for Report {
+    /// A node of a deployment.
+    type Topic = (String, DeploymentName, NodeId);
+
+    fn topic(&self) -> Self::Topic {
+        (self.hub.to_string(), self.deployment.clone(), self.report.node.clone())
+    }
+}
 
 /// See the module. A number with each says what a reader has seen already.
 #[derive(Clone, Debug)]
-pub(super) struct Board(watch::Sender<Posted>);
+pub(super) struct Board<T: Item>(watch::Sender<Posted<T>>);
 
-#[derive(Clone, Debug, Default)]
-pub(super) struct Posted {
+#[derive(Clone, Debug)]
+pub(super) struct Posted<T: Item> {
     last: u64,
-    topics: Arc<BTreeMap<Topic, (u64, Arc<Announcement>)>>,
+    topics: Arc<BTreeMap<T::Topic, Note<T>>>,
 }
 
-impl Board {
+impl<T: Item> Board<T> {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Posted::default()))
+        Self(watch::Sender::new(Posted { last: 0, topics: Arc::default() }))
     }
 
-    /// Posts an announcement in the place of the last one of its deployment.
-    pub(super) fn post(&self, announcement: &Announcement) {
-        let topic = topic(announcement.hub, announcement.deployment.clone());
+    /// Posts an item in the place of the last one of its topic.
+    pub(super) fn post(&self, item: &T) {
+        let topic = item.topic();
         self.0.send_modify(|posted| {
             posted.last += 1;
             let topics = Arc::make_mut(&mut posted.topics);
             if topics.len() >= MOST && !topics.contains_key(&topic) {
                 topics.clear();
             }
-            topics.insert(topic, (posted.last, Arc::new(announcement.clone())));
+            topics.insert(topic, Note { number: posted.last, item: Arc::new(item.clone()) });
         });
     }
 
     /// Reads it from now on.
-    pub(super) fn reader(&self) -> Reader {
+    pub(super) fn reader(&self) -> Reader<T> {
         let mut reader = self.0.subscribe();
         // What stands there already is news to whoever comes.
         reader.mark_changed();
@@ -50,29 +74,38 @@ impl Board {
     }
 }
 
-fn topic(hub: HubId, deployment: DeploymentName) -> Topic {
-    (hub.to_string(), deployment)
+/// The last of a topic, and the how-manieth on the board it is.
+#[derive(Clone, Debug)]
+struct Note<T> {
+    number: u64,
+    item: Arc<T>,
 }
 
 /// Somebody who reads the board.
 #[derive(Debug)]
-pub(super) struct Reader {
-    reader: watch::Receiver<Posted>,
+pub(super) struct Reader<T: Item> {
+    reader: watch::Receiver<Posted<T>>,
     seen: u64,
 }
 
-impl Reader {
+impl<T: Item> Reader<T> {
     /// Waits until there is something new, and gives that; none when there will not be any more.
-    pub(super) async fn next(&mut self) -> Option<Vec<Arc<Announcement>>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<Arc<T>>> {
         loop {
             self.reader.changed().await.ok()?;
-            let posted = self.reader.borrow_and_update().clone();
-            let new = posted.topics.values().filter(|(number, _)| *number > self.seen);
-            let new: Vec<_> = new.map(|(_, announcement)| Arc::clone(announcement)).collect();
-            self.seen = posted.last;
-            if !new.is_empty() {
-                return Some(new);
+            let news = self.news();
+            if !news.is_empty() {
+                return Some(news);
             }
         }
+    }
+
+    /// What is new by now.
+    pub(super) fn news(&mut self) -> Vec<Arc<T>> {
+        let posted = self.reader.borrow_and_update().clone();
+        let news = posted.topics.values().filter(|note| note.number > self.seen);
+        let news = news.map(|note| Arc::clone(&note.item)).collect();
+        self.seen = posted.last;
+        news
     }
 }

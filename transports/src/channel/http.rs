@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use depsync_engine::channel::{Announcement, Channel, Listener};
+use depsync_engine::channel::{Announcement, Channel, Listener, Report};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,12 +15,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 use super::board::Board;
+use super::client::Server;
 use super::settings::ChannelSettings;
 use super::{client, server};
 
 /// See the module.
 pub struct HttpChannel {
-    board: Board,
+    announcements: Board<Announcement>,
+    reports: Board<Report>,
     serves: Option<SocketAddr>,
     /// None only while it is dropped.
     runtime: Option<Runtime>,
@@ -43,17 +45,19 @@ impl HttpChannel {
             .enable_all()
             .build()
             .map_err(failed)?;
-        let board = Board::new();
-        let serves = settings.serve.map(|place| serve(&runtime, place, settings, board.clone())).transpose()?;
+        let (announcements, reports) = (Board::new(), Board::new());
+        let serve = |place| serve(&runtime, place, settings, announcements.clone(), Arc::clone(listener));
+        let serves = settings.serve.map(serve).transpose()?;
         if !settings.listen.is_empty() {
             let authorities = settings.authorities.as_deref().map(authorities).transpose()?.unwrap_or_default();
             let client = client::client(authorities)?;
             for url in &settings.listen {
-                let token = settings.token.clone();
-                runtime.spawn(client::listen(client.clone(), url.clone(), token, Arc::clone(listener)));
+                let server = Server::new(client.clone(), url, settings.token.clone());
+                runtime.spawn(server.clone().listen(Arc::clone(listener)));
+                runtime.spawn(server.report(reports.reader()));
             }
         }
-        Ok(Self { board, serves, runtime: Some(runtime) })
+        Ok(Self { announcements, reports, serves, runtime: Some(runtime) })
     }
 
     /// Where it serves, if it does.
@@ -64,7 +68,11 @@ impl HttpChannel {
 
 impl Channel for HttpChannel {
     fn announce(&self, announcement: &Announcement) {
-        self.board.post(announcement);
+        self.announcements.post(announcement);
+    }
+
+    fn report(&self, report: &Report) {
+        self.reports.post(report);
     }
 }
 
@@ -76,12 +84,18 @@ impl Drop for HttpChannel {
     }
 }
 
-fn serve(runtime: &Runtime, place: SocketAddr, settings: &ChannelSettings, board: Board) -> Result<SocketAddr> {
+fn serve(
+    runtime: &Runtime,
+    place: SocketAddr,
+    settings: &ChannelSettings,
+    board: Board<Announcement>,
+    listener: Arc<dyn Listener>,
+) -> Result<SocketAddr> {
     let failed = |source| Error::io("serve the channel at", place, source);
     let tls = settings.certificate.as_ref().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
-    let listener = runtime.block_on(TcpListener::bind(place)).map_err(failed)?;
-    let serves = listener.local_addr().map_err(failed)?;
-    runtime.spawn(server::serve(listener, tls, server::routes(board, settings.token.clone())));
+    let socket = runtime.block_on(TcpListener::bind(place)).map_err(failed)?;
+    let serves = socket.local_addr().map_err(failed)?;
+    runtime.spawn(server::serve(socket, tls, server::routes(board, listener, settings.token.clone())));
     Ok(serves)
 }
 

@@ -1,19 +1,21 @@
-//! The server: `GET /v1/announcements`, as server-sent events that do not end, and `GET /healthz`.
+//! The server: `GET /v1/announcements`, as server-sent events that do not end, `POST /v1/reports`, and `GET /healthz`.
 //!
-//! Nobody gets a word without the token. Whoever sends no request is cut off, and whoever does not read what is sent is
-//! told the newest when he does: for each there is a place on the board and no queue.
+//! Nobody gets a word in or out without the token. Whoever sends no request is cut off, and whoever does not read what is
+//! sent is told the newest when he does: for each there is a place on the board and no queue.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use depsync_engine::channel::{Announcement, Listener, MAX_REPORTED, Report};
 use depsync_engine::error::{Error, Result};
 use futures_util::Stream;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -33,8 +35,10 @@ pub(super) const BEAT: Duration = Duration::from_secs(15);
 const REST: Duration = Duration::from_millis(100);
 
 /// The paths that are served.
-pub(super) fn routes(board: Board, token: Option<Token>) -> Router {
+pub(super) fn routes(board: Board<Announcement>, listener: Arc<dyn Listener>, token: Option<Token>) -> Router {
+    let reports = Router::new().route("/v1/reports", post(reported)).with_state(listener);
     let guarded = Router::new().route("/v1/announcements", get(announcements)).with_state(board);
+    let guarded = guarded.merge(reports.layer(DefaultBodyLimit::max(MAX_REPORTED)));
     let guarded = match token {
         Some(token) => guarded.layer(from_fn_with_state(Arc::new(token), check)),
         None => guarded,
@@ -52,15 +56,27 @@ async fn check(State(token): State<Arc<Token>>, request: Request, next: Next) ->
         .into_response()
 }
 
-async fn announcements(State(board): State<Board>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+/// Takes a report.
+async fn reported(State(listener): State<Arc<dyn Listener>>, body: Bytes) -> Response {
+    match Report::parse(&body) {
+        Ok(report) => {
+            listener.reported(report);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn announcements(State(board): State<Board<Announcement>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let stream = futures_util::stream::unfold((board.reader(), Vec::new()), next);
     Sse::new(stream).keep_alive(KeepAlive::new().interval(BEAT))
 }
 
+/// What somebody has not been told yet.
+type Unsaid = (Reader<Announcement>, Vec<Arc<Announcement>>);
+
 /// The next event, and what comes after.
-async fn next(
-    (mut reader, mut waiting): (Reader, Vec<Arc<depsync_engine::channel::Announcement>>),
-) -> Option<(Result<Event, Infallible>, (Reader, Vec<Arc<depsync_engine::channel::Announcement>>))> {
+async fn next((mut reader, mut waiting): Unsaid) -> Option<(Result<Event, Infallible>, Unsaid)> {
     loop {
         while let Some(announcement) = waiting.pop() {
             if let Ok(text) = announcement.to_text() {
