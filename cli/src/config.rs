@@ -103,6 +103,8 @@ pub(crate) struct Run {
     pub(crate) scan_period: Option<Span>,
     /// How long nothing has to change before it is published.
     pub(crate) debounce: Option<Span>,
+    /// How often it says that it is alive.
+    pub(crate) heartbeat: Option<Span>,
     /// What is done with drift.
     pub(crate) heal: Option<HealName>,
     /// What is written into the records.

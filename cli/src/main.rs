@@ -16,6 +16,7 @@ mod import;
 mod logging;
 mod output;
 mod progress;
+mod roster;
 mod service;
 mod session;
 mod settings;

@@ -133,9 +133,22 @@ pub(crate) fn milliseconds(count: u64) -> String {
     }
 }
 
-/// A count and its noun: `1 path`, `2 paths`.
+/// Seconds for people, in one unit: `45 s`, `12 min`, `30 h`, `9 d`.
+pub(crate) fn roughly(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+    match units.into_iter().find(|(unit, _)| seconds >= 2 * unit) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
+}
+
+/// A count and its noun: `1 path`, `2 paths`, `3 directories`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    match noun.strip_suffix('y') {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +185,11 @@ mod tests {
         let shown = [0, 1023, 1024, 12_595, (1 << 20) - 1, 1 << 20, u64::MAX].map(bytes);
         assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "12.3 KiB", "1.0 MiB", "1.0 MiB", "16384.0 PiB"]);
         assert_eq!([7, 2500, 200_000].map(milliseconds), ["7 ms", "2.5 s", "3 min 20 s"]);
+        assert_eq!(
+            [45, 119, 120, 7199, 172_799, 800_000].map(roughly),
+            ["45 s", "119 s", "2 min", "119 min", "47 h", "9 d"]
+        );
         assert_eq!([counted(1, "path"), counted(2, "path")], ["1 path", "2 paths"]);
+        assert_eq!([counted(1, "directory"), counted(0, "directory")], ["1 directory", "0 directories"]);
     }
 }

@@ -202,6 +202,10 @@ pub fn report(node: &str, applied: Option<Revision>) -> NodeReport {
         outcome: Outcome::Applied,
         problem: None,
         version: "test".into(),
+        since: None,
+        duration_ms: None,
+        bytes: None,
+        beat_s: None,
     }
 }
 

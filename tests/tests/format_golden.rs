@@ -203,6 +203,10 @@ fn write_hub(hub: &Path) {
         outcome: Outcome::Partial,
         problem: Some("conf: permission denied".into()),
         version: "0.1.0".into(),
+        since: None,
+        duration_ms: None,
+        bytes: None,
+        beat_s: None,
     };
     publisher.transport.report(&cx, &report).expect("reported");
     let retention = Retention { keep_revisions: 1, keep_age: std::time::Duration::ZERO, ..Retention::default() };

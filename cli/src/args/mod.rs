@@ -15,8 +15,8 @@ use depsync_engine::name::{DeploymentName, NodeId};
 
 use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
 pub(crate) use deeds::{Init, Publish, Push, Resolve, Rollback, Update};
-use questions::{DIFF, LOG, STATUS, VERIFY};
-pub(crate) use questions::{Diff, Log, Verify};
+use questions::{DIFF, LOG, STATUS, VERIFY, WAIT};
+pub(crate) use questions::{Diff, Log, Status, Verify, Wait};
 use run::RUN;
 pub(crate) use run::{HealName, Run};
 use upkeep::{COMPLETIONS, DEMO, GC, IMPORT};
@@ -142,7 +142,10 @@ pub(crate) enum Command {
     Run(Run),
     /// Say what is applied here, what differs, and what every node has
     #[command(after_help = STATUS)]
-    Status(Operands),
+    Status(Status),
+    /// Wait until nodes have a revision: for scripts and pipelines
+    #[command(after_help = WAIT)]
+    Wait(Wait),
     /// List the revisions, newest first
     #[command(after_help = LOG)]
     Log(Log),

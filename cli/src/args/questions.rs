@@ -1,16 +1,57 @@
 //! The commands that ask: what is here, what differs, what happened.
 
 use clap::Args;
+use depsync_engine::name::NodeId;
 
 use super::Operands;
-use super::words::SideName;
+use super::words::{RevisionName, SideName};
 
 pub(super) const STATUS: &str = "\
+A node is current, updating, behind, drifted, failed or silent; of more than 40, those that are not current are listed. \
 With the hub out of reach the local facts are shown all the same; the exit status is then 5.
 
 Examples:
   depsync status /srv/deploy /mnt/hub
-  depsync --json status | jq '.nodes[] | [.node, .applied.number]'";
+  depsync --json status | jq '.nodes[] | [.node, .state, .applied.number]'
+  depsync status --history web-1     what that node has reported before";
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+    /// What a node has reported before, newest first
+    #[arg(long, value_name = "NODE")]
+    pub(crate) history: Option<NodeId>,
+    /// Take a node that is gone off this node's list
+    #[arg(long, value_name = "NODE", conflicts_with = "history")]
+    pub(crate) forget: Option<NodeId>,
+}
+
+pub(super) const WAIT: &str = "\
+Nodes are heard of over the channel or through the hub. Without --nodes it is all that have ever reported; with it, also \
+those that never have. Exits with 5 when the time is over, and says who is missing.
+
+Examples:
+  depsync wait --timeout 60                   until all nodes have the newest revision
+  depsync wait --revision 7 --nodes web-1,web-2 --timeout 60
+  depsync publish -q -m 'release 7' && depsync wait --timeout 120 && ./smoke-test";
+
+/// `wait`.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+    /// The revision that they are to have, or a newer one: a number or `head`
+    #[arg(short, long, value_name = "REV", default_value = "head")]
+    pub(crate) revision: RevisionName,
+    /// All nodes that have ever reported (this is what it does unless --nodes are named)
+    #[arg(long, conflicts_with = "nodes")]
+    pub(crate) all: bool,
+    /// These nodes only, with commas between them
+    #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
+    pub(crate) nodes: Vec<NodeId>,
+}
 
 pub(super) const LOG: &str = "\
 Examples:

@@ -42,6 +42,9 @@ pub(crate) struct Run {
     /// How long nothing has to change here before it is published [default: 50ms]
     #[arg(long, value_name = "SPAN")]
     pub(crate) debounce: Option<Span>,
+    /// How often to say over the channel that this node is alive; to the hub, ten times as rarely [default: 30s]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) heartbeat: Option<Span>,
     /// What to do with files of a worker that somebody has changed [default: auto]
     #[arg(long, value_name = "HOW")]
     pub(crate) heal: Option<HealName>,

@@ -45,6 +45,22 @@ impl FromStr for SideName {
     }
 }
 
+/// A revision by its number; none is the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RevisionName(pub(crate) Option<u64>);
+
+impl FromStr for RevisionName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match SideName::from_str(text) {
+            Ok(SideName(DiffSide::Head)) => Ok(Self(None)),
+            Ok(SideName(DiffSide::Revision(number))) => Ok(Self(Some(number))),
+            _ => Err("use a revision number or `head`".to_owned()),
+        }
+    }
+}
+
 /// A revision by its number.
 pub(super) fn revision_number() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=depsync_engine::name::MAX_REVISION)

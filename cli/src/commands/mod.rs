@@ -14,6 +14,7 @@ mod run;
 mod status;
 mod update;
 mod verify;
+mod wait;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +32,8 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Init(args) => init::run(session, args)?,
         Command::Publish(args) => publish::run(session, args)?,
         Command::Update(args) => update::run(session, args)?,
-        Command::Status(operands) => status::run(session, operands)?,
+        Command::Status(args) => status::run(session, args)?,
+        Command::Wait(args) => wait::run(session, args)?,
         Command::Log(args) => log::run(session, args)?,
         Command::Diff(args) => diff::run(session, args)?,
         Command::Verify(args) => verify::run(session, args)?,

@@ -76,7 +76,8 @@ fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Resul
 
 /// What the command line and the configuration say.
 fn duties(args: &Run, settings: &Settings) -> Duties {
-    let config::Run { auto_commit, auto_checkout, period, scan_period, debounce, heal, message } = &settings.run;
+    let config::Run { auto_commit, auto_checkout, period, scan_period, debounce, heartbeat, heal, message } =
+        &settings.run;
     let usual = Duties::default();
     let span = |given: Option<Span>, config: Option<Span>| given.or(config).map(|span| span.0);
     let mut settling = usual.settling;
@@ -92,6 +93,7 @@ fn duties(args: &Run, settings: &Settings) -> Duties {
         heal: args.heal.or(*heal).unwrap_or(HealName::Auto) == HealName::Auto,
         timeout: None,
         beat: None,
+        heartbeat: span(args.heartbeat, *heartbeat).unwrap_or(usual.heartbeat),
         message: args.message.clone().or_else(|| message.clone()).unwrap_or_default(),
     }
 }

@@ -2,17 +2,19 @@
 
 use std::fmt::Write as _;
 
-use depsync_engine::engine::StatusOutcome;
-use depsync_engine::error::{ErrorKind, Result};
-use depsync_engine::transport::{NodeReport, Outcome};
+use depsync_engine::engine::{Node, StatusOutcome};
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::name::NodeId;
+use depsync_engine::revdb::Heard;
 use serde::Serialize;
 
-use crate::args::Operands;
+use crate::args::Status;
 use crate::exit::Exit;
 use crate::output::{Answer, ErrorFacts};
+use crate::roster;
 use crate::session::Session;
 use crate::text::{self, FAINT, Length, STRONG, WARN, clean, first_line, styled};
-use crate::units::counted;
+use crate::units::{bytes, counted, milliseconds};
 
 #[derive(Serialize)]
 struct Facts<'a> {
@@ -23,8 +25,14 @@ struct Facts<'a> {
 }
 
 /// Runs the command.
-pub(super) fn run(session: &Session<'_>, operands: &Operands) -> Result<Answer> {
-    let open = session.open_existing(operands)?;
+pub(super) fn run(session: &Session<'_>, args: &Status) -> Result<Answer> {
+    let open = session.open_existing(&args.operands)?;
+    if let Some(node) = &args.history {
+        return history(&open.node, node);
+    }
+    if let Some(node) = &args.forget {
+        return forget(&open.node, node);
+    }
     let status = open.node.status(&open.cx)?;
     let exit = match &status.hub_error {
         // A status refuses nothing: a hub that is missing, empty or foreign is for a status one that cannot be asked.
@@ -51,8 +59,8 @@ fn say(status: &StatusOutcome, length: Length) -> String {
     if let Some(error) = &status.hub_error {
         line("head", styled(WARN, clean(&error.to_string())));
     }
-    if !status.has_reports {
-        line("nodes", "not reported: this hub has no place for it".to_owned());
+    if !status.has_reports && status.nodes.iter().all(|node| node.report.node == status.node) {
+        line("nodes", "not heard of: this hub has no place for reports, and there is no channel".to_owned());
     }
     if let Some(root) = &status.measured {
         line("root", root.to_string());
@@ -72,9 +80,60 @@ fn say(status: &StatusOutcome, length: Length) -> String {
     text::section(&mut out, "held back", &status.held, length, text::remark);
     text::section(&mut out, "problems", &status.problems, length, text::remark);
     if !status.nodes.is_empty() {
-        out.push_str(&nodes(&status.nodes, status.head));
+        out.push_str(&roster::table(&status.nodes, length));
     }
     out
+}
+
+#[derive(Serialize)]
+struct History {
+    node: NodeId,
+    reports: Vec<Heard>,
+}
+
+/// What a node has reported before.
+fn history(node: &Node, name: &NodeId) -> Result<Answer> {
+    let reports = node.report_history(name, u32::MAX)?;
+    if reports.is_empty() {
+        return Err(never_heard(name));
+    }
+    let text = reports.iter().map(reported).collect();
+    Ok(Answer::fact(&History { node: name.clone(), reports }, text, Exit::Done))
+}
+
+/// One line of what a node has reported.
+fn reported(heard: &Heard) -> String {
+    let Heard { report, at } = heard;
+    let applied = report.applied.map_or_else(|| "nothing".to_owned(), |applied| format!("revision {}", applied.number));
+    let outcome = serde_json::to_value(&report.outcome).ok();
+    let outcome = outcome.as_ref().and_then(|outcome| outcome.as_str()).unwrap_or_default();
+    let took = report.duration_ms.map(|took| format!(", {}", milliseconds(took))).unwrap_or_default();
+    let moved = report.bytes.map(|count| format!(", {}", bytes(count))).unwrap_or_default();
+    let root = report.measured.map(|root| format!(", root {}", root.short())).unwrap_or_default();
+    let problem = report.problem.as_deref().map(|problem| format!("  {}", first_line(problem))).unwrap_or_default();
+    let time = at.unwrap_or(report.time).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let about = styled(FAINT, format_args!("{took}{moved}{root}, {}", clean(&report.version)));
+    format!("{time}  {} {applied}{about}{problem}\n", styled(STRONG, format_args!("{:<8}", clean(outcome))))
+}
+
+#[derive(Serialize)]
+struct Forgotten {
+    node: NodeId,
+    forgotten: bool,
+}
+
+/// Takes a node off the list.
+fn forget(node: &Node, name: &NodeId) -> Result<Answer> {
+    if !node.forget_reports(name)? {
+        return Err(never_heard(name));
+    }
+    let text = format!("{name} is off the list until it reports again\n");
+    Ok(Answer::deed(&Forgotten { node: name.clone(), forgotten: true }, text, Exit::Changed))
+}
+
+fn never_heard(node: &NodeId) -> Error {
+    Error::new(ErrorKind::Usage, format!("nothing was ever heard here of a node `{node}`"))
+        .hint("`depsync status` lists the nodes")
 }
 
 fn applied(status: &StatusOutcome) -> String {
@@ -93,67 +152,11 @@ fn applied(status: &StatusOutcome) -> String {
     styled(STRONG, text)
 }
 
-/// The table of nodes: who has what, and since when it is known.
-fn nodes(reports: &[NodeReport], head: Option<u64>) -> String {
-    let width = reports.iter().map(|report| report.node.as_str().len()).max().unwrap_or(0).max(4);
-    let heading = format!("{:<width$}  {:>8}  {:<9}  {:<20}  {}", "NODE", "REVISION", "OUTCOME", "REPORTED", "ROOT");
-    let mut out = format!("{}\n", styled(FAINT, heading));
-    for report in reports {
-        let number = report.applied.map(|revision| revision.number);
-        let outcome = match &report.outcome {
-            Outcome::Applied => "applied",
-            Outcome::Partial => "partial",
-            Outcome::Failed => "failed",
-            _ => "unknown",
-        };
-        let late = number < head || report.outcome != Outcome::Applied || report.measured != report.root;
-        let row = format!(
-            "{:<width$}  {:>8}  {:<9}  {:<20}  {}",
-            report.node.as_str(),
-            number.map_or_else(|| "-".to_owned(), |number| number.to_string()),
-            outcome,
-            report.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            report.measured.map_or_else(|| "-".to_owned(), |root| root.short()),
-        );
-        out.push_str(&if late { styled(WARN, row) } else { row });
-        if report.measured.is_some() && report.measured != report.root {
-            out.push_str(" (differs from its revision)");
-        }
-        if report.pinned {
-            out.push_str(" (pinned)");
-        }
-        if let Some(problem) = &report.problem {
-            out.push_str(&format!(" {}", first_line(problem)));
-        }
-        out.push('\n');
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use depsync_engine::engine::State;
     use depsync_engine::error::Error;
-    use depsync_engine::hash::Digest;
-    use depsync_engine::name::Revision;
-
-    fn report(node: &str, number: u64, measured: &[u8]) -> NodeReport {
-        NodeReport {
-            schema: 1,
-            node: node.parse().expect("an id"),
-            nonce: "00".into(),
-            writes: false,
-            applied: Some(Revision { number, record: Digest::of(b"r") }),
-            root: Some(Digest::of(b"root")),
-            measured: Some(Digest::of(measured)),
-            time: "2026-11-21T20:00:00.5Z".parse().expect("a time"),
-            full_scan: None,
-            pinned: false,
-            outcome: Outcome::Applied,
-            problem: None,
-            version: "0.1.0".into(),
-        }
-    }
 
     fn status() -> StatusOutcome {
         StatusOutcome {
@@ -172,7 +175,10 @@ mod tests {
             held: vec![],
             problems: vec![],
             has_reports: true,
-            nodes: vec![report("web-1", 3, b"root"), report("a", 5, b"other")],
+            nodes: vec![
+                roster::tests::standing("web-1", 3, State::Behind),
+                roster::tests::standing("a", 5, State::Drifted),
+            ],
             hub_error: None,
             warnings: vec![],
         }
@@ -189,9 +195,10 @@ mod tests {
              deployment  main\n\
              applied     revision 3 of 5 (2 revisions behind)\n\
              changed here by somebody else (`depsync verify --repair`):\n  conf/x\n\
-             NODE   REVISION  OUTCOME    REPORTED              ROOT\n\
-             web-1         3  applied    2026-11-21T20:00:00Z  92a2b787a06d\n\
-             a             5  applied    2026-11-21T20:00:00Z  3f796163ebf9 (differs from its revision)\n"
+             nodes       1 behind, 1 drifted\n\
+             NODE   STATE     REVISION  LAG        SINCE                 ROOT\n\
+             web-1  behind           3  2, 90 s    2026-11-21T20:00:00Z  92a2b787a06d\n\
+             a      drifted          5  -          2026-11-21T20:00:00Z  3f796163ebf9 (differs from its revision)\n"
         );
     }
 

@@ -135,7 +135,7 @@ impl Agenda {
     }
 
     /// A tenth more or less.
-    fn about(&mut self, time: Duration) -> Duration {
+    pub(super) fn about(&mut self, time: Duration) -> Duration {
         // Splitmix64.
         self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.chance;

@@ -24,6 +24,8 @@ pub struct Duties {
     pub timeout: Option<Duration>,
     /// How often to tell the observer that it is alive, whatever else there is to do.
     pub beat: Option<Duration>,
+    /// How often it says over the channel that it is alive; to the hub, ten times as rarely.
+    pub heartbeat: Duration,
     /// What is written into the records of what it publishes.
     pub message: String,
 }
@@ -39,6 +41,7 @@ impl Default for Duties {
             heal: true,
             timeout: None,
             beat: None,
+            heartbeat: Duration::from_secs(30),
             message: String::new(),
         }
     }
@@ -49,7 +52,11 @@ impl Duties {
         if !self.commit && !self.checkout {
             return Err(Error::new(ErrorKind::Usage, "neither publishing nor updating: there is nothing to do"));
         }
-        if self.period.is_zero() || self.scan.is_zero() || self.beat.is_some_and(|beat| beat.is_zero()) {
+        if self.period.is_zero()
+            || self.scan.is_zero()
+            || self.heartbeat.is_zero()
+            || self.beat.is_some_and(|beat| beat.is_zero())
+        {
             return Err(Error::new(ErrorKind::Usage, "a period of nothing would never rest"));
         }
         Ok(())

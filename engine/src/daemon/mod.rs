@@ -21,11 +21,13 @@
 //! | `agenda` | when something is due: pure |
 //! | `rewritten` | drift that keeps coming back: pure |
 //! | `event` | what it tells |
+//! | `post` | what comes and goes over the channel |
 //! | `turn` | publishing and updating, once |
 
 mod agenda;
 mod duties;
 mod event;
+mod post;
 mod rewritten;
 mod turn;
 
@@ -35,9 +37,10 @@ use std::time::Instant;
 use self::agenda::Agenda;
 pub use self::duties::Duties;
 pub use self::event::{Deed, Event};
+use self::post::Post;
 use self::rewritten::Rewritten;
 use self::turn::Open;
-use crate::channel::{Announcement, Channel, Mailbox};
+use crate::channel::{Channel, Mailbox};
 use crate::context::Context;
 use crate::engine::Node;
 use crate::error::{Error, ErrorKind, Result};
@@ -51,13 +54,9 @@ pub struct Daemon<'a> {
     lookout: Lookout,
     agenda: Agenda,
     rewritten: Rewritten,
-    /// What has come over the channel.
-    mailbox: Arc<Mailbox>,
-    channel: Option<Arc<dyn Channel>>,
+    post: Post,
     /// Whether the last look at the hub found anything new.
     was_behind: bool,
-    /// What was announced last.
-    announced: Option<Announcement>,
     /// Whether the first turn is over.
     is_ready: bool,
     /// What was told of the watching, so that it is told once.
@@ -76,7 +75,7 @@ impl<'a> Daemon<'a> {
         duties.check()?;
         let agenda = Agenda::new(&duties, Instant::now(), node.setbacks()?)?;
         let lookout = Lookout::new()?;
-        let mailbox = Arc::new(Mailbox::new(lookout.waker()));
+        let post = Post::new(lookout.waker(), duties.heartbeat, Instant::now());
         Ok(Self {
             node,
             duties,
@@ -84,11 +83,9 @@ impl<'a> Daemon<'a> {
             lookout,
             agenda,
             rewritten: Rewritten::default(),
-            mailbox,
-            channel: None,
+            post,
             was_behind: false,
             is_ready: false,
-            announced: None,
             told: None,
             open: Open::default(),
             open_here: Open::default(),
@@ -97,12 +94,12 @@ impl<'a> Daemon<'a> {
 
     /// Where a channel puts what it hears.
     pub fn mailbox(&self) -> Arc<Mailbox> {
-        Arc::clone(&self.mailbox)
+        Arc::clone(&self.post.mailbox)
     }
 
-    /// The same daemon, which also tells others over `channel`.
+    /// The same daemon, which also tells others over `channel`: what is new, and what this node has.
     pub fn with_channel(mut self, channel: Arc<dyn Channel>) -> Self {
-        self.channel = Some(channel);
+        self.post.channel = Some(channel);
         self
     }
 
@@ -122,20 +119,21 @@ impl<'a> Daemon<'a> {
         loop {
             cx.alive();
             let beat = self.duties.beat.and_then(|beat| Instant::now().checked_add(beat));
-            let until = self.agenda.next();
+            let until = self.agenda.next().min(self.post.next());
             let until = beat.map_or(until, |beat| beat.min(until));
             let woke = self.lookout.wait(cx, self.duties.settling, until)?;
+            let told = woke == Woke::Rung && self.read_mail(cx);
+            self.attend_to_post(cx);
             let now = Instant::now();
             if woke == Woke::Over && now < self.agenda.next() {
                 continue;
             }
             let (mut ask, scan) = (self.agenda.is_poll_due(now), self.agenda.is_scan_due(now));
-            let mut told = false;
+            let told = told && self.agenda.heeds(now);
             match woke {
                 // On a worker it can wait until it is looked at anyway.
                 Woke::Stirred if !self.duties.commit || self.agenda.waits(now) => continue,
                 Woke::Rung => {
-                    told = self.is_news() && self.agenda.heeds(now);
                     ask |= told;
                     if !ask && !scan {
                         continue;
@@ -151,39 +149,21 @@ impl<'a> Daemon<'a> {
                 Ok(()) => self.went_well(cx, (scan, ask)),
                 Err((deed, error)) => self.failed(cx, deed, error)?,
             }
+            self.speak(cx, false);
             if !std::mem::replace(&mut self.is_ready, true) {
                 (self.tell)(&Event::Ready);
             }
         }
     }
 
-    /// Whether the mail says anything that is not known.
-    fn is_news(&self) -> bool {
-        let mail = self.mailbox.take();
-        let known = self.known();
-        mail.connected || mail.announced.is_some_and(|one| self.node.concerns(&one) && known.as_ref() != Some(&one))
-    }
-
-    /// What could be announced.
-    fn known(&self) -> Option<Announcement> {
-        self.node.announcement().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the newest revision is not known at the moment");
-            None
-        })
-    }
-
-    /// Tells the others what stands in the hub.
-    fn announce(&mut self) {
-        let Some(channel) = self.channel.as_ref().filter(|_| self.duties.commit) else { return };
-        let now = self.known();
-        if let Some(news) = now.as_ref().filter(|_| now != self.announced) {
-            channel.announce(news);
-        }
-        self.announced = now;
-    }
-
     fn went_well(&mut self, cx: &Context, (scan, ask): (bool, bool)) {
         self.announce();
+        if scan
+            && self.duties.commit
+            && let Err(error) = self.node.collect_reports(cx)
+        {
+            tracing::info!(%error, "what the nodes have told the hub is not known");
+        }
         if self.agenda.went_well(Instant::now(), scan, ask) {
             self.write_setbacks(cx);
             (self.tell)(&Event::Recovered);

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::{Daemon, Deed, Event};
 use crate::context::Context;
-use crate::engine::{Heal, PublishOptions, PublishOutcome, Remark, Scope, UpdateOptions, UpdateOutcome};
+use crate::engine::{Due, Heal, PublishOptions, PublishOutcome, Remark, Scope, UpdateOptions, UpdateOutcome};
 use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Outcome;
 use crate::watch::{Hint, Why};
 
 /// What went wrong, and in doing what.
@@ -20,10 +21,7 @@ impl Daemon<'_> {
     /// new.
     pub(super) fn turn(&mut self, cx: &Context, scan: bool, ask: bool, told: bool) -> Result<(), Mishap> {
         self.was_behind = false;
-        let cx = &match self.duties.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
-            Some(deadline) => cx.clone().with_deadline(deadline),
-            None => cx.clone(),
-        };
+        let cx = &self.in_time(cx);
         self.open_eyes(cx, scan).map_err(|error| (Deed::Watch, error))?;
         let mut scan = scan;
         // Who has never met the hub gets to know it before it publishes. Where there is none yet, there is nothing to meet.
@@ -31,7 +29,7 @@ impl Daemon<'_> {
             && self.duties.checkout
             && !self.node.has_applied().map_err(|error| (Deed::Update, error))?
         {
-            match self.follow(cx, scan, false) {
+            match self.follow(cx, scan, false, false) {
                 Err(error) if error.kind() == ErrorKind::Unreachable => {}
                 followed => followed.map_err(|error| (Deed::Update, error))?,
             }
@@ -44,9 +42,18 @@ impl Daemon<'_> {
         // What is refused here is no reason not to follow the others.
         let goes_on = published.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Refused);
         if self.duties.checkout && goes_on && (scan || ask) {
-            self.follow(cx, scan, told).map_err(|error| (Deed::Update, error))?;
+            let again = published.is_ok() && self.has_failed();
+            self.follow(cx, scan, told, again).map_err(|error| (Deed::Update, error))?;
         }
         published.map_err(|error| (Deed::Publish, error))
+    }
+
+    /// The same context with the time that a turn has.
+    pub(super) fn in_time(&self, cx: &Context) -> Context {
+        match self.duties.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            Some(deadline) => cx.clone().with_deadline(deadline),
+            None => cx.clone(),
+        }
     }
 
     /// Watches the directory, if it is not watched. Where there are not enough watches, it is tried now and then only.
@@ -99,12 +106,25 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Updates, if the hub has something new, or there may be drift.
-    fn follow(&mut self, cx: &Context, scan: bool, told: bool) -> Result<()> {
+    /// Whether the last thing that this node said of itself is that something failed: then it has to say something better.
+    fn has_failed(&self) -> bool {
+        let own = self.node.own_report().ok().flatten();
+        own.is_some_and(|own| own.report.outcome == Outcome::Failed)
+    }
+
+    /// Updates, if the hub has something new, or there may be drift, or it has to be done `again`.
+    fn follow(&mut self, cx: &Context, scan: bool, told: bool, again: bool) -> Result<()> {
         let drift = !self.duties.commit && (scan || !self.lookout.unseen().is_empty());
         // Who was told of something new need not ask whether there is something.
-        if !drift && !told && !self.node.is_behind(cx)? {
-            return Ok(());
+        let due = match (told, drift || again) {
+            (true, _) => Due::Revision,
+            (false, true) => Due::Rest,
+            (false, false) => self.node.due(cx)?,
+        };
+        match due {
+            Due::Nothing => return Ok(()),
+            Due::Revision => self.speak_of_updating(cx),
+            Due::Rest => {}
         }
         let left = self.rewritten.left();
         let heal = match self.duties.heal {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::disk::Disk;
+use super::report::Ending;
 use super::stage::Staging;
 use super::update::{Manner, Progressed, Target, conflict_count};
 use super::{Node, Remark};
@@ -107,7 +108,7 @@ impl Node {
         }
         done.kept = deeds.committed.kept;
         done.applied = applied;
-        let observed = self.measure_and_report(scene, position, done)?;
+        let observed = self.measure_and_report(scene, position, done, worth_a_row.then_some(&row))?;
         if worth_a_row {
             scene.cx.step("state.sweep-cache");
             self.db.sweep_cache(&[observed, scene.target.root])?;
@@ -163,7 +164,13 @@ impl Node {
     }
 
     /// Reads what was touched again, and tells the hub what is here. Gives the root of what is on the disk.
-    fn measure_and_report(&self, scene: &Scene<'_>, position: &Position, done: &mut Progressed) -> Result<Digest> {
+    fn measure_and_report(
+        &self,
+        scene: &Scene<'_>,
+        position: &Position,
+        done: &mut Progressed,
+        row: Option<&Applied>,
+    ) -> Result<Digest> {
         let touched = done.applied.iter().map(|change| change.path);
         let observed = self.look_again(scene.cx, scene.disk, touched)?;
         let pages = scene.disk.pages(&*self.db);
@@ -182,7 +189,8 @@ impl Node {
             let first = done.problems.first().map(ToString::to_string);
             (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))
         };
-        let report = self.compose_report(scene.cx, position, Some(measured), outcome, problem);
+        let ending = Ending { outcome, problem, measured: Some(measured), cost: row.map(Ending::cost_of) };
+        let report = self.compose_report(scene.cx, position, ending)?;
         self.send_report(scene.cx, &report, &mut done.warnings)?;
         Ok(observed)
     }

@@ -34,6 +34,17 @@ pub(super) struct Head {
     pub(super) accepts_mass_delete: bool,
 }
 
+/// What an update would be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Everything is here.
+    Nothing,
+    /// The revision that is here is not here as a whole.
+    Rest,
+    /// There is another revision.
+    Revision,
+}
+
 /// What the deployment directory holds, opened when it is first asked for.
 struct Live<'a> {
     node: &'a Node,
@@ -101,14 +112,18 @@ impl Node {
         Ok(Hub { facts: Some(facts), head })
     }
 
-    /// Whether the hub has something newer than what is here, or cannot continue it: then an update is due, or says why
-    /// not. One look at the hub, none at the disk, and no lock.
-    pub fn is_behind(&self, cx: &Context) -> Result<bool> {
+    /// What an update would be for; where the hub cannot continue what is here, it says why not. One look at the hub, none at
+    /// the disk, and no lock.
+    pub fn due(&self, cx: &Context) -> Result<Due> {
         let mut position = self.db.position()?;
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
         let wanted = hub.head.map(|head| head.revision);
         let here = position.applied.map(|(revision, _)| revision);
-        Ok(position.pinned.is_none() && wanted.is_some() && (wanted != here || !position.whole))
+        Ok(match wanted {
+            Some(wanted) if position.pinned.is_none() && here != Some(wanted) => Due::Revision,
+            Some(_) if position.pinned.is_none() && !position.whole => Due::Rest,
+            _ => Due::Nothing,
+        })
     }
 
     fn find_head(&self, cx: &Context, position: &mut Position, look: Look) -> Result<Option<Head>> {

@@ -23,11 +23,14 @@ mod relics;
 mod report;
 mod resolve;
 mod rollback;
+mod roster;
 mod stage;
+mod standing;
 mod status;
 mod tracked;
 mod update;
 mod verify;
+mod wait;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +44,7 @@ use crate::plan::Policy;
 use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
+pub use hub::Due;
 pub use options::{
     DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
 };
@@ -48,6 +52,8 @@ pub use outcome::{
     Conflict, DiffOutcome, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome, VerifyOutcome,
 };
 pub use push::{Addressed, Delivery, PushOptions, PushOutcome};
+pub use standing::{Standing, State};
+pub use wait::WaitOutcome;
 
 /// A deployment directory on this node, and the hub it follows.
 pub struct Node {

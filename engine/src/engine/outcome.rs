@@ -5,12 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::standing::Standing;
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::name::{DeploymentName, HubId, NodeId, Revision};
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::transport::NodeReport;
 use crate::tree::{Change, Entry};
 
 /// A path and what is to be said of it.
@@ -179,9 +179,9 @@ pub struct StatusOutcome {
     pub held: Vec<Remark>,
     /// Paths that could not be read.
     pub problems: Vec<Remark>,
-    /// What each node has reported.
-    pub nodes: Vec<NodeReport>,
-    /// Whether the hub has a place for reports: without one, nothing is known of other nodes.
+    /// What each node has reported, and how it stands.
+    pub nodes: Vec<Standing>,
+    /// Whether the hub has a place for reports: without one, other nodes are heard of over a channel only.
     pub has_reports: bool,
     /// Why the hub could not be asked.
     #[serde(skip)]

@@ -6,6 +6,7 @@ use super::disk::{Disk, Gaze, Remember};
 use super::hub::Head;
 use super::outcome::Counts;
 use super::race::Races;
+use super::report::Ending;
 use super::update::{conflict_count, conflicts};
 use super::{Node, PublishOptions, PublishOutcome, Remark, Role, Scope};
 use crate::beneath::Root;
@@ -47,7 +48,8 @@ impl Node {
     ///
     /// Refused ([`ErrorKind::Refused`]) when it looks like an accident; then nothing was changed.
     pub fn publish(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
-        self.soundly(|| self.publish_once(cx, options))
+        let published = self.soundly(|| self.publish_once(cx, options));
+        self.reported(cx, options.dry_run, published)
     }
 
     pub(super) fn publish_once(&self, cx: &Context, options: &PublishOptions) -> Result<PublishOutcome> {
@@ -296,7 +298,9 @@ impl Node {
         let whole = position.whole && outcome.conflicts.is_empty();
         let kind = if whole { Outcome::Applied } else { Outcome::Partial };
         let problem = (!outcome.conflicts.is_empty()).then(|| conflict_count(outcome.conflicts.len()));
-        let report = self.compose_report(cx, position, Some(position.agreement), kind, problem);
+        let cost = outcome.changed.then_some((outcome.duration_ms, outcome.bytes_sent));
+        let ending = Ending { outcome: kind, problem, measured: Some(position.agreement), cost };
+        let report = self.compose_report(cx, position, ending)?;
         self.send_report(cx, &report, &mut outcome.warnings)
     }
 

@@ -20,7 +20,8 @@ impl Node {
     /// Publishes the tree of revision `number` as a new revision and applies it here. Local changes that were not
     /// published stay as they are.
     pub fn rollback(&self, cx: &Context, number: u64, message: &str) -> Result<PublishOutcome> {
-        self.soundly(|| self.rollback_once(cx, number, message))
+        let rolled_back = self.soundly(|| self.rollback_once(cx, number, message));
+        self.reported(cx, false, rolled_back)
     }
 
     fn rollback_once(&self, cx: &Context, number: u64, message: &str) -> Result<PublishOutcome> {

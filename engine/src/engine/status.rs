@@ -60,23 +60,20 @@ impl Node {
         };
         let mut seen = position.seen;
         match self.ask_hub(&half(cx), &position) {
-            Ok((head, nodes)) => {
+            Ok((head, in_hub)) => {
                 outcome.head = head.map(|(revision, _)| revision.number);
-                outcome.nodes = nodes;
                 seen = head.or(seen);
+                self.warn_of_clones(&in_hub, &mut outcome)?;
             }
-            Err(error) => {
-                outcome.nodes = self.db.remembered_reports()?;
-                outcome.hub_error = Some(error);
-            }
+            Err(error) => outcome.hub_error = Some(error),
         }
+        outcome.nodes = self.roster(cx, seen.map(|(revision, _)| revision).filter(|_| outcome.hub_error.is_none()))?;
         if let Some((revision, _)) = seen.filter(|_| outcome.hub_error.is_none()) {
             outcome.warnings.extend(self.transport.left_out(revision)?);
         }
         if self.db.journal()?.is_some() {
             outcome.warnings.push("an update was interrupted; the next command finishes it".to_owned());
         }
-        self.warn_of_clones(&mut outcome)?;
         self.look_at_differences(cx, &position, seen, &mut outcome)?;
         Ok(outcome)
     }
@@ -84,24 +81,23 @@ impl Node {
     fn ask_hub(&self, cx: &Context, position: &Position) -> Result<(Option<Seen>, Vec<NodeReport>)> {
         let mut position = position.clone();
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
-        let nodes = self.transport.reports(cx)?;
-        self.db.remember_reports(&nodes)?;
+        let nodes = self.collect_reports(cx)?;
         if let Some(head) = &hub.head {
             self.ensure_tree(cx, head.revision, head.root)?;
         }
         Ok((hub.head.map(|head| (head.revision, head.root)), nodes))
     }
 
-    fn warn_of_clones(&self, outcome: &mut StatusOutcome) -> Result<()> {
+    fn warn_of_clones(&self, in_hub: &[NodeReport], outcome: &mut StatusOutcome) -> Result<()> {
         let identity = self.identity();
-        let Some(own) = outcome.nodes.iter().find(|report| report.node == identity.node) else { return Ok(()) };
+        let Some(own) = in_hub.iter().find(|report| report.node == identity.node) else { return Ok(()) };
         let written = self.db.last_report()?;
         if own.nonce != identity.nonce {
             outcome.warnings.push(format!(
                 "another state directory reports as node `{}`: give one of the two another --node",
                 identity.node
             ));
-        } else if outcome.hub_error.is_none() && written.is_some_and(|written| written != *own) {
+        } else if written.is_some_and(|written| written != *own) {
             outcome.warnings.push(format!(
                 "the hub's report of node `{}` was not written from this state: another node works with a copy of it \
                  (give that one a --state and a --node of its own), or this one was put back from an older copy",

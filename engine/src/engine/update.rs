@@ -59,7 +59,8 @@ impl Node {
     /// Refused ([`ErrorKind::Refused`]) when it looks like an accident; then nothing was changed. Conflicts and paths
     /// that could not be replaced are part of the outcome.
     pub fn update(&self, cx: &Context, options: &UpdateOptions) -> Result<UpdateOutcome> {
-        self.soundly(|| self.update_once(cx, options))
+        let updated = self.soundly(|| self.update_once(cx, options));
+        self.reported(cx, options.dry_run, updated)
     }
 
     fn update_once(&self, cx: &Context, options: &UpdateOptions) -> Result<UpdateOutcome> {

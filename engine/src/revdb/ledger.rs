@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use super::RevDb;
 use crate::error::Result;
 use crate::hash::Digest;
-use crate::transport::{Ledger, NodeReport};
+use crate::transport::Ledger;
 use crate::tree::{Pages, Step, Tree};
 
 impl Ledger for RevDb {
@@ -67,34 +67,5 @@ impl Ledger for RevDb {
             }
         })?;
         self.cache_pages(found.into_iter().rev())
-    }
-}
-
-impl RevDb {
-    /// Remembers what the nodes have reported: what `status` shows while the hub is out of reach.
-    pub fn remember_reports(&self, reports: &[NodeReport]) -> Result<()> {
-        let mut connection = self.state();
-        let failed = self.failed("write reports to the database");
-        let transaction = connection.transaction().map_err(&failed)?;
-        for report in reports {
-            transaction
-                .prepare_cached("INSERT INTO report VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = excluded.bytes")
-                .and_then(|mut statement| statement.execute(params![report.node.as_str(), report.to_bytes().ok()]))
-                .map_err(&failed)?;
-        }
-        transaction.commit().map_err(&failed)
-    }
-
-    /// The reports remembered, by node.
-    pub fn remembered_reports(&self) -> Result<Vec<NodeReport>> {
-        let connection = self.state();
-        let failed = self.failed("read reports from the database");
-        let mut statement = connection.prepare_cached("SELECT bytes FROM report ORDER BY node").map_err(&failed)?;
-        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(&failed)?;
-        let mut reports = Vec::new();
-        for row in rows {
-            reports.push(NodeReport::parse(&row.map_err(&failed)?)?);
-        }
-        Ok(reports)
     }
 }

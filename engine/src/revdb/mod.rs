@@ -3,7 +3,8 @@
 //! Two SQLite files in the state directory:
 //! - `state.db` (WAL, `synchronous=FULL`): who this node is, where it stands, the agreement's pages, the records it has
 //!   seen, what it has applied, the journal of a running update, recipes of files on disk, the lately used
-//!   modification times, the other nodes' reports, and what was pushed to nodes without a program of ours;
+//!   modification times, what the nodes have reported, now and before, and what was pushed to nodes without a program of
+//!   ours;
 //! - `cache.db` (`synchronous=OFF`): the stat cache with the tree it stands for, pages and pack tails fetched from the
 //!   hub. It can be deleted at any time: the next scan reads every file, the next fetch reads the hub. A damaged one
 //!   is deleted and made anew.
@@ -23,6 +24,7 @@ mod pages;
 mod position;
 mod pushed;
 mod recipes;
+mod reports;
 mod schema;
 mod settle;
 
@@ -42,6 +44,7 @@ pub use mend::Mended;
 pub(crate) use pages::CacheSink;
 pub use position::{Identity, Position, Proposed};
 pub use pushed::{Busy, Pushed};
+pub use reports::Heard;
 pub use settle::Settlement;
 
 /// The open revision database of one deployment on this node.

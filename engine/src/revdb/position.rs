@@ -111,7 +111,17 @@ impl RevDb {
         remove(self, &self.state(), "proposed")
     }
 
-    /// The report that was written last.
+    /// What this node would say of itself at the moment.
+    pub fn said(&self) -> Result<Option<NodeReport>> {
+        get(self, &self.state(), "said")
+    }
+
+    /// Remembers that.
+    pub fn set_said(&self, report: &NodeReport) -> Result<()> {
+        put(self, &self.state(), "said", report)
+    }
+
+    /// The report that was written to the hub last.
     pub fn last_report(&self) -> Result<Option<NodeReport>> {
         get(self, &self.state(), "reported")
     }

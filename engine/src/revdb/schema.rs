@@ -11,7 +11,7 @@ use super::sql_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// `state.db`.
-pub(super) const STATE: [&str; 2] = [
+pub(super) const STATE: [&str; 3] = [
     "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
@@ -64,6 +64,20 @@ pub(super) const STATE: [&str; 2] = [
         node  TEXT PRIMARY KEY,
         value TEXT NOT NULL CHECK (json_valid(value))
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    ALTER TABLE report ADD COLUMN heard TEXT;
+    CREATE TABLE report_history (
+        id    INTEGER PRIMARY KEY,
+        node  TEXT NOT NULL,
+        heard TEXT NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE forgotten (
+        node TEXT PRIMARY KEY,
+        time TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX report_history_by_node ON report_history (node, id);
 ",
 ];
 

@@ -25,6 +25,8 @@ pub enum Outcome {
     Drifted,
     /// Nothing was applied.
     Failed,
+    /// Another revision is being applied.
+    Updating,
     /// Something that a later version may say.
     #[serde(untagged)]
     Unknown(String),
@@ -60,12 +62,25 @@ pub struct NodeReport {
     pub problem: Option<String>,
     /// The program's version.
     pub version: String,
+    /// Since when it has been like this, by the node's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// How long the last work took that changed something, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// How many bytes it fetched or sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// After how many seconds the next report comes at the latest; none from a node that nobody keeps running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beat_s: Option<u64>,
 }
 
 impl NodeReport {
-    /// Whether `other` says the same, be it of another time: then there is nothing to write.
-    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
-        Self { time: other.time, ..self.clone() } == *other
+    /// Whether `other` says the same of the node, be it at another time: then there is nothing to write.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self { time, since, duration_ms, bytes, beat_s, .. } = *other;
+        Self { time, since, duration_ms, bytes, beat_s, ..self.clone() } == *other
     }
 
     /// The report as a line of JSON.
@@ -105,11 +120,27 @@ mod tests {
     }
 
     #[test]
-    fn the_time_alone_says_nothing_new() {
+    fn times_and_costs_alone_say_nothing_new() {
         let told = NodeReport::parse(GOLDEN.as_bytes()).expect("reads");
-        let later = NodeReport { time: Timestamp::UNIX_EPOCH, ..told.clone() };
+        let later = NodeReport { time: Timestamp::UNIX_EPOCH, bytes: Some(1), beat_s: Some(30), ..told.clone() };
         assert!(later.says_the_same_as(&told));
         assert!(!NodeReport { pinned: true, ..later }.says_the_same_as(&told));
+    }
+
+    #[test]
+    fn what_is_not_said_by_all_is_written_where_it_is_said() {
+        let told = NodeReport::parse(GOLDEN.as_bytes()).expect("reads");
+        let full = NodeReport {
+            since: Some(Timestamp::UNIX_EPOCH),
+            duration_ms: Some(12),
+            bytes: Some(1 << 40),
+            beat_s: Some(300),
+            ..told
+        };
+        let text = String::from_utf8(full.to_bytes().expect("writes")).expect("utf-8");
+        let wanted = r#""since":"1970-01-01T00:00:00Z","duration_ms":12,"bytes":1099511627776,"beat_s":300}"#;
+        assert!(text.trim_end().ends_with(wanted), "{text}");
+        assert_eq!(NodeReport::parse(text.as_bytes()).expect("reads"), full);
     }
 
     #[test]

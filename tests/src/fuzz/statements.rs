@@ -82,6 +82,10 @@ pub(super) fn reports() -> Vec<Vec<u8>> {
         outcome: Outcome::Partial,
         problem: Some("a: it was changed here".to_owned()),
         version: "0.1.0".to_owned(),
+        since: None,
+        duration_ms: None,
+        bytes: None,
+        beat_s: None,
     };
     let revision =
         r#""applied":{"number":7,"record":"92a2b787a06d7272df43eaf87acc3b9c1d315d79d599d61c285983483e431998"}"#;

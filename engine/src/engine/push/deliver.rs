@@ -305,6 +305,10 @@ impl Node {
             outcome,
             problem,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: None,
+            duration_ms: None,
+            bytes: None,
+            beat_s: None,
         };
         if known.reported.as_ref().is_some_and(|told| report.says_the_same_as(told)) {
             return Ok(());
