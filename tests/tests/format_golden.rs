@@ -292,7 +292,12 @@ fn old_hubs_are_read_and_followed_for_ever() {
             (3, "everything is new\n\"quoted\"", "Zoë")
         );
         let status = node.status(&cx).expect("a status");
-        let old = status.nodes.iter().find(|report| report.node.as_str() == "web-1").expect("the old report");
+        let old = status
+            .nodes
+            .iter()
+            .map(|node| &node.report)
+            .find(|report| report.node.as_str() == "web-1")
+            .expect("the old report");
         assert_eq!((old.applied, &old.outcome), (Some(log[0].revision), &Outcome::Partial), "{name}");
     }
 }

@@ -31,7 +31,7 @@ fn a_tracked_path_that_is_ignored_is_neither_drift_nor_a_failed_verification() {
         assert!(verified.matches && verified.differing.is_empty(), "{name}: {:?}", verified.differing);
         let status = site.node(name).status(&site.context()).expect("status");
         assert_eq!((status.drift, status.measured), (vec![], Some(update.root)), "{name}");
-        assert!(status.nodes.iter().all(|report| report.measured == Some(update.root)));
+        assert!(status.nodes.iter().all(|report| report.report.measured == Some(update.root)));
     }
 }
 

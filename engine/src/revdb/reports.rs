@@ -184,3 +184,96 @@ fn count(connection: &Connection) -> rusqlite::Result<i64> {
 fn heard((bytes, at): (Vec<u8>, Option<String>)) -> Result<Heard> {
     Ok(Heard { report: NodeReport::parse(&bytes)?, at: at.and_then(|at| at.parse().ok()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Revision;
+    use crate::transport::Outcome;
+
+    fn open() -> (tempfile::TempDir, RevDb) {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let db = RevDb::open(dir.path()).expect("opens");
+        (dir, db)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).expect("a time")
+    }
+
+    fn report(node: &str, number: u64, time: i64) -> NodeReport {
+        NodeReport {
+            schema: 1,
+            node: node.parse().expect("an id"),
+            nonce: "00".into(),
+            writes: false,
+            applied: Some(Revision { number, record: crate::hash::Digest::of(b"record") }),
+            root: None,
+            measured: None,
+            time: at(time),
+            full_scan: None,
+            pinned: false,
+            outcome: Outcome::Applied,
+            problem: None,
+            version: "1".into(),
+            since: None,
+            duration_ms: None,
+            bytes: None,
+            beat_s: None,
+        }
+    }
+
+    fn number(db: &RevDb, node: &str) -> Option<u64> {
+        let node = node.parse().expect("an id");
+        db.reports().expect("reads").get(&node).and_then(|heard| heard.report.applied).map(|applied| applied.number)
+    }
+
+    fn history(db: &RevDb, node: &str) -> Vec<u64> {
+        let heard = db.report_history(&node.parse().expect("an id"), u32::MAX).expect("reads");
+        heard.into_iter().filter_map(|heard| heard.report.applied).map(|applied| applied.number).collect()
+    }
+
+    #[test]
+    fn the_latest_counts_whatever_comes_when() {
+        let (_dir, db) = open();
+        let file = |report: NodeReport, now: i64| db.file_reports([(&report, at(now))]).expect("files");
+        assert_eq!(file(report("a", 1, 0), 0), 1);
+        assert_eq!(file(report("a", 2, 10), 11), 1);
+        assert_eq!(file(report("a", 1, 0), 12), 0, "an old one");
+        assert_eq!(file(report("a", 2, 10), 13), 0, "the same one");
+        assert_eq!((number(&db, "a"), history(&db, "a")), (Some(2), vec![2, 1]));
+        // A heartbeat is no history, and is heard.
+        assert_eq!(file(report("a", 2, 40), 41), 0);
+        let heard = &db.reports().expect("reads")[&"a".parse().expect("an id")];
+        assert_eq!((heard.report.time, heard.at, history(&db, "a").len()), (at(40), Some(at(41)), 2));
+        // One whose clock was far ahead is not silenced by it.
+        assert_eq!(file(report("b", 1, 1_000_000), 0), 1);
+        assert_eq!(file(report("b", 2, 50), 50), 1);
+        assert_eq!((number(&db, "b"), number(&db, "c")), (Some(2), None));
+    }
+
+    #[test]
+    fn who_is_forgotten_comes_back_when_he_speaks() {
+        let (_dir, db) = open();
+        let node = "a".parse().expect("an id");
+        let file = |report: NodeReport| db.file_reports([(&report, at(100))]).expect("files");
+        assert!(!db.forget_reports(&node).expect("forgets"));
+        file(report("a", 1, 10));
+        file(report("b", 1, 10));
+        assert!(db.forget_reports(&node).expect("forgets"));
+        assert_eq!((number(&db, "a"), history(&db, "a"), number(&db, "b")), (None, vec![], Some(1)));
+        // What lies in the hub of him still says what it said.
+        assert_eq!((file(report("a", 1, 10)), number(&db, "a")), (0, None));
+        assert_eq!((file(report("a", 1, 11)), number(&db, "a")), (1, Some(1)));
+        assert_eq!(file(report("a", 2, 12)), 1);
+    }
+
+    #[test]
+    fn the_history_of_a_node_has_an_end() {
+        let (_dir, db) = open();
+        let reports: Vec<NodeReport> = (0..300).map(|number| report("a", number, number as i64)).collect();
+        assert_eq!(db.file_reports(reports.iter().map(|report| (report, at(400)))).expect("files"), 300);
+        let history = history(&db, "a");
+        assert_eq!((history.len() as i64, history[0], history.last()), (MOST_ROWS, 299, Some(&44)));
+    }
+}

@@ -46,7 +46,7 @@ fn it_is_only_told_where_that_is_asked_for() {
     // The managers hear of it.
     let report = || {
         let nodes = site.node("m").status(&site.context()).expect("status").nodes;
-        nodes.into_iter().find(|report| report.node.to_string() == "w").expect("a report")
+        nodes.into_iter().map(|node| node.report).find(|report| report.node.as_str() == "w").expect("a report")
     };
     wait_until("the report says so", || report().problem.as_deref() == Some("a"));
     assert_ne!(report().measured, report().root);

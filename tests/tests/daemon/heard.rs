@@ -13,11 +13,12 @@ use depsync_tests::snapshot::write_tree;
 use super::{hub, wait_for_equality};
 
 /// A port that was free a moment ago.
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
-fn token(site: &Site) -> String {
+/// A file with a token.
+pub(crate) fn token(site: &Site) -> String {
     let path = site.path().join("token");
     fs::write(&path, "the-token-of-the-tests\n").expect("a file");
     path.to_str().expect("UTF-8").to_owned()
