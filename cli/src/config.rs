@@ -69,6 +69,47 @@ pub(crate) struct Config {
     /// How nodes hear of a new revision at once.
     #[serde(default)]
     pub(crate) channel: Channel,
+    /// What is run around updates.
+    #[serde(default)]
+    pub(crate) hooks: Hooks,
+}
+
+/// The table `hooks`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Hooks {
+    /// Before anything live is changed.
+    pub(crate) before_update: Option<Words>,
+    /// When everything is in place.
+    pub(crate) after_update: Option<Words>,
+    /// Whether this node is well with it.
+    pub(crate) health: Option<Words>,
+    /// How long each may take.
+    pub(crate) timeout: Option<Span>,
+}
+
+/// A program, or one with its arguments. No shell looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a program is a text or a list of texts")]
+        enum Either {
+            One(String),
+            Several(Vec<String>),
+        }
+        let words = match Either::deserialize(deserializer)? {
+            Either::One(name) => vec![name],
+            Either::Several(words) => words,
+        };
+        match words.first() {
+            Some(name) if Path::new(name).is_absolute() => Ok(Self(words)),
+            Some(name) => Err(D::Error::custom(format!("name the program by its whole path, not `{name}`"))),
+            None => Err(D::Error::custom("a list without a program")),
+        }
+    }
 }
 
 /// The table `channel`.
@@ -250,6 +291,10 @@ mod tests {
             timeout = 90
             [push]
             parallel = 256
+            [hooks]
+            before-update = "/usr/local/bin/drain"
+            health = ["/usr/bin/curl", "-f", "http://127.0.0.1:8080/"]
+            timeout = "90s"
             [recovery]
             max-age = "7d"
             max-bytes = "64M"
@@ -259,6 +304,9 @@ mod tests {
         assert_eq!(config.dir.as_deref(), Some(Path::new("/etc/d/deploy")));
         assert_eq!(config.hub.as_deref(), Some("/etc/d/../hub"));
         assert_eq!(config.nodes.as_deref(), Some(Path::new("/etc/d/nodes-list.txt")));
+        assert_eq!(config.hooks.before_update, Some(Words(vec!["/usr/local/bin/drain".into()])));
+        assert_eq!(config.hooks.health.map(|words| words.0.len()), Some(3));
+        assert_eq!((config.hooks.after_update, config.hooks.timeout), (None, Some(Span(Duration::from_secs(90)))));
         assert_eq!(config.push.parallel, Some(256));
         assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/x")));
         assert_eq!(config.staging.as_deref(), Some(Path::new("/etc/d/stage")));
@@ -282,6 +330,9 @@ mod tests {
             ("push.parallel = 257", "depsync.toml:1", "1 to 256"),
             ("push.parallel = -1", "depsync.toml:1", "1 to 256"),
             ("[push]\nparalel = 3", "depsync.toml:2", "paralel"),
+            ("[hooks]\nhealth = \"curl -f x\"", "depsync.toml:2", "whole path"),
+            ("[hooks]\nhealth = []", "depsync.toml:2", "without a program"),
+            ("[hooks]\nbefore = \"/x\"", "depsync.toml:2", "before"),
             ("dir = ", "depsync.toml:1", ""),
             ("dir = \"a\"\ndir = \"b\"", "depsync.toml:2", "duplicate key"),
         ] {

@@ -1,12 +1,13 @@
 //! What a command works on: the command line over the configuration file over the defaults.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use depsync_engine::engine::{Options, RecoveryBounds, StatePlace};
+use depsync_engine::engine::{Hooks, Options, RecoveryBounds, StatePlace};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_transports::svn::{Secret, SvnSsh};
-use depsync_transports::{Access, SshSettings, SvnSettings};
+use depsync_transports::{Access, HookPrograms, SshSettings, SvnSettings};
 
 use crate::args::{Global, Operands};
 use crate::config::{self, Config};
@@ -71,6 +72,7 @@ impl Settings {
             age: config.recovery.max_age.map_or(bounds.age, |span| span.0),
             bytes: config.recovery.max_bytes.map_or(bounds.bytes, |size| size.0),
         };
+        options.hooks = hooks(config.hooks);
         let timeout = global.timeout.map(Duration::from_secs).or(config.timeout.map(|span| span.0));
         if let Some(timeout) = timeout {
             options.lock_wait = options.lock_wait.min(timeout);
@@ -82,6 +84,19 @@ impl Settings {
         let (parallel, access, run, channel) = (config.push.parallel, Access { ssh, svn }, config.run, config.channel);
         Ok(Self { options, hub_named, nodes, parallel, access, timeout, run, channel })
     }
+}
+
+/// What is run around updates, if anything is.
+fn hooks(config: config::Hooks) -> Option<Arc<dyn Hooks>> {
+    let config::Hooks { before_update, after_update, health, timeout } = config;
+    let words = |words: Option<config::Words>| words.map(|words| words.0.into_iter().map(Into::into).collect());
+    let programs = HookPrograms {
+        before_update: words(before_update),
+        after_update: words(after_update),
+        health: words(health),
+        timeout: timeout.map(|span| span.0),
+    };
+    (!programs.is_empty()).then(|| Arc::new(programs) as _)
 }
 
 /// How a repository is reached. What the environment says goes before what the file says.

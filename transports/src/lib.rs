@@ -7,6 +7,7 @@ pub mod batch;
 pub mod channel;
 mod child;
 pub mod endpoint;
+pub mod hooks;
 pub mod hub;
 pub mod mount;
 pub mod nodes;
@@ -24,6 +25,7 @@ use depsync_engine::name::DeploymentName;
 use depsync_engine::transport::{Ledger, Transport};
 
 pub use endpoint::Endpoint;
+pub use hooks::HookPrograms;
 pub use hub::{Collected, HubTransport, Retention};
 pub use mount::MountStorage;
 pub use push::SshDestination;

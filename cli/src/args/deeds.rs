@@ -97,6 +97,9 @@ pub(crate) struct Update {
     /// Follow the newest revision again
     #[arg(long)]
     pub(crate) unpin: bool,
+    /// Try the newest revision again although this node was not well with it
+    #[arg(long)]
+    pub(crate) retry: bool,
     /// Say what would be done and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

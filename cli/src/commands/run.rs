@@ -147,6 +147,7 @@ fn say(event: &Event, deployment: &DeploymentName, length: Length) -> (String, b
         }
         Event::Updated(outcome) => {
             let open = !outcome.conflicts.is_empty() || !outcome.problems.is_empty() || !outcome.drift.is_empty();
+            let open = open || outcome.held.is_some();
             (update::say(outcome, deployment, false, length), open)
         }
         Event::Rewritten { paths } => {

@@ -65,6 +65,9 @@ fn say(status: &StatusOutcome, length: Length) -> String {
     if let Some(root) = &status.measured {
         line("root", root.to_string());
     }
+    if let Some(held) = &status.held_revision {
+        out.push_str(&super::update::held_back(held));
+    }
     if !status.drift.is_empty() {
         let advice = if status.writes {
             "changed here and not published (`depsync publish`)"
@@ -173,6 +176,7 @@ mod tests {
             drift: vec!["conf/x".try_into().expect("a path")],
             conflicts: vec![],
             held: vec![],
+            held_revision: None,
             problems: vec![],
             has_reports: true,
             nodes: vec![

@@ -1,6 +1,6 @@
 //! `update`: bring the directory to the newest revision, or to a given one.
 
-use depsync_engine::engine::{UpdateOptions, UpdateOutcome};
+use depsync_engine::engine::{HeldRevision, UpdateOptions, UpdateOutcome};
 use depsync_engine::error::Result;
 use depsync_engine::name::DeploymentName;
 
@@ -8,7 +8,7 @@ use crate::args::Update;
 use crate::exit::Exit;
 use crate::output::Answer;
 use crate::session::Session;
-use crate::text::{self, FAINT, Length, STRONG, styled};
+use crate::text::{self, BAD, FAINT, Length, STRONG, clean, styled};
 use crate::units::{bytes, milliseconds};
 
 /// Runs the command.
@@ -17,6 +17,7 @@ pub(super) fn run(session: &Session<'_>, args: &Update) -> Result<Answer> {
     let options = UpdateOptions {
         to: args.to,
         unpin: args.unpin,
+        retry: args.retry,
         dry_run: args.dry_run,
         prune: args.prune,
         allow_mass_delete: args.allow_mass_delete,
@@ -24,7 +25,8 @@ pub(super) fn run(session: &Session<'_>, args: &Update) -> Result<Answer> {
     };
     let outcome = open.node.update(&open.cx, &options)?;
     let length = if args.dry_run { Length::Full } else { session.length() };
-    let exit = Exit::of_deed(!outcome.conflicts.is_empty(), !outcome.problems.is_empty(), outcome.changed);
+    let failed = !outcome.problems.is_empty() || outcome.held.is_some();
+    let exit = Exit::of_deed(!outcome.conflicts.is_empty(), failed, outcome.changed);
     let text = say(&outcome, &open.options.deployment, args.dry_run, length);
     Ok(Answer::deed(&outcome, text, exit).with_warnings(&outcome.warnings))
 }
@@ -56,11 +58,20 @@ pub(super) fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, dry_run:
         out.push_str(&format!("  {}\n", text::RESOLVE));
     }
     text::section(&mut out, "problems", &outcome.problems, length, text::remark);
+    if let Some(held) = &outcome.held {
+        out.push_str(&held_back(held));
+    }
     if let Some(pinned) = outcome.pinned.filter(|_| !dry_run) {
         let advice = format!("this node is pinned to revision {pinned} until `depsync update --unpin`");
         out.push_str(&format!("{}\n", styled(FAINT, advice)));
     }
     out
+}
+
+/// What is said of a revision that this node was not well with.
+pub(super) fn held_back(held: &HeldRevision) -> String {
+    let what = styled(BAD, clean(&held.to_string()));
+    format!("{what}\n  it is not tried again before there is another one, or by `depsync update --retry`\n")
 }
 
 fn origin(from: Option<u64>) -> String {
@@ -88,6 +99,7 @@ mod tests {
             drift: vec![],
             kept_aside: vec!["x".try_into().expect("a path")],
             recovered: true,
+            held: None,
             pinned: None,
             changes: [].into_iter().collect(),
             warnings: vec![],
@@ -95,7 +107,15 @@ mod tests {
     }
 
     fn args(to: Option<u64>, dry_run: bool) -> Update {
-        Update { operands: Default::default(), to, unpin: false, dry_run, prune: false, allow_mass_delete: false }
+        Update {
+            operands: Default::default(),
+            to,
+            unpin: false,
+            retry: false,
+            dry_run,
+            prune: false,
+            allow_mass_delete: false,
+        }
     }
 
     fn plain(outcome: &UpdateOutcome, args: &Update) -> String {
@@ -114,6 +134,13 @@ mod tests {
         );
         let quiet = UpdateOutcome { changed: false, recovered: false, kept_aside: vec![], from: Some(2), ..outcome() };
         assert_eq!(plain(&quiet, &args(None, false)), "nothing to do: revision 2 of main is in place\n");
+        let held = HeldRevision { revision: 3, reason: "exit status: 1\u{1b}".into() };
+        assert_eq!(
+            plain(&UpdateOutcome { held: Some(held), ..quiet }, &args(None, false)),
+            "nothing to do: revision 2 of main is in place\n\
+             revision 3 is held back on this node: exit status: 1\\u{1b}\n  \
+             it is not tried again before there is another one, or by `depsync update --retry`\n"
+        );
         let dry = UpdateOutcome { recovered: false, kept_aside: vec![], from: Some(1), ..outcome() };
         assert_eq!(
             plain(&dry, &args(None, true)),

@@ -168,6 +168,7 @@ impl Open {
         let conflicts = outcome.conflicts.iter().map(|conflict| format!("{conflict:?}"));
         let drift = outcome.drift.iter().map(ToString::to_string);
         let problems = outcome.problems.iter().map(Remark::to_string);
-        Self(conflicts.chain(drift).chain(problems).chain(outcome.warnings.iter().cloned()).collect())
+        let held = outcome.held.iter().map(ToString::to_string);
+        Self(conflicts.chain(drift).chain(problems).chain(held).chain(outcome.warnings.iter().cloned()).collect())
     }
 }

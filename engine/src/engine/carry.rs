@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::report::Ending;
 use super::stage::Staging;
 use super::update::{Manner, Progressed, Target, conflict_count};
-use super::{Node, Remark};
+use super::{HeldRevision, Node, Remark};
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
 use crate::content::Recipe;
 use crate::context::Context;
@@ -73,6 +73,10 @@ impl Node {
             position.agreement = release(&mut pages, position.agreement, occupied)?;
         }
         let from = position.applied.map(|(revision, _)| revision.number);
+        if !applied.is_empty() {
+            done.owed_before = position.owed.is_some();
+            self.owe(position);
+        }
         position.applied = Some((scene.target.revision, scene.target.root));
         position.seen = position.applied;
         position.whole = done.conflicts.is_empty() && done.problems.is_empty();
@@ -154,6 +158,13 @@ impl Node {
             from: position.applied.map(|(revision, _)| revision.number),
         };
         cx.check()?;
+        if self.options.hooks.is_some() {
+            let changes = applications.iter().map(Change::from).collect();
+            if let Err(error) = self.before_update(cx, head.from, target.revision.number, &changes) {
+                area.remove()?;
+                return Err(error);
+            }
+        }
         cx.step("update.journal");
         self.db.write_journal(&head, steps.iter().map(|step| step.encode()))?;
         let on_drift = if scene.manner.policy == Policy::ThreeWay { OnDrift::Leave } else { OnDrift::KeepAside };
@@ -177,7 +188,9 @@ impl Node {
         let agreement = Tree::new(&pages, position.agreement);
         let trees = Trees { agreement, local: Tree::new(&pages, observed), wanted: agreement };
         let measured = scene.disk.measured(&trees)?;
-        let (outcome, problem) = if position.whole && done.drift.is_empty() {
+        let (outcome, problem) = if let Some(held) = position.held_revision.clone() {
+            (Outcome::Failed, Some(HeldRevision::from(held).to_string()))
+        } else if position.whole && done.drift.is_empty() {
             (Outcome::Applied, None)
         } else if let (true, Some(first)) = (position.whole, done.drift.first()) {
             let others = done.drift.len() - 1;
@@ -191,7 +204,11 @@ impl Node {
         };
         let ending = Ending { outcome, problem, measured: Some(measured), cost: row.map(Ending::cost_of) };
         let report = self.compose_report(scene.cx, position, ending)?;
-        self.send_report(scene.cx, &report, &mut done.warnings)?;
+        if position.owed.is_some() {
+            done.unsent = Some(report);
+        } else {
+            self.send_report(scene.cx, &report, &mut done.warnings)?;
+        }
         Ok(observed)
     }
 }

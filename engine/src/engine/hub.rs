@@ -119,8 +119,11 @@ impl Node {
         let hub = self.look_at_hub(cx, &mut position, OpenMode::Existing, Look::Glance)?;
         let wanted = hub.head.map(|head| head.revision);
         let here = position.applied.map(|(revision, _)| revision);
+        let held = position.held_revision.as_ref().filter(|held| Some(held.revision) == wanted);
+        let wanted = held.map(|held| held.back.0).or(wanted);
         Ok(match wanted {
             Some(wanted) if position.pinned.is_none() && here != Some(wanted) => Due::Revision,
+            _ if position.owed.is_some() => Due::Rest,
             Some(_) if position.pinned.is_none() && !position.whole => Due::Rest,
             _ => Due::Nothing,
         })

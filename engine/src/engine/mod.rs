@@ -11,6 +11,7 @@ mod carry;
 mod claim;
 mod disk;
 mod fetch;
+mod hooks;
 mod hub;
 mod log;
 mod options;
@@ -44,12 +45,14 @@ use crate::plan::Policy;
 use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
+pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
 pub use options::{
     DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
 };
 pub use outcome::{
-    Conflict, DiffOutcome, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome, VerifyOutcome,
+    Conflict, DiffOutcome, HeldRevision, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome,
+    VerifyOutcome,
 };
 pub use push::{Addressed, Delivery, PushOptions, PushOutcome};
 pub use standing::{Standing, State};

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::hooks::Hooks;
 use crate::name::{DeploymentName, NodeId};
 use crate::path::RelPath;
 use crate::scan::Part;
@@ -56,6 +58,8 @@ pub struct Options {
     pub lock_wait: Duration,
     /// How long and how much to keep in the recovery area.
     pub recovery: RecoveryBounds,
+    /// What is run around updates.
+    pub hooks: Option<Arc<dyn Hooks>>,
 }
 
 impl Options {
@@ -75,6 +79,7 @@ impl Options {
             archives: ["war", "car", "jar", "aar", "ear", "zip"].map(str::to_owned).to_vec(),
             lock_wait: Duration::from_secs(10),
             recovery: RecoveryBounds::default(),
+            hooks: None,
         }
     }
 }
@@ -152,6 +157,8 @@ pub struct UpdateOptions {
     pub to: Option<u64>,
     /// Follow the head again.
     pub unpin: bool,
+    /// Try a revision again that this node holds.
+    pub retry: bool,
     /// Say what would be done, change nothing.
     pub dry_run: bool,
     /// Remove untracked entries too (kept aside).

@@ -11,6 +11,7 @@ use crate::hash::Digest;
 use crate::name::{DeploymentName, HubId, NodeId, Revision};
 use crate::packed::Packed;
 use crate::path::RelPath;
+use crate::revdb::Held;
 use crate::tree::{Change, Entry};
 
 /// A path and what is to be said of it.
@@ -138,6 +139,9 @@ pub struct UpdateOutcome {
     pub drift: Vec<RelPath>,
     /// Whether an interrupted update was finished first.
     pub recovered: bool,
+    /// The revision that this node holds: it was not well with it, and has gone back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldRevision>,
     /// The revision this node is pinned to.
     pub pinned: Option<u64>,
     /// What was done, path by path.
@@ -146,6 +150,27 @@ pub struct UpdateOutcome {
     /// What went wrong beside the main job.
     #[serde(skip)]
     pub warnings: Vec<String>,
+}
+
+/// A revision that a node does not go to again before there is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldRevision {
+    /// Its number.
+    pub revision: u64,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl From<Held> for HeldRevision {
+    fn from(held: Held) -> Self {
+        Self { revision: held.revision.number, reason: held.reason }
+    }
+}
+
+impl fmt::Display for HeldRevision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "revision {} is held back on this node: {}", self.revision, self.reason)
+    }
 }
 
 /// What `status` found.
@@ -177,6 +202,9 @@ pub struct StatusOutcome {
     pub conflicts: Vec<Conflict>,
     /// Paths held back at the last publish.
     pub held: Vec<Remark>,
+    /// The revision that this node holds: it was not well with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_revision: Option<HeldRevision>,
     /// Paths that could not be read.
     pub problems: Vec<Remark>,
     /// What each node has reported, and how it stands.

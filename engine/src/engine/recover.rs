@@ -42,6 +42,7 @@ impl Node {
         let from = position.applied.map(|(revision, _)| revision.number);
         let mut position = position;
         position.agreement = agreement;
+        self.owe(&mut position);
         position.applied = Some(journal.head.target);
         position.whole = journal.head.whole && done.left.is_empty();
         // What was replaced before the crash is known from the journal alone.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::race::Races;
 use super::update::{Manner, Target};
-use super::{Heal, Node, PublishOutcome, Role, Scope};
+use super::{Heal, HeldRevision, Node, PublishOutcome, Role, Scope};
 use crate::content::LocalContent;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -72,6 +72,8 @@ impl Node {
         let changes: Packed<Change> = now.diff(&then).collect::<Result<_>>()?;
         let mut outcome = PublishOutcome::counting(changes, Some(head.revision.number), begun);
         outcome.root = root;
+        // Naming a revision is to want it.
+        position.held_revision = None;
         let mut target = Target { revision: head.revision, root: head.root };
         if outcome.changed {
             // Naming a revision is a confirmation: the workers must not refuse what the operator asked for.
@@ -114,11 +116,13 @@ impl Node {
             scope: &Scope::Whole,
             heal: &Heal::All,
         };
-        let done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
+        let done = self.bring_and_tell(cx, &mut position, &before, target, &manner)?;
         let done = done.into_outcome(begun, target.revision.number);
+        outcome.warnings =
+            position.held_revision.map(|held| HeldRevision::from(held).to_string()).into_iter().collect();
         outcome.conflicts = done.conflicts;
         outcome.problems = done.problems;
-        outcome.warnings = done.warnings;
+        outcome.warnings.extend(done.warnings);
         outcome.duration_ms = done.duration_ms;
         Ok(Ok(outcome))
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::disk::{Disk, Gaze, Remember};
 use super::tracked::Tracked;
 use super::update::conflicts;
-use super::{Node, Remark, StatusOutcome};
+use super::{HeldRevision, Node, Remark, StatusOutcome};
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::hash::Digest;
@@ -52,6 +52,7 @@ impl Node {
             drift: Vec::new(),
             conflicts: Vec::new(),
             held: position.held.iter().map(|(path, reason)| Remark::from_pair(path, reason)).collect(),
+            held_revision: position.held_revision.clone().map(HeldRevision::from),
             problems: Vec::new(),
             nodes: Vec::new(),
             has_reports: self.transport.has_reports(),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::hub::Head;
 use super::outcome::Counts;
-use super::{Conflict, Heal, Node, Remark, Scope, UpdateOptions, UpdateOutcome};
+use super::{Conflict, Heal, HeldRevision, Node, Remark, Scope, UpdateOptions, UpdateOutcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -12,7 +12,8 @@ use crate::name::Revision;
 use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{Clash, Policy};
-use crate::transport::{Look, OpenMode};
+use crate::revdb::Position;
+use crate::transport::{Look, NodeReport, OpenMode};
 use crate::tree::{Change, Entry, empty_root};
 
 /// Where an update goes.
@@ -48,6 +49,10 @@ pub(super) struct Progressed {
     /// Drift that was left.
     pub(super) drift: Vec<RelPath>,
     pub(super) warnings: Vec<String>,
+    /// Whether hooks were owed something before.
+    pub(super) owed_before: bool,
+    /// What is reported once the hooks are content.
+    pub(super) unsent: Option<NodeReport>,
     pub(super) fetched: u64,
     pub(super) entries: u64,
     pub(super) bytes_read: u64,
@@ -100,6 +105,7 @@ impl Node {
             let outcome = UpdateOutcome { from, recovered, kept_aside, ..UpdateOutcome::nothing(begun) };
             return Ok(outcome);
         };
+        let target = unheld(&mut position, target, options.retry || options.to.is_some());
         let first_contact = position.applied.is_none();
         let accepted = hub.head.as_ref().is_some_and(|head| head.accepts_mass_delete);
         let manner = Manner {
@@ -112,16 +118,19 @@ impl Node {
             scope: &options.scope,
             heal: &options.heal,
         };
-        let mut done = self.bring_whole_to(cx, &mut position, &before, target, &manner)?;
+        let mut done = self.bring_and_tell(cx, &mut position, &before, target, &manner)?;
         kept_aside.append(&mut done.kept);
         done.warnings.extend(self.transport.left_out(target.revision)?);
+        // It may have had to go back.
+        let (revision, root) = position.applied.filter(|_| !options.dry_run).unwrap_or((target.revision, target.root));
         Ok(UpdateOutcome {
             from,
-            to: Some(target.revision.number),
-            root: target.root,
+            to: Some(revision.number),
+            root,
             recovered,
             pinned: position.pinned,
             kept_aside,
+            held: position.held_revision.map(HeldRevision::from),
             ..done.into_outcome(begun, target.revision.number)
         })
     }
@@ -132,6 +141,19 @@ impl Node {
         }
         let revision = self.record_number(cx, number)?.revision;
         Ok(Target { revision, root: self.root_at(cx, revision)? })
+    }
+}
+
+/// Where an update goes that was to go to `target`: not to a revision that is held, unless that is asked for.
+fn unheld(position: &mut Position, target: Target, asked_for: bool) -> Target {
+    match &position.held_revision {
+        Some(held) if held.revision == target.revision && !asked_for => {
+            Target { revision: held.back.0, root: held.back.1 }
+        }
+        _ => {
+            position.held_revision = None;
+            target
+        }
     }
 }
 
@@ -172,6 +194,7 @@ impl UpdateOutcome {
             kept_aside: Vec::new(),
             drift: Vec::new(),
             recovered: false,
+            held: None,
             pinned: None,
             changes: Packed::new(),
             warnings: Vec::new(),

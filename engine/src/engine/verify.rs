@@ -54,7 +54,7 @@ impl Node {
                 scope: &Scope::Whole,
                 heal: &Heal::All,
             };
-            repaired = self.bring_whole_to(cx, &mut position, &before, Target { revision, root }, &manner)?;
+            repaired = self.bring_and_tell(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }
         let found = self.compare(cx, &mut position, !repair)?;
         Ok(VerifyOutcome {

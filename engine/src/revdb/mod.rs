@@ -42,7 +42,7 @@ pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
 pub use mend::Mended;
 pub(crate) use pages::CacheSink;
-pub use position::{Identity, Position, Proposed};
+pub use position::{Held, Identity, Owed, Position, Proposed};
 pub use pushed::{Busy, Pushed};
 pub use reports::Heard;
 pub use settle::Settlement;

@@ -49,6 +49,30 @@ pub struct Position {
     pub seen: Option<(Revision, Digest)>,
     /// What the last publish held back: path for people, reason.
     pub held: Vec<(String, String)>,
+    /// What the hooks have not been told of yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Owed>,
+    /// The revision that this node was not well with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_revision: Option<Held>,
+}
+
+/// What the hooks are to be told of: the way from this revision to the one that is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The revision that they were told of last, and its root; none at first.
+    pub from: Option<(Revision, Digest)>,
+}
+
+/// A revision that a node does not go to again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Which.
+    pub revision: Revision,
+    /// Where it is instead: the revision before, and its root.
+    pub back: (Revision, Digest),
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// A publish that was sent to the hub and whose answer is not known yet.
@@ -76,6 +100,8 @@ impl Default for Position {
             healed: None,
             seen: None,
             held: Vec::new(),
+            owed: None,
+            held_revision: None,
         }
     }
 }

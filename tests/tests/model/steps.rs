@@ -216,7 +216,7 @@ impl World {
         }
         let reports = self.node(0).status(&self.site.context()).expect("status").nodes;
         assert_eq!(reports.len(), 4);
-        for report in reports {
+        for report in reports.into_iter().map(|node| node.report) {
             assert_eq!(report.measured, Some(root), "{} measured something else", report.node);
             assert_eq!(report.applied.map(|applied| applied.number), Some(self.hub.len() as u64));
         }

@@ -1,6 +1,8 @@
 //! A program to run: name and arguments.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -19,13 +21,14 @@ const NEW_SESSION: &str = "setsid";
 /// A program that is to be run. See the room.
 #[derive(Debug)]
 pub(crate) struct Program {
-    name: &'static str,
+    name: Cow<'static, str>,
     package: &'static str,
     arguments: Vec<OsString>,
     operands: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
     files: u64,
     terminal: bool,
+    stdin: Option<File>,
 }
 
 /// How a program ended.
@@ -38,16 +41,17 @@ pub(crate) struct Finished {
 }
 
 impl Program {
-    /// The program `name`, which Debian has in `package`.
-    pub(crate) fn new(name: &'static str, package: &'static str) -> Self {
+    /// The program `name`, which Debian has in `package`, if it has one for it.
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, package: &'static str) -> Self {
         Self {
-            name,
+            name: name.into(),
             package,
             arguments: Vec::new(),
             operands: Vec::new(),
             variables: Vec::new(),
             files: 0,
             terminal: true,
+            stdin: None,
         }
     }
 
@@ -87,19 +91,25 @@ impl Program {
         self
     }
 
-    /// Starts it, with a pipe for its stdin.
+    /// Its stdin is this file.
+    pub(crate) fn reading(mut self, file: File) -> Self {
+        self.stdin = Some(file);
+        self
+    }
+
+    /// Starts it, with a pipe for its stdin if that is no file.
     pub(crate) fn start(self) -> Result<Running> {
         if self.files > 0 {
-            allow(self.name, self.files.saturating_add(BESIDES))?;
+            allow(&self.name, self.files.saturating_add(BESIDES))?;
         }
         let mut command = if self.terminal {
-            let mut command = Command::new(self.name);
+            let mut command = Command::new(&*self.name);
             command.process_group(0);
             command
         } else {
             // One that leads no group becomes the leader of a new one by this, and stays the process that it is.
             let mut command = Command::new(NEW_SESSION);
-            command.arg(self.name);
+            command.arg(&*self.name);
             command
         };
         command.args(&self.arguments);
@@ -107,11 +117,11 @@ impl Program {
             command.arg("--").args(&self.operands);
         }
         command.env("LC_ALL", "C.UTF-8").envs(self.variables);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(self.stdin.map_or_else(Stdio::piped, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| {
             let missing = source.kind() == std::io::ErrorKind::NotFound;
-            let error = Error::io("start", self.name, source);
-            if missing {
+            let error = Error::io("start", &self.name, source);
+            if missing && !self.package.is_empty() {
                 error
                     .with_kind(ErrorKind::Unsupported)
                     .hint(format!("the program `{}` is not here: install the package {}", self.name, self.package))
@@ -129,7 +139,7 @@ impl Program {
 
     /// The same, with what it prints on stdout: more than `limit` bytes are [`ErrorKind::Damaged`].
     pub(crate) fn output(self, cx: &Context, input: Vec<u8>, limit: usize) -> Result<(Finished, Vec<u8>)> {
-        let (name, mut heard) = (self.name, Vec::new());
+        let (name, mut heard) = (self.name.clone(), Vec::new());
         let ended = self.hear(cx, input, &mut |bytes| {
             heard.extend_from_slice(&bytes);
             let many = || Error::new(ErrorKind::Damaged, format!("`{name}` says more than {limit} bytes"));

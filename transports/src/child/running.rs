@@ -1,5 +1,6 @@
 //! A program at work: what it prints, what it is told, and its end.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
@@ -33,7 +34,7 @@ enum Heard {
 /// A program at work. Dropped, it is stopped.
 #[derive(Debug)]
 pub(crate) struct Running {
-    name: &'static str,
+    name: Cow<'static, str>,
     child: Child,
     stdin: Option<Sender<Vec<u8>>>,
     stdout: Receiver<Heard>,
@@ -44,7 +45,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(name: &'static str, mut child: Child) -> Result<Self> {
+    pub(super) fn new(name: Cow<'static, str>, mut child: Child) -> Result<Self> {
         let (wake, stdout) = mpsc::sync_channel(WAITING);
         let (stdin, told) = mpsc::channel();
         let stderr = Tail::default();
@@ -62,7 +63,7 @@ impl Running {
         let Some(pipe) = pipe else { return Ok(()) };
         let builder = std::thread::Builder::new().name(format!("depsync-{}", self.name));
         let started = builder.spawn(move || work(pipe));
-        started.map(drop).map_err(|source| Error::io("start a thread for", self.name, source))
+        started.map(drop).map_err(|source| Error::io("start a thread for", &self.name, source))
     }
 
     /// What it prints on stderr.
@@ -124,7 +125,7 @@ impl Running {
     /// How it has ended, if it has.
     pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none() {
-            self.ended = self.child.try_wait().map_err(|source| Error::io("wait for", self.name, source))?;
+            self.ended = self.child.try_wait().map_err(|source| Error::io("wait for", &self.name, source))?;
         }
         Ok(self.ended)
     }
@@ -155,7 +156,7 @@ impl Running {
                 }
             }
         }
-        tracing::warn!(program = self.name, "it does not end");
+        tracing::warn!(program = %self.name, "it does not end");
     }
 }
 
