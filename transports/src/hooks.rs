@@ -93,7 +93,7 @@ impl Hooks for HookPrograms {
 
 /// The delta in a file without a name, to be read from its beginning.
 fn written(delta: &Delta<'_>) -> Result<File> {
-    let failed = |source| Error::io("write down what is changed for a hook in", std::env::temp_dir().display(), source);
+    let failed = |source| Error::io("write down what is changed, for a hook, in", "a temporary file", source);
     let file = tempfile::tempfile().map_err(failed)?;
     let mut out = BufWriter::new(file);
     serde_json::to_writer(&mut out, delta).map_err(|source| failed(source.into()))?;

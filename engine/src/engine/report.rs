@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::NodeId;
 use crate::revdb::{Applied, Heard, Position};
-use crate::transport::{NodeReport, OpenMode, Outcome, REPORT_SCHEMA};
+use crate::transport::{Look, NodeReport, OpenMode, Outcome, REPORT_SCHEMA};
 
 /// How a command has ended, as a report says it.
 pub(super) struct Ending {
@@ -148,8 +148,9 @@ impl Node {
             if is_told || error.kind() == ErrorKind::Unreachable {
                 return Ok(());
             }
-            // It may have failed because it is another hub that is there now: nothing is written into that.
-            self.open_hub(cx, OpenMode::Existing)?;
+            // It may have failed because it is another hub that is there now, or one that was rewound: nothing is written
+            // into those.
+            self.look_at_hub(cx, &mut position.clone(), OpenMode::Existing, Look::Glance)?;
             self.write_report(cx, &report)
         });
         if let Err(error) = told {
