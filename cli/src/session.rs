@@ -1,5 +1,6 @@
 //! One command's working things: settings, context, node and hub.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,6 +61,13 @@ impl Session<'_> {
     /// What the command line and the configuration say.
     pub(crate) fn settings(&self, operands: &Operands) -> Result<Settings> {
         Settings::merge(self.global, operands, self.environment)
+    }
+
+    /// What another configuration says, for the same command.
+    pub(crate) fn other_settings(&self, config: &Path) -> Result<Settings> {
+        let Global { node, timeout, .. } = self.global.clone();
+        let global = Global { config: Some(config.to_owned()), node, timeout, ..Global::default() };
+        Settings::merge(&global, &Operands::default(), self.environment)
     }
 
     /// Opens a node to push from: without a hub it gets one of its own.

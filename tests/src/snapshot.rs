@@ -1,6 +1,7 @@
 //! A directory as a map, to compare with another one or with a model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -21,32 +22,38 @@ pub type Snapshot = BTreeMap<Vec<u8>, Item>;
 
 /// Takes a snapshot of `directory`; an absent one is empty.
 pub fn snapshot(directory: &Path) -> Snapshot {
-    let mut items = Snapshot::new();
-    collect(directory, &[], &mut items);
-    items
+    try_snapshot(directory).expect("nobody changes it meanwhile")
 }
 
-fn collect(directory: &Path, prefix: &[u8], items: &mut Snapshot) {
-    let Ok(listing) = std::fs::read_dir(directory) else { return };
+/// Takes a snapshot of a directory that somebody may be changing: then what was listed may be gone.
+pub fn try_snapshot(directory: &Path) -> io::Result<Snapshot> {
+    let mut items = Snapshot::new();
+    collect(directory, &[], &mut items)?;
+    Ok(items)
+}
+
+fn collect(directory: &Path, prefix: &[u8], items: &mut Snapshot) -> io::Result<()> {
+    let Ok(listing) = std::fs::read_dir(directory) else { return Ok(()) };
     for entry in listing {
-        let entry = entry.expect("a directory entry");
+        let entry = entry?;
         let mut path = prefix.to_vec();
         if !path.is_empty() {
             path.push(b'/');
         }
         path.extend_from_slice(entry.file_name().as_bytes());
-        let found = entry.path().symlink_metadata().expect("metadata");
+        let found = entry.path().symlink_metadata()?;
         let mode = found.permissions().mode() & 0o777;
         let item = if found.is_symlink() {
-            Item::Link(std::fs::read_link(entry.path()).expect("a link").as_os_str().as_bytes().to_vec())
+            Item::Link(std::fs::read_link(entry.path())?.as_os_str().as_bytes().to_vec())
         } else if found.is_dir() {
-            collect(&entry.path(), &path, items);
+            collect(&entry.path(), &path, items)?;
             Item::Directory(mode)
         } else {
-            Item::File(mode, std::fs::read(entry.path()).expect("a file"))
+            Item::File(mode, std::fs::read(entry.path())?)
         };
         items.insert(path, item);
     }
+    Ok(())
 }
 
 /// Writes a tree from literals: a path that ends in `/` is a directory, content that begins with `->` a link.

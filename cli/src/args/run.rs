@@ -17,6 +17,7 @@ Examples:
   depsync run --role manager /srv/deploy /mnt/hub     publish what changes here, too
   depsync run --serve 127.0.0.1:7070 --role manager /srv/deploy /mnt/hub
   depsync run --listen http://127.0.0.1:7070 /srv/copy /mnt/hub     hear of it at once
+  depsync --config shop.toml run --also blog.toml --also wiki.toml      several in one process
   depsync run --json | jq -r .event                   with a depsync.toml above; one object a line";
 
 /// `run`.
@@ -57,6 +58,10 @@ pub(crate) struct Run {
     /// A file with the channel's token, which all nodes have to know
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,
+    /// Keep another deployment in step as well, by its configuration file. May be given several times; the channel is that of
+    /// the first one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) also: Vec<PathBuf>,
     /// What to write into the records of what is published
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,

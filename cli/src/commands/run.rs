@@ -1,8 +1,8 @@
-//! `run`: the daemon. Says what it does as it goes.
+//! `run`: the daemon, for one deployment or several. Says what it does as it goes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use depsync_engine::channel::Listener;
+use depsync_engine::channel::{Channel, Listener};
 use depsync_engine::context::Context;
 use depsync_engine::daemon::{Daemon, Duties, Event};
 use depsync_engine::engine::Role;
@@ -20,10 +20,36 @@ use crate::session::{Open, Session};
 use crate::settings::Settings;
 use crate::text::{self, BAD, GOOD, Length, STRONG, WARN, clean, styled};
 use crate::units::{Span, milliseconds};
+use crate::watch::Watch;
+
+/// One of the deployments.
+struct Post {
+    open: Open,
+    duties: Duties,
+    watch: Arc<Watch>,
+}
 
 /// Runs until a signal comes.
 pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
-    let mut settings = session.settings(&args.operands)?;
+    let first = session.settings(&args.operands)?;
+    let channel = channel(session, args, &first.channel)?;
+    let mut all = vec![first];
+    for file in &args.also {
+        all.push(session.other_settings(file)?);
+    }
+    let mut posts = Vec::new();
+    for settings in all {
+        match post(session, args, settings, posts.is_empty()) {
+            // A signal that comes so early ends it as well as any other.
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
+            post => posts.push(post?),
+        }
+    }
+    keep(session, &posts, &channel)
+}
+
+/// Opens one deployment.
+fn post(session: &Session<'_>, args: &Run, mut settings: Settings, is_first: bool) -> Result<Post> {
     if let Some(role) = args.role {
         settings.options.role = Some(role.into());
     }
@@ -33,28 +59,61 @@ pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
     if duties.commit && settings.options.role.is_none() {
         settings.options.role = Some(Role::ReadWrite);
     }
-    let deployment = settings.options.deployment.clone();
-    let open = match session.open_settled(&settings) {
-        // A signal that comes so early ends it as well as any other.
-        Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
-        open => open?,
+    let mut open = session.open_settled(&settings)?;
+    let watch = if is_first {
+        Arc::clone(&session.watch)
+    } else {
+        Watch::new(None, session.watch.service().part(), None, None)
     };
-    let Open { node, cx, .. } = &open;
-    let printer = Printer { json: session.global.json, quiet: session.global.quiet };
-    let length = session.length();
-    let service = session.watch.service();
-    duties.beat = service.beat();
-    let mut tell = |event: &Event| {
-        printer.told(&told(event, cx, &deployment, length));
-        notify(service, event);
-    };
-    let mut daemon = Daemon::new(node, duties, &mut tell)?;
-    let channel = channel(session, args, &settings.channel)?;
-    if channel.serve.is_some() || !channel.listen.is_empty() {
-        let mailbox: Arc<dyn Listener> = daemon.mailbox();
-        daemon = daemon.with_channel(Arc::new(HttpChannel::start(&channel, &mailbox)?));
+    open.cx = open.cx.with_observer(Arc::clone(&watch) as _);
+    duties.beat = watch.service().beat();
+    Ok(Post { open, duties, watch })
+}
+
+/// Keeps all of them in step, each on a thread of its own. What ends one of them ends all.
+fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings) -> Result<()> {
+    let printer = Mutex::new(Printer { json: session.global.json, quiet: session.global.quiet });
+    let (length, several) = (session.length(), posts.len() > 1);
+    let mut tells: Vec<_> = posts.iter().map(|post| teller(post, &printer, length, several)).collect();
+    let mut daemons = Vec::new();
+    for (post, tell) in posts.iter().zip(&mut tells) {
+        daemons.push(Daemon::new(&post.open.node, post.duties.clone(), tell)?);
     }
-    daemon.run(cx)
+    if channel.serve.is_some() || !channel.listen.is_empty() {
+        let mailboxes: Arc<dyn Listener> = Arc::new(daemons.iter().map(Daemon::mailbox).collect::<Vec<_>>());
+        let channel: Arc<dyn Channel> = Arc::new(HttpChannel::start(channel, &mailboxes)?);
+        daemons = daemons.into_iter().map(|daemon| daemon.with_channel(Arc::clone(&channel))).collect();
+    }
+    std::thread::scope(|scope| {
+        let work = |(post, mut daemon): (&Post, Daemon<'_>)| {
+            let ended = daemon.run(&post.open.cx);
+            session.cancel.cancel();
+            ended
+        };
+        let mut pairs = posts.iter().zip(daemons);
+        let first = pairs.next();
+        let others: Vec<_> = pairs.map(|pair| scope.spawn(move || work(pair))).collect();
+        let ended = first.map_or(Ok(()), work);
+        let join = |other: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        others.into_iter().map(join).fold(ended, Result::and)
+    })
+}
+
+/// Tells what one of them does.
+fn teller<'a>(
+    post: &'a Post,
+    printer: &'a Mutex<Printer>,
+    length: Length,
+    several: bool,
+) -> impl FnMut(&Event) + Send + 'a {
+    let Post { open, watch, .. } = post;
+    move |event: &Event| {
+        let told = told(event, &open.cx, &open.options.deployment, length, several);
+        printer.lock().unwrap_or_else(PoisonError::into_inner).told(&told);
+        notify(watch.service(), event);
+    }
 }
 
 fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Result<ChannelSettings> {
@@ -124,10 +183,15 @@ struct Line<'a> {
     event: &'a Event,
 }
 
-fn told(event: &Event, cx: &Context, deployment: &DeploymentName, length: Length) -> Told {
+fn told(event: &Event, cx: &Context, deployment: &DeploymentName, length: Length, several: bool) -> Told {
     let time = cx.now().to_string();
     let (text, matters) = say(event, deployment, length);
-    let text = if text.is_empty() { text } else { format!("{} {text}", time.split('.').next().unwrap_or(&time)) };
+    let second = time.split('.').next().unwrap_or(&time);
+    let text = match (text.is_empty(), several) {
+        (true, _) => text,
+        (false, true) => format!("{second} {deployment}: {text}"),
+        (false, false) => format!("{second} {text}"),
+    };
     Told::new(&Line { time, deployment, event }, text, matters)
 }
 

@@ -75,7 +75,8 @@ impl<'a> Daemon<'a> {
         duties.check()?;
         let agenda = Agenda::new(&duties, Instant::now(), node.setbacks()?)?;
         let lookout = Lookout::new()?;
-        let post = Post::new(lookout.waker(), duties.heartbeat, Instant::now());
+        let post =
+            Post::new(Mailbox::new(lookout.waker(), node.identity().deployment), duties.heartbeat, Instant::now());
         Ok(Self {
             node,
             duties,

@@ -13,7 +13,6 @@ use crate::channel::{Announcement, Channel, Mail, Mailbox, Report};
 use crate::context::Context;
 use crate::name::NodeId;
 use crate::transport::{NodeReport, Outcome};
-use crate::watch::Waker;
 
 /// How many heartbeats pass until the hub is told.
 const SLOWER: u32 = 10;
@@ -38,9 +37,9 @@ pub(super) struct Post {
 }
 
 impl Post {
-    pub(super) fn new(bell: Waker, heartbeat: Duration, now: Instant) -> Self {
+    pub(super) fn new(mailbox: Mailbox, heartbeat: Duration, now: Instant) -> Self {
         Self {
-            mailbox: Arc::new(Mailbox::new(bell)),
+            mailbox: Arc::new(mailbox),
             channel: None,
             heartbeat,
             announced: None,
@@ -74,7 +73,7 @@ impl Daemon<'_> {
             self.speak(cx, true);
         }
         let known = self.known();
-        mail.connected || mail.announced.is_some_and(|one| self.node.concerns(&one) && known.as_ref() != Some(&one))
+        mail.connected || mail.announced.iter().any(|one| self.node.concerns(one) && known.as_ref() != Some(one))
     }
 
     /// Does what is due: puts reports on the list, and says that this node is alive.

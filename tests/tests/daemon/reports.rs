@@ -1,13 +1,17 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use depsync_engine::channel::{Channel as _, Listener, Mailbox, Report};
+use depsync_engine::watch::Lookout;
 use depsync_tests::cli::program;
 use depsync_tests::cluster::Site;
 use depsync_tests::daemon::{Post, wait_until};
 use depsync_tests::snapshot::write_tree;
 use depsync_tests::svn::{READER, Repository, Svnserve, WRITER};
+use depsync_transports::channel::{ChannelSettings, HttpChannel};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -180,17 +184,15 @@ fn a_report_of_another_hub_is_nobodys() {
     daemon.wait_for_event("ready");
     let known = site.node("m").own_report().expect("reads").expect("a report");
     let url = format!("http://{serve}");
-    let settings = depsync_transports::channel::ChannelSettings { listen: vec![url], ..Default::default() };
-    let nobody: std::sync::Arc<dyn depsync_engine::channel::Listener> = std::sync::Arc::new(
-        depsync_engine::channel::Mailbox::new(depsync_engine::watch::Lookout::new().expect("one").waker()),
-    );
-    let stranger = depsync_transports::channel::HttpChannel::start(&settings, &nobody).expect("starts");
+    let settings = ChannelSettings { listen: vec![url], ..Default::default() };
+    let bell = Lookout::new().expect("a lookout").waker();
+    let nobody: Arc<dyn Listener> = Arc::new(Mailbox::new(bell, "main".parse().expect("a name")));
+    let stranger = HttpChannel::start(&settings, &nobody).expect("starts");
     let say = |name: &str, hub, deployment: &str| {
         let mut report = known.report.clone();
         report.node = name.parse().expect("an id");
         let deployment = deployment.parse().expect("a name");
-        let report = depsync_engine::channel::Report::new(hub, deployment, report);
-        depsync_engine::channel::Channel::report(&stranger, &report);
+        stranger.report(&Report::new(hub, deployment, report));
     };
     let other = serde_json::from_str("\"000102030405060708090a0b0c0d0e0f\"").expect("an id");
     say("of-another-hub", other, "main");
