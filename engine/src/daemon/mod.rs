@@ -22,6 +22,7 @@
 //! | `rewritten` | drift that keeps coming back: pure |
 //! | `event` | what it tells |
 //! | `post` | what comes and goes over the channel |
+//! | `vitals` | how it is, for whoever looks from outside |
 //! | `turn` | publishing and updating, once |
 
 mod agenda;
@@ -30,6 +31,7 @@ mod event;
 mod post;
 mod rewritten;
 mod turn;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,6 +42,7 @@ pub use self::event::{Deed, Event};
 use self::post::Post;
 use self::rewritten::Rewritten;
 use self::turn::Open;
+pub use self::vitals::{Facts, Vitals, Work};
 use crate::channel::{Channel, Mailbox};
 use crate::context::Context;
 use crate::engine::Node;
@@ -55,6 +58,7 @@ pub struct Daemon<'a> {
     agenda: Agenda,
     rewritten: Rewritten,
     post: Post,
+    vitals: Vitals,
     /// Whether the last look at the hub found anything new.
     was_behind: bool,
     /// Whether the first turn is over.
@@ -85,6 +89,7 @@ impl<'a> Daemon<'a> {
             agenda,
             rewritten: Rewritten::default(),
             post,
+            vitals: Vitals::default(),
             was_behind: false,
             is_ready: false,
             told: None,
@@ -96,6 +101,11 @@ impl<'a> Daemon<'a> {
     /// Where a channel puts what it hears.
     pub fn mailbox(&self) -> Arc<Mailbox> {
         Arc::clone(&self.post.mailbox)
+    }
+
+    /// How it is, at any time.
+    pub fn vitals(&self) -> Vitals {
+        self.vitals.clone()
     }
 
     /// The same daemon, which also tells others over `channel`: what is new, and what this node has.
@@ -112,8 +122,14 @@ impl<'a> Daemon<'a> {
     pub fn run(&mut self, cx: &Context) -> Result<()> {
         let ended = self.go_on(cx);
         let is_cancelled = ended.as_ref().err().is_some_and(|error| error.kind() == ErrorKind::Cancelled);
-        (self.tell)(&Event::Stopped);
+        self.told_of(&Event::Stopped);
         if is_cancelled { Ok(()) } else { ended }
+    }
+
+    /// Tells what has happened.
+    fn told_of(&mut self, event: &Event) {
+        self.vitals.heard(event);
+        (self.tell)(event);
     }
 
     fn go_on(&mut self, cx: &Context) -> Result<()> {
@@ -151,8 +167,9 @@ impl<'a> Daemon<'a> {
                 Err((deed, error)) => self.failed(cx, deed, error)?,
             }
             self.speak(cx, false);
+            self.take_vitals(cx);
             if !std::mem::replace(&mut self.is_ready, true) {
-                (self.tell)(&Event::Ready);
+                self.told_of(&Event::Ready);
             }
         }
     }
@@ -165,9 +182,10 @@ impl<'a> Daemon<'a> {
         {
             tracing::info!(%error, "what the nodes have told the hub is not known");
         }
+        self.vitals.note(|facts| facts.well_at = Some(cx.now()));
         if self.agenda.went_well(Instant::now(), scan, ask) {
             self.write_setbacks(cx);
-            (self.tell)(&Event::Recovered);
+            self.told_of(&Event::Recovered);
         }
     }
 
@@ -187,7 +205,7 @@ impl<'a> Daemon<'a> {
         }
         let again_in = self.agenda.failed(Instant::now(), error.kind());
         self.write_setbacks(cx);
-        (self.tell)(&Event::failed(deed, &error, self.agenda.failures(), again_in));
+        self.told_of(&Event::failed(deed, &error, self.agenda.failures(), again_in));
         Ok(())
     }
 }

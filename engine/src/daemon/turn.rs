@@ -78,7 +78,7 @@ impl Daemon<'_> {
             }
         };
         if !self.told.as_ref().is_some_and(|told| told.is_same_watching(&event)) {
-            (self.tell)(&event);
+            self.told_of(&event);
             self.told = Some(event);
         }
         Ok(())
@@ -100,7 +100,7 @@ impl Daemon<'_> {
         self.lookout.seen(again);
         let open = Open::of_publish(&outcome);
         if outcome.changed || open != self.open {
-            (self.tell)(&Event::Published(Box::new(outcome)));
+            self.told_of(&Event::Published(Box::new(outcome)));
         }
         self.open = open;
         Ok(())
@@ -147,11 +147,11 @@ impl Daemon<'_> {
         };
         let open = Open::of_update(&outcome);
         if outcome.changed || outcome.from != outcome.to || open != self.open_here {
-            (self.tell)(&Event::Updated(Box::new(outcome)));
+            self.told_of(&Event::Updated(Box::new(outcome)));
         }
         self.open_here = open;
         if !given_up.is_empty() {
-            (self.tell)(&Event::Rewritten { paths: given_up });
+            self.told_of(&Event::Rewritten { paths: given_up });
         }
         Ok(())
     }
