@@ -123,6 +123,8 @@ pub(crate) struct Channel {
     pub(crate) listen: Vec<String>,
     /// A file with what everybody has to know.
     pub(crate) token_file: Option<PathBuf>,
+    /// Over NATS, the user whose password that is.
+    pub(crate) username: Option<String>,
     /// The server's certificates, and its key.
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,

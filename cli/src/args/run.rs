@@ -17,6 +17,7 @@ Examples:
   depsync run --role manager /srv/deploy /mnt/hub     publish what changes here, too
   depsync run --serve 127.0.0.1:7070 --role manager /srv/deploy /mnt/hub
   depsync run --listen http://127.0.0.1:7070 /srv/copy /mnt/hub     hear of it at once
+  depsync run --role manager --listen nats://127.0.0.1:4222 /srv/deploy /mnt/hub     the same over NATS, on all nodes
   depsync --config shop.toml run --also blog.toml --also wiki.toml      several in one process
   depsync run --json | jq -r .event                   with a depsync.toml above; one object a line";
 
@@ -52,7 +53,8 @@ pub(crate) struct Run {
     /// Serve the channel here: others hear at once what this node publishes
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) serve: Option<SocketAddr>,
-    /// Listen to the channel there: http://HOST:PORT or https://HOST:PORT. May be given several times
+    /// Listen to the channel there: http://HOST:PORT or https://HOST:PORT, or nats://HOST:PORT or tls://HOST:PORT of a
+    /// NATS server, which managers name, too. May be given several times
     #[arg(long, value_name = "URL")]
     pub(crate) listen: Vec<String>,
     /// A file with the channel's token, which all nodes have to know

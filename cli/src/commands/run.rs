@@ -8,7 +8,7 @@ use depsync_engine::daemon::{Daemon, Duties, Event};
 use depsync_engine::engine::Role;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
-use depsync_transports::channel::{ChannelSettings, HttpChannel, Token};
+use depsync_transports::channel::{ChannelSettings, Token};
 use serde::Serialize;
 
 use super::{publish, update};
@@ -32,7 +32,7 @@ struct Post {
 /// Runs until a signal comes.
 pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
     let first = session.settings(&args.operands)?;
-    let channel = channel(session, args, &first.channel)?;
+    let mut channel = channel(session, args, &first.channel)?;
     let mut all = vec![first];
     for file in &args.also {
         all.push(session.other_settings(file)?);
@@ -45,6 +45,8 @@ pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
             post => posts.push(post?),
         }
     }
+    channel.keeps = posts.iter().any(|post| post.open.options.role == Some(Role::ReadWrite));
+    channel.deployments = posts.iter().map(|post| post.open.options.deployment.clone()).collect();
     keep(session, &posts, &channel)
 }
 
@@ -81,7 +83,7 @@ fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings) -> Res
     }
     if channel.serve.is_some() || !channel.listen.is_empty() {
         let mailboxes: Arc<dyn Listener> = Arc::new(daemons.iter().map(Daemon::mailbox).collect::<Vec<_>>());
-        let channel: Arc<dyn Channel> = Arc::new(HttpChannel::start(channel, &mailboxes)?);
+        let channel: Arc<dyn Channel> = depsync_transports::channel::start(channel, &mailboxes)?;
         daemons = daemons.into_iter().map(|daemon| daemon.with_channel(Arc::clone(&channel))).collect();
     }
     std::thread::scope(|scope| {
@@ -128,8 +130,10 @@ fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Resul
         serve: args.serve.or(config.serve),
         listen: if args.listen.is_empty() { config.listen.clone() } else { args.listen.clone() },
         token,
+        user: config.username.clone(),
         certificate,
         authorities: config.ca_file.clone(),
+        ..ChannelSettings::default()
     })
 }
 

@@ -12,15 +12,12 @@ use futures_util::StreamExt;
 use reqwest::{Client, RequestBuilder, Response};
 
 use super::board::{Item as _, Reader};
+use super::pause::Pause;
 use super::server::BEAT;
 use super::settings::Token;
 
 /// How long a connection may take to come about.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait before the next attempt: at first, and at most.
-const SHORTEST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(15);
-
 /// The most bytes without the end of an event among them. Many short ones may come in one piece.
 const MOST: usize = 1 << 20;
 
@@ -48,35 +45,33 @@ impl Server {
 
     /// Listens for ever.
     pub(super) async fn listen(self, listener: Arc<dyn Listener>) {
-        let mut wait = SHORTEST;
+        let mut pause = Pause::new();
         loop {
             match self.hear(&*listener).await {
-                Ok(()) => wait = SHORTEST,
+                Ok(()) => pause.reset(),
                 Err(error) => {
                     tracing::warn!(%error, url = self.url, "no channel; the hub is asked in every period");
                 }
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST);
+            tokio::time::sleep(pause.draw()).await;
         }
     }
 
     /// Says all that is to be said, for ever. What is not heard is said again, until there is something newer.
     pub(super) async fn report(self, mut reader: Reader<Report>) {
         let mut unsaid = BTreeMap::new();
-        let mut wait = SHORTEST;
+        let mut pause = Pause::new();
         loop {
             let news = if unsaid.is_empty() { reader.next().await } else { Some(reader.news()) };
             let Some(news) = news else { return };
             unsaid.extend(news.into_iter().map(|report| (report.topic(), report)));
             let Some((topic, report)) = unsaid.pop_first() else { continue };
             match self.say(&report).await {
-                Ok(()) => wait = SHORTEST,
+                Ok(()) => pause.reset(),
                 Err(error) if error.kind() == ErrorKind::Unreachable => {
                     tracing::warn!(%error, url = self.url, "a report was not heard");
                     unsaid.insert(topic, report);
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(LONGEST);
+                    tokio::time::sleep(pause.draw()).await;
                 }
                 Err(error) => tracing::warn!(%error, url = self.url, "a report was not taken"),
             }

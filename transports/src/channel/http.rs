@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::board::Board;
 use super::client::Server;
-use super::settings::ChannelSettings;
+use super::settings::{Carrier, ChannelSettings};
 use super::{client, server};
 
 /// See the module.
@@ -35,7 +35,7 @@ impl HttpChannel {
     /// When it cannot serve there, or the settings make no sense. A server that cannot be reached is none: it is tried
     /// again and again.
     pub fn start(settings: &ChannelSettings, listener: &Arc<dyn Listener>) -> Result<Self> {
-        settings.check()?;
+        settings.check_for(Carrier::Http)?;
         // Both sides speak TLS by the same code. Somebody else in this process may have chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let failed = |source| Error::io("start", "a thread for the channel", source);

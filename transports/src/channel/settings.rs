@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::name::DeploymentName;
 
 /// The fewest and the most characters of a token.
 const SHORTEST: usize = 16;
@@ -15,19 +16,81 @@ const LONGEST: usize = 1024;
 pub struct ChannelSettings {
     /// Where this node serves, if it does.
     pub serve: Option<SocketAddr>,
-    /// Where it listens: `http://host:port` or `https://host:port`.
+    /// Where it listens: `http://host:port` or `https://host:port` of managers who serve, or `nats://host:port` or
+    /// `tls://host:port` of the NATS servers of a cluster.
     pub listen: Vec<String>,
+    /// Over NATS: whether this node keeps the list of nodes, asks what they have and hears their reports. Who serves does.
+    pub keeps: bool,
+    /// Over NATS: the deployments that this node hears of; without any, all.
+    pub deployments: Vec<DeploymentName>,
     /// What everybody has to know.
     pub token: Option<Token>,
+    /// Over NATS: the user whose password the token is.
+    pub user: Option<String>,
     /// The server's certificates, its own first, and its key, as PEM files. Without them it speaks plain HTTP.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Authorities that are trusted beside the system's, as a PEM file.
     pub authorities: Option<PathBuf>,
 }
 
+/// What carries a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Http,
+    Nats,
+}
+
+/// How an address begins, what carries that, and whether it is seen on the way.
+const SCHEMES: [(&str, Carrier, bool); 4] = [
+    ("http://", Carrier::Http, true),
+    ("https://", Carrier::Http, false),
+    ("nats://", Carrier::Nats, true),
+    ("tls://", Carrier::Nats, false),
+];
+
 impl ChannelSettings {
+    /// What carries it.
+    pub(super) fn carrier(&self) -> Result<Carrier> {
+        let is_nats =
+            |url: &String| SCHEMES.iter().any(|(start, by, _)| *by == Carrier::Nats && url.starts_with(start));
+        let Some(url) = self.listen.iter().find(|url| is_nats(url)) else {
+            return match &self.user {
+                Some(user) => {
+                    Err(Error::new(ErrorKind::Usage, "a channel over HTTP has a token and no user")
+                        .at(user.escape_debug()))
+                }
+                None => Ok(Carrier::Http),
+            };
+        };
+        let is_server = self.serve.is_some() || self.certificate.is_some();
+        if is_server || !self.listen.iter().all(is_nats) {
+            return Err(Error::new(ErrorKind::Usage, "a channel goes over NATS or over HTTP, not over both")
+                .at(url.rsplit('@').next().unwrap_or_default())
+                .hint(
+                    "with nats:// or tls:// goes no other address, nor a place to serve, nor a certificate for that",
+                ));
+        }
+        if self.user.is_some() && self.token.is_none() {
+            return Err(Error::new(ErrorKind::Usage, "a user without a password").hint("it stands in the token file"));
+        }
+        Ok(Carrier::Nats)
+    }
+
+    /// Refuses what is not for this kind of channel, is not safe or makes no sense.
+    pub(super) fn check_for(&self, carrier: Carrier) -> Result<()> {
+        self.check()?;
+        if self.carrier()? == carrier {
+            return Ok(());
+        }
+        let (what, hint) = match carrier {
+            Carrier::Http => ("addresses of NATS servers, for a channel over HTTP", "say https://HOST:PORT"),
+            Carrier::Nats => ("no address of a NATS server, for a channel over NATS", "say tls://HOST:PORT"),
+        };
+        Err(Error::new(ErrorKind::Usage, what).hint(hint))
+    }
+
     /// Refuses what is not safe or makes no sense.
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         if let Some(serve) = self.serve {
             let what = "serving beyond this machine without";
             if !serve.ip().is_loopback() && self.token.is_none() {
@@ -41,27 +104,25 @@ impl ChannelSettings {
                     ));
             }
         }
+        self.carrier()?;
         for url in &self.listen {
-            let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-            if rest.is_none_or(|rest| rest.is_empty() || rest.contains('@')) {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    "a channel's address is http://HOST:PORT or https://HOST:PORT",
-                )
-                .at(rest.map_or(url.as_str(), |rest| rest.rsplit('@').next().unwrap_or_default())));
-            }
-            let is_plain = url.starts_with("http://") && !rest.is_some_and(is_near);
-            if is_plain && self.token.is_some() {
+            let scheme = SCHEMES.iter().find(|(start, ..)| url.starts_with(start));
+            let rest = scheme.map_or(url.as_str(), |(start, ..)| url.split_at(start.len()).1);
+            let Some((_, _, is_seen)) = scheme.filter(|_| !rest.is_empty() && !rest.contains('@')) else {
+                let what = "a channel's address is http://, https://, nats:// or tls://HOST:PORT";
+                return Err(Error::new(ErrorKind::Usage, what).at(rest.rsplit('@').next().unwrap_or_default()));
+            };
+            if *is_seen && !is_near(rest) && self.token.is_some() {
                 return Err(Error::new(ErrorKind::Usage, "the token would be seen on the way")
                     .at(url)
-                    .hint("use https://, or a tunnel that begins on this machine"));
+                    .hint("use https://, or tls:// for NATS, or a tunnel that begins on this machine"));
             }
         }
         Ok(())
     }
 }
 
-/// Whether what stands behind `http://` begins with this machine.
+/// Whether what stands behind `http://` or `nats://` begins with this machine.
 fn is_near(rest: &str) -> bool {
     let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match place.strip_prefix('[') {
@@ -97,6 +158,12 @@ impl Token {
     /// As it stands behind `Authorization:`.
     pub(super) fn header(&self) -> String {
         format!("Bearer {}", self.0)
+    }
+
+    /// As it is.
+    #[cfg(feature = "nats")]
+    pub(super) fn secret(&self) -> &str {
+        &self.0
     }
 
     /// Whether `header` has it. Takes as long whatever differs.
@@ -148,13 +215,42 @@ mod tests {
             ("http://127.0.0.1.example:7070", false),
             ("http://localhost.example", false),
             ("https://manager:7070", true),
+            ("nats://127.0.0.1:4222", true),
+            ("nats://manager:4222", false),
+            ("tls://manager:4222", true),
         ] {
             let listens = ChannelSettings { listen: vec![url.to_owned()], token: token(), ..Default::default() };
             assert_eq!(listens.check().is_ok(), fits, "{url}");
         }
-        for bad in ["ftp://h", "http://", "h:1", "https://user:secret@h"] {
+        for bad in ["ftp://h", "http://", "h:1", "tls://", "https://user:secret@h", "nats://user:secret@127.0.0.1"] {
             let error = ChannelSettings { listen: vec![bad.to_owned()], ..Default::default() }.check();
             assert!(!error.expect_err(bad).to_string().contains("secret"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_channel_goes_over_one_thing() {
+        let listens = |urls: &[&str]| ChannelSettings {
+            listen: urls.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        let (http, nats) = (listens(&["https://a", "http://b"]), listens(&["nats://a", "tls://b"]));
+        assert_eq!((http.carrier().expect("HTTP"), nats.carrier().expect("NATS")), (Carrier::Http, Carrier::Nats));
+        let token = || Some(Token::new("0123456789abcdef").expect("a token"));
+        let user = || Some("web".to_owned());
+        let serve = Some("127.0.0.1:0".parse().expect("an address"));
+        let certificate = Some(("c".into(), "k".into()));
+        assert!(ChannelSettings { user: user(), token: token(), ..nats.clone() }.carrier().is_ok());
+        for (bad, what) in [
+            (listens(&["nats://a", "https://user:secret@b"]), "not over both"),
+            (listens(&["https://b", "nats://user:secret@a"]), "not over both"),
+            (ChannelSettings { serve, ..nats.clone() }, "not over both"),
+            (ChannelSettings { certificate, ..nats.clone() }, "not over both"),
+            (ChannelSettings { user: user(), ..nats }, "without a password"),
+            (ChannelSettings { user: user(), token: token(), ..http }, "no user"),
+        ] {
+            let error = bad.check().expect_err(what).to_string();
+            assert!(error.contains(what) && !error.contains("secret"), "{error}");
         }
     }
 }
