@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod ground;
 pub mod guarded;
 pub mod mounted;
+pub mod nats;
 pub mod nfs;
 pub mod node;
 pub mod place;

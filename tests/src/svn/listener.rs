@@ -16,10 +16,10 @@ use crate::sshd::{free_port, session};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a server says when somebody else has its port.
-const TAKEN: &str = "Address already in use";
+const TAKEN: &str = "address already in use";
 
 /// The process that listens, and the directory where the server has its settings and its log. It ends with its value.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     place: TempDir,
     port: u16,
     child: Mutex<Option<Child>>,
@@ -27,7 +27,7 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Starts a server on a port that is free: the one that `prepare` made a command for.
-    pub(super) fn start(prepare: impl Fn(&Path, u16) -> Command, answers: impl Fn(&Self, u32, &str) -> bool) -> Self {
+    pub(crate) fn start(prepare: impl Fn(&Path, u16) -> Command, answers: impl Fn(&Self, u32, &str) -> bool) -> Self {
         let place = tempfile::tempdir().expect("a temporary directory");
         let mut listener = Self { place, port: 0, child: Mutex::new(None) };
         for _ in 0..10 {
@@ -40,7 +40,7 @@ impl Listener {
     }
 
     /// Starts it again, on its port.
-    pub(super) fn start_again(&self, command: Command, answers: impl Fn(&Self, u32, &str) -> bool) {
+    pub(crate) fn start_again(&self, command: Command, answers: impl Fn(&Self, u32, &str) -> bool) {
         assert!(self.child().is_none(), "the server was stopped");
         assert!(self.launch(command, &answers), "the port is still free: {}", self.log());
     }
@@ -58,7 +58,7 @@ impl Listener {
             let ended = child.try_wait().expect("a child");
             let mut said = std::fs::read_to_string(self.complaints()).unwrap_or_default();
             said.push_str(&self.log().split_off(logged));
-            if ended.is_some() && said.contains(TAKEN) {
+            if ended.is_some() && said.to_lowercase().contains(TAKEN) {
                 return false;
             }
             if ended.is_none() && answers(self, child.id(), &said) {
@@ -75,7 +75,7 @@ impl Listener {
     }
 
     /// Ends it and all that it has started, as a machine that goes down.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         if let Some(mut child) = self.child().take() {
             session::freeze(child.id());
             session::end(child.id(), self.place());
@@ -93,8 +93,22 @@ impl Listener {
         }
     }
 
+    /// Stops it where it is: nobody is answered.
+    pub(crate) fn freeze(&self) {
+        if let Some(child) = &*self.child() {
+            session::freeze(child.id());
+        }
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        if let Some(child) = &*self.child() {
+            session::thaw(child.id());
+        }
+    }
+
     /// Ends all that it has started. It stays.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         if let Some(child) = &*self.child() {
             session::freeze(child.id());
             session::end(child.id(), self.place());
@@ -103,12 +117,12 @@ impl Listener {
     }
 
     /// How many processes it has started that run now.
-    pub(super) fn children(&self) -> usize {
+    pub(crate) fn children(&self) -> usize {
         self.child().as_ref().map_or(0, |child| session::connections(child.id()))
     }
 
     /// Seconds of processor time that it has taken with all that it has started, in hundredths.
-    pub(super) fn spent(&self) -> f64 {
+    pub(crate) fn spent(&self) -> f64 {
         self.child().as_ref().map_or(0.0, |child| session::spent_with_own(child.id()))
     }
 
@@ -116,7 +130,7 @@ impl Listener {
     ///
     /// # Panics
     /// If it is not so in time; with the log.
-    pub(super) fn wait_for(&self, is_so: impl Fn() -> bool, what: &str) {
+    pub(crate) fn wait_for(&self, is_so: impl Fn() -> bool, what: &str) {
         let begun = Instant::now();
         while !is_so() {
             assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}; the server's log:\n{}", self.log());
@@ -124,16 +138,16 @@ impl Listener {
         }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub(super) fn place(&self) -> &Path {
+    pub(crate) fn place(&self) -> &Path {
         self.place.path()
     }
 
     /// What the server says.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(log(self.place())).unwrap_or_default()).into_owned()
     }
 
@@ -153,6 +167,6 @@ impl Drop for Listener {
 }
 
 /// Where the server with the directory `place` is to write what it says.
-pub(super) fn log(place: &Path) -> PathBuf {
+pub(crate) fn log(place: &Path) -> PathBuf {
     place.join("log")
 }

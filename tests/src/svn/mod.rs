@@ -42,7 +42,7 @@ mod apache;
 mod certificate;
 mod dump;
 mod ground;
-mod listener;
+pub(crate) mod listener;
 mod person;
 mod repository;
 mod site;

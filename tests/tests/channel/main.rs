@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `conformance` | what every channel must do |
 //! | `http` | the one without a broker: tokens, TLS, servers that are down, and servers that lie |
+//! | `nats` | the one over a real NATS server |
 
 mod conformance;
 mod http;
+mod nats;
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
