@@ -77,7 +77,7 @@ mod tests {
     #[cfg(not(feature = "nats"))]
     fn what_is_not_built_in_is_refused() {
         let bell = depsync_engine::watch::Lookout::new().expect("a lookout").waker();
-        let listener: Arc<dyn Listener> = Arc::new(depsync_engine::channel::Mailbox::new(bell));
+        let listener: Arc<dyn Listener> = Arc::new(depsync_engine::channel::Mailbox::new(bell, Default::default()));
         let settings = ChannelSettings { listen: vec!["tls://127.0.0.1:4222".into()], ..Default::default() };
         assert_eq!(start(&settings, &listener).err().expect("refused").kind(), ErrorKind::Unsupported);
     }
