@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::debian::unpacked;
+use crate::listener::{self, Listener};
 use crate::svn::Certificate;
-use crate::svn::listener::{self, Listener};
 
 /// Where it listens.
 const HOST: &str = "127.0.0.1";

@@ -4,10 +4,10 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::listener::Listener;
 use super::site::{self, Site};
 use super::{Account, Certificate, HOST, NAME, Person, Repository};
 use crate::debian::unpacked;
+use crate::listener::Listener;
 use crate::sshd::program;
 
 /// A server on loopback, which ends when it is dropped.

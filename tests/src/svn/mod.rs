@@ -16,7 +16,6 @@
 //! | `site` | its configuration |
 //! | `ground` | [`Shelf`]: a repository as a place that transports are tried on |
 //! | `certificate` | [`Certificate`]: what it shows for `https://` |
-//! | `listener` | the process of a server: started, cut and ended |
 //!
 //! A [`crate::sshd::Relay`] can stand in front of either: `url_at` gives the address with its port.
 //!
@@ -42,7 +41,6 @@ mod apache;
 mod certificate;
 mod dump;
 mod ground;
-pub(crate) mod listener;
 mod person;
 mod repository;
 mod site;

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Certificate, HOST, NAME, listener};
+use super::{Certificate, HOST, NAME};
 use crate::debian::unpacked;
+use crate::listener;
 
 /// What is to be served.
 pub(super) struct Site<'a> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::listener::{self, Listener};
 use super::{Account, HOST, NAME, PACKAGE, Person, Repository};
+use crate::listener::{self, Listener};
 use crate::sshd::{program, session};
 
 /// A server on loopback, which ends with all its connections when it is dropped. It starts a process for each of them.
