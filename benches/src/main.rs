@@ -19,6 +19,7 @@ mod setting;
 mod slope;
 mod statistics;
 mod svn;
+mod tomcat;
 mod tree;
 mod walk;
 mod written;
@@ -46,6 +47,8 @@ enum Command {
     Push(push::PushArgs),
     /// Measure depsync through a Subversion repository beside working copies
     Svn(svn::SvnArgs),
+    /// Bring new versions to a real Tomcat that somebody asks without pause, beside `cp` and `rsync`
+    Tomcat(tomcat::TomcatArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Command::Scale(args) => scale::run(&args),
         Command::Push(args) => push::run(&args),
         Command::Svn(args) => svn::run(&args),
+        Command::Tomcat(args) => tomcat::run(&args),
         Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
         Command::Measured(args) => measured::measure(&args),
     }
