@@ -1,7 +1,8 @@
 //! A cluster on one machine: nodes with real directories and real state over one hub directory.
 //!
 //! A [`Site`] owns a temporary place (on tmpfs where there is one); [`Site::node`] opens an engine node in it, as often
-//! as a test likes: opening again is what the next process does.
+//! as a test likes: opening again is what the next process does. What changes as one ([`Site::name_unit`]) is written down
+//! in the place, so that every process and every copy knows it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use depsync_engine::apply::Places;
 use depsync_engine::context::{Clock, Context};
 use depsync_engine::engine::{
-    Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UpdateOptions, UpdateOutcome,
+    Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UnitRule, UpdateOptions, UpdateOutcome,
 };
 use depsync_engine::error::Result;
 use depsync_engine::transport::{Ledger, Transport};
@@ -21,6 +22,9 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::recording::Recording;
+
+/// The file that names what changes as one.
+const UNITS: &str = "units";
 
 /// A place for a hub and nodes.
 pub struct Site {
@@ -112,7 +116,23 @@ impl Site {
         let mut options = Options::new(self.dir(name), self.hub().display().to_string(), state);
         options.node = Some(id.parse().expect("a node id"));
         options.author = "tester".to_owned();
+        options.units = self.units();
         options
+    }
+
+    /// Lets `directory` of every node change as one; `carry` moves along.
+    pub fn name_unit(&self, directory: &str, carry: &[&str]) {
+        let line = [&[directory], carry].concat().join("\t");
+        let known = std::fs::read_to_string(self.path().join(UNITS)).unwrap_or_default();
+        std::fs::write(self.path().join(UNITS), format!("{known}{line}\n")).expect("a file");
+    }
+
+    fn units(&self) -> Vec<UnitRule> {
+        let rule = |line: &str| {
+            let mut words = line.split('\t').map(str::to_owned);
+            UnitRule { directory: words.next().unwrap_or_default(), carry: words.collect(), keep: UnitRule::KEEP }
+        };
+        std::fs::read_to_string(self.path().join(UNITS)).unwrap_or_default().lines().map(rule).collect()
     }
 
     /// Opens node `name` as its next process would.

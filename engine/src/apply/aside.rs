@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustix::fs;
 use rustix::io::Errno;
 
+use super::live::names;
 use super::sweep::sweep;
 use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
@@ -214,17 +215,6 @@ fn remove(at: impl AsFd, name: &[u8]) -> Result<()> {
         remove(&inner, &name)?;
     }
     fs::unlinkat(at, name, fs::AtFlags::REMOVEDIR).map_err(failed)
-}
-
-fn names(directory: impl AsFd) -> rustix::io::Result<Vec<Vec<u8>>> {
-    let mut names = Vec::new();
-    for entry in fs::Dir::read_from(directory)? {
-        let name = entry?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

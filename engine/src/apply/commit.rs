@@ -1,5 +1,6 @@
 //! Taking the steps of a journal, path by path, in order. Taking them again after a crash changes nothing twice.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -30,12 +31,22 @@ pub enum OnDrift {
 pub struct Committed {
     /// Paths that were left as they are, and why. All others are as wanted.
     pub left: BTreeMap<RelPath, String>,
+    /// Units that were left as they are, with all that was to change in them, and why.
+    pub refused: BTreeMap<RelPath, String>,
     /// Directories that were to go, and stayed because something that nobody tracks is in them.
     pub occupied: BTreeSet<RelPath>,
     /// Paths whose content was kept aside.
     pub kept: Vec<RelPath>,
     /// Modification times, in whole seconds, of what was replaced.
     pub replaced_times: BTreeMap<RelPath, i64>,
+}
+
+impl Committed {
+    /// The unit that was left and that `path` is or is in.
+    pub fn refused_with(&self, path: &RelPath) -> Option<&RelPath> {
+        let (unit, _) = self.refused.range(..=path).next_back()?;
+        (unit == path || path.is_beneath(unit)).then_some(unit)
+    }
 }
 
 /// Takes `steps`. A problem of one path is listed in [`Committed::left`]; an `Err` means that the journal must stay.
@@ -47,25 +58,34 @@ pub fn commit(
     steps: &Packed<Step>,
     on_drift: OnDrift,
 ) -> Result<Committed> {
-    let mut work = Work { cx, stage, recovery, on_drift, parents: Parents::new(root), done: Committed::default() };
+    let mut work =
+        Work { cx, root, stage, recovery, on_drift, parents: Parents::new(root), done: Committed::default() };
     let total = steps.len() as u64;
-    for (number, step) in steps.iter().enumerate() {
+    let mut rest = steps.iter().enumerate().peekable();
+    while let Some((number, step)) = rest.next() {
         let step = &step;
         cx.progress(Phase::Commit, number as u64, Some(total));
         if work.done.left.contains_key(&step.path) {
             continue;
         }
-        match work.take(number, step) {
+        let taken = if let Action::Swap(swap) = &step.action {
+            let within = std::iter::from_fn(|| rest.next_if(|(_, step)| step.action == Action::Within));
+            let within: Vec<Step> = within.map(|(_, step)| step).collect();
+            work.swap(step, swap, &within)
+        } else {
+            work.take(number, step)
+        };
+        let mut leave = |why: String| {
+            let unit = matches!(step.action, Action::Swap(_));
+            if unit { &mut work.done.refused } else { &mut work.done.left }.insert(step.path.clone(), why)
+        };
+        match taken {
             Ok(Taken::Done) => {}
             Ok(Taken::Occupied) => {
                 work.done.occupied.insert(step.path.clone());
             }
-            Ok(Taken::Left(why)) => {
-                work.done.left.insert(step.path.clone(), why.to_owned());
-            }
-            Err(error) if concerns_path_only(error.kind()) => {
-                work.done.left.insert(step.path.clone(), error.to_string());
-            }
+            Ok(Taken::Left(why)) => drop(leave(why.into_owned())),
+            Err(error) if concerns_path_only(error.kind()) => drop(leave(error.to_string())),
             Err(mut error) => {
                 if error.place() == Some(step.path.to_string().as_str()) {
                     error = error.found_at(root.display(&step.path));
@@ -85,22 +105,25 @@ fn concerns_path_only(kind: ErrorKind) -> bool {
 }
 
 /// How a step ended.
-enum Taken {
+pub(super) enum Taken {
     Done,
-    Left(&'static str),
+    Left(Cow<'static, str>),
     Occupied,
 }
 
-const CHANGED: &str = "it was changed here while the update ran";
-const LOST: &str = "its staged content is gone; the next update fetches it again";
+pub(super) const CHANGED: &str = "it was changed here while the update ran";
+pub(super) const LOST: &str = "its staged content is gone; the next update fetches it again";
 
-struct Work<'a> {
-    cx: &'a Context,
-    stage: &'a Stage,
-    recovery: &'a Recovery,
-    on_drift: OnDrift,
-    parents: Parents<'a>,
-    done: Committed,
+const HOLDS_UNIT: &str = "a unit in it was left as it is";
+
+pub(super) struct Work<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) root: &'a Root,
+    pub(super) stage: &'a Stage,
+    pub(super) recovery: &'a Recovery,
+    pub(super) on_drift: OnDrift,
+    pub(super) parents: Parents<'a>,
+    pub(super) done: Committed,
 }
 
 impl Work<'_> {
@@ -118,6 +141,8 @@ impl Work<'_> {
             Action::Remove => self.remove(at, number, step),
             Action::RemoveDirectory => self.remove_directory(at, step),
             Action::GiveWay => self.give_way(at, step),
+            // Done with the unit.
+            Action::Swap(_) | Action::Within => Ok(Taken::Done),
         }
     }
 
@@ -133,13 +158,13 @@ impl Work<'_> {
             return Ok(Taken::Done);
         }
         if self.forbids(found) {
-            return Ok(Taken::Left(CHANGED));
+            return Ok(Taken::Left(CHANGED.into()));
         }
         let waiting = stamp_at(self.stage.directory(), staged.as_bytes()).map_err(failed(step))?;
         let kind =
             if step.want.as_ref().is_some_and(Entry::is_file) { FileType::RegularFile } else { FileType::Symlink };
         if waiting.is_none_or(|waiting| waiting.file_type() != kind) {
-            return Ok(Taken::Left(LOST));
+            return Ok(Taken::Left(LOST.into()));
         }
         match live {
             Some(live) if live.file_type() == FileType::Directory => {
@@ -179,7 +204,7 @@ impl Work<'_> {
         };
         match (renamed, self.on_drift) {
             (Ok(()), _) => Ok(Taken::Done),
-            (Err(Errno::EXIST), OnDrift::Leave) => Ok(Taken::Left(CHANGED)),
+            (Err(Errno::EXIST), OnDrift::Leave) => Ok(Taken::Left(CHANGED.into())),
             (Err(Errno::EXIST), OnDrift::KeepAside) => {
                 self.keep_aside(at, name, step)?;
                 fs::renameat(&from, staged, at, name).map_err(failed(step))?;
@@ -244,7 +269,7 @@ impl Work<'_> {
     }
 
     /// Drops what a rename brought into the staging area, unless it must be kept.
-    fn drop_or_keep(&mut self, name: &str, step: &Step, as_seen: bool) -> Result<()> {
+    pub(super) fn drop_or_keep(&mut self, name: &str, step: &Step, as_seen: bool) -> Result<()> {
         let from = self.stage.directory();
         let known = as_seen || {
             let stamp = stamp_at(&from, name.as_bytes()).map_err(failed(step))?;
@@ -258,7 +283,7 @@ impl Work<'_> {
         self.keep_slot(name, step)
     }
 
-    fn keep_slot(&mut self, name: &str, step: &Step) -> Result<()> {
+    pub(super) fn keep_slot(&mut self, name: &str, step: &Step) -> Result<()> {
         self.recovery.keep(self.cx, self.stage.directory(), name.as_bytes(), &step.path)?;
         self.done.kept.push(step.path.clone());
         Ok(())
@@ -288,7 +313,7 @@ impl Work<'_> {
             return Ok(Taken::Done);
         }
         if self.forbids(found) {
-            return Ok(Taken::Left(CHANGED));
+            return Ok(Taken::Left(CHANGED.into()));
         }
         let Some(live) = live else { return Ok(Taken::Done) };
         if live.file_type() == FileType::Directory {
@@ -317,6 +342,9 @@ impl Work<'_> {
     }
 
     fn give_way(&mut self, at: BorrowedFd<'_>, step: &Step) -> Result<Taken> {
+        if self.done.refused.keys().any(|unit| unit.is_beneath(&step.path)) {
+            return Ok(Taken::Left(HOLDS_UNIT.into()));
+        }
         let found = stamp_at(at, step.path.name()).map_err(failed(step))?;
         if !found.is_some_and(|found| found.file_type() == FileType::Directory) {
             return Ok(Taken::Done);
@@ -356,7 +384,7 @@ impl Work<'_> {
             match found {
                 Found::New => return Ok(Taken::Done),
                 // Other content, or none: not a matter of permissions any more. The next plan sees it.
-                Found::Other | Found::Gone => return Ok(Taken::Left(CHANGED)),
+                Found::Other | Found::Gone => return Ok(Taken::Left(CHANGED.into())),
                 Found::Old => {}
             }
         }
@@ -364,7 +392,7 @@ impl Work<'_> {
         self.change_mode(at, mode, step)
     }
 
-    fn change_mode(&self, at: BorrowedFd<'_>, mode: Mode, step: &Step) -> Result<Taken> {
+    pub(super) fn change_mode(&self, at: BorrowedFd<'_>, mode: Mode, step: &Step) -> Result<Taken> {
         // Through a handle of the thing itself: `fchmodat` would follow a link planted a moment ago. O_PATH needs no
         // permission on it, and /proc/self/fd names exactly this inode.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -377,7 +405,7 @@ impl Work<'_> {
             FileType::RegularFile
         };
         if kind != wanted {
-            return Ok(Taken::Left(CHANGED));
+            return Ok(Taken::Left(CHANGED.into()));
         }
         let magic = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle));
         fs::chmod(magic, FsMode::from_raw_mode(mode.bits())).map_err(failed(step))?;
@@ -386,10 +414,10 @@ impl Work<'_> {
 }
 
 /// Whether two looks saw one file that nobody wrote to in between. The change time moves with the rename itself.
-fn same_file(left: &Stamp, right: &Stamp) -> bool {
+pub(super) fn same_file(left: &Stamp, right: &Stamp) -> bool {
     (left.inode, left.size, left.mtime) == (right.inode, right.size, right.mtime)
 }
 
-fn failed(step: &Step) -> impl Fn(Errno) -> Error + '_ {
+pub(super) fn failed(step: &Step) -> impl Fn(Errno) -> Error + '_ {
     move |errno| Error::io("change", &step.path, errno)
 }

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{self, AtFlags};
 
 use super::live::entry_at;
-use super::{Action, Recovery, Stage, Step};
+use super::{Action, Recovery, Stage, Step, swap};
 use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,12 +28,20 @@ pub fn sort_leftovers(
     steps: &Packed<Step>,
 ) -> Result<Vec<RelPath>> {
     let mut kept = Vec::new();
-    for (number, step) in steps.iter().enumerate() {
+    let mut rest = steps.iter().enumerate().peekable();
+    while let Some((number, step)) = rest.next() {
         let step = &step;
+        if let Action::Swap(swap) = &step.action {
+            let within = std::iter::from_fn(|| rest.next_if(|(_, step)| step.action == Action::Within));
+            let within: Vec<Step> = within.map(|(_, step)| step).collect();
+            swap::sort(cx, root, stage, step, swap, &within)?;
+            continue;
+        }
         let (slots, wanted) = match &step.action {
             Action::Place(slot) => (vec![stage.name(*slot), stage.displaced_name(*slot)], step.want.as_ref()),
             Action::Remove | Action::MakeDirectory => (vec![stage.removed_name(number)], None),
             Action::SetMode(_) | Action::RemoveDirectory | Action::GiveWay => continue,
+            Action::Swap(_) | Action::Within => continue,
         };
         for slot in slots {
             let stage = stage.directory();

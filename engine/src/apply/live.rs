@@ -76,6 +76,18 @@ pub(super) fn entry_at(at: impl AsFd, name: &[u8], stamp: &Stamp) -> Result<Opti
     })
 }
 
+/// The names in a directory, as the system lists them.
+pub(super) fn names(directory: impl AsFd) -> rustix::io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in fs::Dir::read_from(directory)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// Hashes what can be read; `expected` bytes, most likely.
 fn hash_file(file: &mut File, expected: u64) -> std::io::Result<(crate::hash::Digest, u64)> {
     const MOST: usize = 1 << 18;

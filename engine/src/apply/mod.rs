@@ -13,27 +13,34 @@
 //! - every step looks before it acts: still old -> act, already new -> done, anything else was changed by somebody
 //!   else, and is kept aside first (or, on a manager outside recovery, left alone). Between look and act lies a
 //!   window; files are therefore *exchanged*, and what came out is looked at before it is dropped;
+//! - a unit is one step: its whole directory is staged and exchanged in one call (see `unit`, `design`, `shadow`, `swap`);
 //! - what cannot be done at one path (a permission, a link planted in the way) is a problem of that path; a full disk
 //!   or a broken one stops the update, and the journal stays.
 
 mod aside;
 mod commit;
+mod design;
 mod flush;
 mod leftovers;
 mod live;
 mod lock;
 mod mtime;
 mod places;
+mod shadow;
 mod stage;
 mod step;
+mod swap;
 mod sweep;
+mod unit;
 
 pub use aside::Recovery;
 pub use commit::{Committed, OnDrift, commit};
+pub use design::{Changes, Changing, Design};
 pub use flush::flush_directories;
 pub use leftovers::sort_leftovers;
 pub use lock::Lock;
 pub use mtime::choose as choose_mtime;
 pub use places::{Places, Wishes, WorkArea};
 pub use stage::Stage;
-pub use step::{Action, Step, Surroundings, steps};
+pub use step::{Action, Step, Surroundings, Swap, Unit, steps};
+pub use unit::{UnitRule, Units};

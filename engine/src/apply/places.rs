@@ -262,7 +262,7 @@ mod tests {
         let (one, two) = (of("one"), of("two"));
         let staged = crate::apply::Stage::open(&one, "run").expect("a staging area");
         drop(staged.create(0).expect("a file"));
-        crate::apply::Stage::sweep(&two).expect("swept");
+        crate::apply::Stage::sweep(&two, jiff::Timestamp::now()).expect("swept");
         assert!(staged.reopen(0).is_ok());
         assert_ne!(one.recovery(), two.recovery());
     }

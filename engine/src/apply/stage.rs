@@ -1,10 +1,14 @@
-//! The staging area of one run: numbered files that wait for their name.
+//! The staging area of one run: numbered files, and whole directories, that wait for their name.
+//!
+//! A unit that was exchanged stays beside the areas of the runs for a while, under a name that says until when, for
+//! whoever still reads from it.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use jiff::Timestamp;
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::sweep::sweep;
@@ -14,6 +18,10 @@ use crate::error::{Error, Result};
 
 /// The prefix of staged files inside a deployment directory; the default ignore rules hide it.
 const INSIDE: &str = ".depsync-stage-";
+/// The prefix of units that were replaced and are kept; behind it stands until when.
+const KEPT: &str = "until-";
+/// How that is written: names sort by time.
+const UNTIL: &str = "%Y%m%dT%H%M%SZ";
 
 /// A staging area.
 #[derive(Debug)]
@@ -75,6 +83,26 @@ impl Stage {
         format!("{}-was", self.name(number))
     }
 
+    /// The name of a staged unit.
+    pub fn unit_name(&self, number: u64) -> String {
+        format!("{}unit-{number}", self.prefix)
+    }
+
+    /// The name of a unit that was replaced, until it is known what in it must be kept.
+    pub fn old_unit_name(&self, number: u64) -> String {
+        format!("{}-was", self.unit_name(number))
+    }
+
+    /// Moves a unit that was replaced out of this area, to be kept `until` then.
+    pub fn retire(&self, number: u64, until: Timestamp) -> Result<()> {
+        let Some((areas, run)) = self.own.as_deref().and_then(|own| Some((own.parent()?, own.file_name()?))) else {
+            return Ok(());
+        };
+        let kept = format!("{KEPT}{}-{}-{number}", until.strftime(UNTIL), run.to_string_lossy());
+        let name = self.old_unit_name(number);
+        fs::renameat(&self.directory, name, fs::CWD, areas.join(kept)).map_err(|errno| self.failed("keep", errno))
+    }
+
     /// Creates staged file `number`, readable by nobody else until it is placed. A leftover is replaced.
     pub fn create(&self, number: u64) -> Result<File> {
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -118,19 +146,74 @@ impl Stage {
         }
     }
 
-    /// Removes the areas of runs that ended without a journal.
-    pub fn sweep(places: &Places) -> Result<()> {
+    /// Removes the areas of runs that ended without a journal, and the units whose time is over.
+    pub fn sweep(places: &Places, now: Timestamp) -> Result<()> {
         match &places.work {
             WorkArea::Beside(work) => {
-                sweep(&work.join("staging")).map_err(|source| Error::io("sweep", work.display(), source))
+                sweep_areas(&work.join("staging"), now).map_err(|source| Error::io("sweep", work.display(), source))
             }
             WorkArea::Inside if places.dir.exists() => remove_with_prefix(&places.dir, INSIDE),
             WorkArea::Inside => Ok(()),
         }
     }
 
+    /// Whether two names can be exchanged on the file system of the staging areas. Where files are staged inside the
+    /// deployment directory, no directory can be staged at all.
+    pub fn can_exchange(places: &Places) -> Result<bool> {
+        let WorkArea::Beside(work) = &places.work else { return Ok(false) };
+        let area = work.join("staging").join("exchange");
+        let failed = |source: std::io::Error| Error::io("try the exchange in", area.display(), source);
+        for name in ["a", "b"] {
+            std::fs::create_dir_all(area.join(name)).map_err(failed)?;
+        }
+        let exchanged = fs::renameat_with(fs::CWD, area.join("a"), fs::CWD, area.join("b"), RenameFlags::EXCHANGE);
+        sweep(&area).map_err(failed)?;
+        match exchanged {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => Ok(false),
+            Err(errno) => Err(failed(errno.into())),
+        }
+    }
+
     fn failed(&self, op: &str, errno: Errno) -> Error {
         Error::io(&format!("{op} a file in the staging area"), self.shown.display(), errno)
+    }
+}
+
+/// Removes what is in `areas`, but for units that are still to be kept. Nothing to do is one look.
+fn sweep_areas(areas: &Path, now: Timestamp) -> std::io::Result<()> {
+    let listing = match std::fs::read_dir(areas) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        listing => listing?,
+    };
+    let now = now.strftime(UNTIL).to_string();
+    let mut keeps = false;
+    for entry in listing {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(until) = name.to_str().and_then(|name| name.strip_prefix(KEPT)) else {
+            if entry.file_type()?.is_dir() {
+                sweep(&entry.path())?;
+            } else {
+                std::fs::remove_file(entry.path())?;
+            }
+            continue;
+        };
+        if until.split('-').next().is_some_and(|until| until > now.as_str()) {
+            keeps = true;
+        } else if let Err(error) = sweep(&entry.path()) {
+            // What the server has made of it meanwhile must not keep anybody from updating.
+            keeps = true;
+            tracing::warn!(%error, directory = %entry.path().display(), "a unit that was replaced cannot be removed");
+        }
+    }
+    if keeps {
+        return Ok(());
+    }
+    match std::fs::remove_dir(areas) {
+        Ok(()) => Ok(()),
+        // Something is left that an NFS client keeps.
+        Err(_) => sweep(areas),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Order: directories that must be writable are opened; what stands in the way of a file or link (a directory that
 //! gives way, with everything known beneath it) goes, deepest first; directories are made, top down; files and links
-//! are placed; what is no longer wanted is removed, deepest first; permissions are set, deepest first.
+//! are placed; what is no longer wanted is removed, deepest first; permissions are set, deepest first. A unit is one
+//! step, and stands where a file of its path would.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,23 @@ pub enum Action {
     RemoveDirectory,
     /// Removes a directory that must give way: what is left in it is kept aside.
     GiveWay,
+    /// Exchanges a unit for the staged one. What changes in it follows, as steps that are [`Action::Within`].
+    Swap(Swap),
+    /// Changes with the unit that it is, or is in.
+    Within,
+}
+
+/// How a unit is exchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// The number that the staged one waits under.
+    pub slot: u64,
+    /// Whether anything is staged: not for a unit that goes, and nothing stays in it.
+    pub staged: bool,
+    /// What of the untracked files moves along.
+    pub carry: Vec<String>,
+    /// How long the old one is kept, in seconds.
+    pub keep: u64,
 }
 
 /// One step.
@@ -60,6 +78,26 @@ impl Step {
     }
 }
 
+/// A unit that an update changes.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Where.
+    pub path: RelPath,
+    /// What is there.
+    pub have: Option<Entry>,
+    /// What is to be there.
+    pub want: Option<Entry>,
+    /// How it is exchanged; not at all if it had to be left.
+    pub swap: Option<Swap>,
+}
+
+impl Unit {
+    /// Whether `path` changes with it.
+    pub fn holds(&self, path: &RelPath) -> bool {
+        *path == self.path || path.is_beneath(&self.path)
+    }
+}
+
 /// What [`steps`] must be told of the surroundings.
 pub trait Surroundings {
     /// The stamp that the scan saw at `path`.
@@ -71,7 +109,12 @@ pub trait Surroundings {
 }
 
 /// Orders the applications of a plan as steps. Each file or link gets the number of its application as staging number.
-pub fn steps(applications: &Packed<Application>, surroundings: &dyn Surroundings) -> Result<Packed<Step>> {
+/// `units`, ascending, are exchanged as one each.
+pub fn steps(
+    applications: &Packed<Application>,
+    units: &[Unit],
+    surroundings: &dyn Surroundings,
+) -> Result<Packed<Step>> {
     let step = |application: &Application, action: Action| Step {
         path: application.path.clone(),
         action,
@@ -84,8 +127,13 @@ pub fn steps(applications: &Packed<Application>, surroundings: &dyn Surroundings
     let [mut way, mut make, mut place, mut remove, mut modes] = std::array::from_fn(|_| Packed::new());
     let mut giving_way: Option<RelPath> = None;
     let mut last_parent: Option<RelPath> = None;
-    for (number, application) in applications.iter().enumerate() {
-        let parent = application.path.parent();
+    let mut units = units.iter().peekable();
+    let mut within: Vec<Step> = Vec::new();
+    let mut applications = applications.iter().enumerate().peekable();
+    while let Some((number, application)) = applications.next() {
+        while units.next_if(|unit| unit.path < application.path && !unit.holds(&application.path)).is_some() {}
+        let unit = units.peek().filter(|unit| unit.holds(&application.path));
+        let parent = unit.map_or(&application.path, |unit| &unit.path).parent();
         if parent != last_parent {
             if let Some(directory) = &parent
                 && let Some(mode) = surroundings.must_open(directory)?
@@ -96,6 +144,19 @@ pub fn steps(applications: &Packed<Application>, surroundings: &dyn Surroundings
         }
         let application = &application;
         let beneath = giving_way.as_ref().is_some_and(|directory| application.path.is_beneath(directory));
+        if let Some(unit) = unit {
+            within.push(step(application, Action::Within));
+            if applications.peek().is_none_or(|(_, next)| !unit.holds(&next.path)) {
+                let group = as_one(unit, std::mem::take(&mut within), surroundings);
+                match unit.want {
+                    // These two lists are read from their end.
+                    _ if beneath => way.extend(group.into_iter().rev()),
+                    None => remove.extend(group.into_iter().rev()),
+                    Some(_) => place.extend(group),
+                }
+            }
+            continue;
+        }
         match (&application.have, &application.want) {
             (None, None) => {}
             // It goes with the one above, whatever else is in it.
@@ -141,6 +202,20 @@ pub fn steps(applications: &Packed<Application>, surroundings: &dyn Surroundings
     Ok(steps)
 }
 
+/// The steps of a unit: the exchange, and behind it what changes with it. None of one that is left.
+fn as_one(unit: &Unit, within: Vec<Step>, surroundings: &dyn Surroundings) -> Vec<Step> {
+    let Some(swap) = &unit.swap else { return Vec::new() };
+    let exchange = Step {
+        path: unit.path.clone(),
+        action: Action::Swap(swap.clone()),
+        have: unit.have.clone(),
+        want: unit.want.clone(),
+        stamp: surroundings.stamp(&unit.path),
+        keep: false,
+    };
+    std::iter::once(exchange).chain(within).collect()
+}
+
 /// Opens a directory for a while: the bits it must have, and those it has.
 fn around(path: &RelPath, mode: Mode) -> (Step, Step) {
     let entry = |mode| Some(Entry::Directory { mode });
@@ -182,6 +257,10 @@ mod tests {
     }
 
     fn listed(applications: &[(&str, Option<Entry>, Option<Entry>)]) -> Vec<String> {
+        listed_with(&[], applications)
+    }
+
+    fn listed_with(units: &[Unit], applications: &[(&str, Option<Entry>, Option<Entry>)]) -> Vec<String> {
         let applications: Packed<_> = applications
             .iter()
             .map(|(path, have, want)| Application {
@@ -191,8 +270,12 @@ mod tests {
                 keep: false,
             })
             .collect();
-        let steps = steps(&applications, &Plain).expect("steps");
-        steps.iter().map(|step| format!("{:?} {}", step.action, step.path)).collect()
+        let steps = steps(&applications, units, &Plain).expect("steps");
+        let action = |step: &Step| match &step.action {
+            Action::Swap(swap) => format!("Swap({})", swap.slot),
+            other => format!("{other:?}"),
+        };
+        steps.iter().map(|step| format!("{} {}", action(&step), step.path)).collect()
     }
 
     #[test]
@@ -229,6 +312,73 @@ mod tests {
             order,
             ["SetMode(Mode(493)) locked", "Place(0) locked/a", "Place(1) locked/b", "SetMode(Mode(365)) locked"]
         );
+    }
+
+    #[test]
+    fn a_unit_is_one_step_where_a_file_would_be() {
+        let unit = |path: &str, have, want, swap: Option<u64>| Unit {
+            path: RelPath::try_from(path).expect(path),
+            have,
+            want,
+            swap: swap.map(|slot| Swap { slot, staged: true, carry: Vec::new(), keep: 0 }),
+        };
+        let units = [
+            unit("d/gone", directory(), None, Some(0)),
+            unit("d/shop", directory(), directory(), Some(1)),
+            unit("left", directory(), directory(), None),
+            unit("way/unit", directory(), None, Some(2)),
+        ];
+        let order = listed_with(
+            &units,
+            &[
+                ("a", file("old"), file("new")),
+                ("d/gone", directory(), None),
+                ("d/gone/x", file("old"), None),
+                ("d/shop/x", file("old"), file("new")),
+                ("d/shop/y", directory(), None),
+                ("d/shop/y/z", file("old"), None),
+                ("d/shop.xml", file("old"), None),
+                ("left/x", file("old"), None),
+                ("way", directory(), file("new")),
+                ("way/unit", directory(), None),
+                ("way/unit/x", file("old"), None),
+            ],
+        );
+        let expected = [
+            "Swap(2) way/unit",
+            "Within way/unit",
+            "Within way/unit/x",
+            "GiveWay way",
+            "Place(0) a",
+            "Swap(1) d/shop",
+            "Within d/shop/x",
+            "Within d/shop/y",
+            "Within d/shop/y/z",
+            "Place(8) way",
+            "Remove d/shop.xml",
+            "Swap(0) d/gone",
+            "Within d/gone",
+            "Within d/gone/x",
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn what_an_older_version_has_journalled_still_reads() {
+        // Written by the version before there were units.
+        let old = |action: u8| -> Vec<u8> {
+            let payload = [&[1, b'x'][..], &[action], if action == 1 { &[7] } else { &[] }, &[0, 0, 0, 1]].concat();
+            [&b"DSca\x01"[..], &(payload.len() as u32).to_le_bytes(), &payload].concat()
+        };
+        for (number, action) in [(0, Action::MakeDirectory), (1, Action::Place(7)), (3, Action::Remove)] {
+            let step = Step::decode(&old(number)).expect("decodes");
+            assert_eq!((step.path.as_bytes(), step.action, step.keep), (&b"x"[..], action, true));
+        }
+        let swap = Swap { slot: 3, staged: true, carry: vec!["*.log".into()], keep: 600 };
+        for action in [Action::Swap(swap), Action::Within] {
+            let step = Step { action, ..Step::decode(&old(3)).expect("decodes") };
+            assert_eq!(Step::decode(&step.encode().expect("encodes")).expect("decodes"), step);
+        }
     }
 
     #[test]

@@ -6,11 +6,12 @@
 //! for the next sweep; they are nobody's trouble.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Removes `directory`, or all of it but what an NFS client keeps. One that is not there is no error.
 pub(super) fn sweep(directory: &Path) -> io::Result<()> {
-    let listing = match std::fs::read_dir(directory) {
+    let listing = match opened(directory, || std::fs::read_dir(directory)) {
         Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
         listing => listing?,
     };
@@ -21,17 +22,30 @@ pub(super) fn sweep(directory: &Path) -> io::Result<()> {
             sweep(&entry.path())?;
             continue;
         }
-        match std::fs::remove_file(entry.path()) {
+        match opened(directory, || std::fs::remove_file(entry.path())) {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {}
             Err(source) if source.kind() == io::ErrorKind::ResourceBusy && is_kept(&entry) => {}
             removed => removed?,
         }
     }
-    match std::fs::remove_dir(directory) {
+    let above = directory.parent().unwrap_or(directory);
+    match opened(above, || std::fs::remove_dir(directory)) {
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
         // What was open when it was removed just now has got such a name by that.
         Err(_) if holds_only_kept(directory)? => Ok(()),
         removed => removed,
+    }
+}
+
+/// Does `deed` in `directory`, and once more with its permissions if they forbid it: what is removed may be a unit with
+/// directories that its revision has locked.
+fn opened<T>(directory: &Path, deed: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match deed() {
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
+            deed()
+        }
+        done => done,
     }
 }
 
@@ -70,6 +84,19 @@ mod tests {
         sweep(&area).expect("swept");
         assert!(!area.exists() && other.join("file").exists());
         sweep(&area).expect("gone already");
+    }
+
+    #[test]
+    fn what_is_locked_goes_too() {
+        let top = tempfile::tempdir().expect("tempdir");
+        let area = top.path().join("area");
+        std::fs::create_dir_all(area.join("a/b")).expect("mkdir");
+        std::fs::write(area.join("a/b/file"), "x").expect("write");
+        for (locked, mode) in [("a/b", 0o000), ("a", 0o555)] {
+            std::fs::set_permissions(area.join(locked), std::fs::Permissions::from_mode(mode)).expect("chmod");
+        }
+        sweep(&area).expect("swept");
+        assert!(!area.exists());
     }
 
     #[test]

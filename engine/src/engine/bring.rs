@@ -111,6 +111,7 @@ impl Node {
         }
         self.check_disk(position, &disk, &trees, manner, old.entries)?;
         check_parents(&plan.apply, &trees.wanted)?;
+        let units = self.units_of(cx, &disk, &trees, manner.dry_run, &mut plan, &mut done.problems)?;
         done.blocked = !plan.blocked.is_empty();
         for path in std::mem::take(&mut plan.blocked) {
             let reason = "the hub has a newer version, but it is ignored or cannot be read here".to_owned();
@@ -121,7 +122,7 @@ impl Node {
             done.applied = plan.apply.into_iter().map(Change::from).collect();
             return Ok(done);
         }
-        let scene = Scene { cx, before, target, manner, disk: &disk, trees };
+        let scene = Scene { cx, before, target, manner, disk: &disk, trees, units: &units };
         self.carry_out(&scene, position, plan, &mut done)?;
         Ok(done)
     }

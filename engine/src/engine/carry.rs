@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::disk::Disk;
 use super::report::Ending;
 use super::stage::Staging;
+use super::units::TouchedUnit;
 use super::update::{Manner, Progressed, Target, conflict_count};
 use super::{HeldRevision, Node, Remark};
 use crate::apply::{self, Committed, OnDrift, Recovery, Stage, Surroundings};
@@ -32,6 +33,7 @@ pub(super) struct Scene<'a> {
     pub(super) manner: &'a Manner<'a>,
     pub(super) disk: &'a Disk,
     pub(super) trees: Trees<'a>,
+    pub(super) units: &'a [TouchedUnit],
 }
 
 /// What was done to the disk, before it is settled.
@@ -135,7 +137,11 @@ impl Node {
         let stamp_of = |application: &Application| disk.scan.stamp_of(&application.path);
         let area_shown = area.shown().to_owned();
         let staging = Staging { cx, stage: &area, root: &disk.root, at: target.revision };
-        let staged = match self.stage(&staging, applications, &stamp_of) {
+        let staged = self.stage(&staging, applications, &stamp_of).and_then(|staged| {
+            let units = self.shadows(cx, &area, scene, applications)?;
+            Ok((staged, units))
+        });
+        let (staged, (units, refused)) = match staged {
             Ok(staged) => staged,
             Err(error) => {
                 // Nothing live has changed yet, so nothing of this run is of use. What cannot be removed now, the
@@ -150,11 +156,11 @@ impl Node {
         cx.step("update.flush-staging");
         area.flush()?;
         let surroundings = Scanned { disk, wanted: scene.trees.wanted, agreement: scene.trees.agreement };
-        let steps = apply::steps(applications, &surroundings)?;
+        let steps = apply::steps(applications, &units, &surroundings)?;
         let head = JournalHead {
             run,
             target: (target.revision, target.root),
-            whole: done.conflicts.is_empty() && done.problems.is_empty(),
+            whole: done.conflicts.is_empty() && done.problems.is_empty() && refused.is_empty(),
             from: position.applied.map(|(revision, _)| revision.number),
         };
         cx.check()?;
@@ -168,7 +174,12 @@ impl Node {
         cx.step("update.journal");
         self.db.write_journal(&head, steps.iter().map(|step| step.encode()))?;
         let on_drift = if scene.manner.policy == Policy::ThreeWay { OnDrift::Leave } else { OnDrift::KeepAside };
-        let committed = apply::commit(cx, &disk.root, &area, &recovery, &steps, on_drift)?;
+        let mut committed = apply::commit(cx, &disk.root, &area, &recovery, &steps, on_drift)?;
+        committed.refused.extend(refused);
+        if !units.is_empty() {
+            cx.step("update.flush-units");
+            area.flush()?;
+        }
         cx.step("update.flush-directories");
         apply::flush_directories(&disk.root, steps.iter().map(|step| step.path))?;
         Ok(Deeds { committed, recipes: staged.recipes, stage: Some((area, recovery)) })
@@ -257,7 +268,12 @@ fn sort_out(
     done: &mut Progressed,
 ) -> (Packed<Change>, Vec<RelPath>) {
     let (mut applied, mut occupied) = (Packed::new(), Vec::new());
+    let refused = committed.refused.iter();
+    done.problems.extend(refused.map(|(path, reason)| Remark { path: Some(path.clone()), reason: reason.clone() }));
     for application in applications {
+        if committed.refused_with(&application.path).is_some() {
+            continue;
+        }
         if committed.occupied.contains(&application.path) {
             done.warnings.push(format!(
                 "{}: the hub has removed it; something that depsync does not track keeps it here",

@@ -29,6 +29,7 @@ mod stage;
 mod standing;
 mod status;
 mod tracked;
+mod units;
 mod update;
 mod verify;
 mod wait;
@@ -36,7 +37,7 @@ mod wait;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::apply::{Lock, Places, Wishes};
+use crate::apply::{Lock, Places, Units, Wishes};
 use crate::channel::Announcement;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +46,7 @@ use crate::plan::Policy;
 use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
+pub use crate::apply::UnitRule;
 pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
 pub use options::{
@@ -61,6 +63,7 @@ pub use wait::WaitOutcome;
 /// A deployment directory on this node, and the hub it follows.
 pub struct Node {
     options: Options,
+    units: Units,
     places: Places,
     db: Arc<RevDb>,
     transport: Arc<dyn Transport>,
@@ -75,6 +78,7 @@ impl Node {
         connect: impl FnOnce(&Places, Arc<dyn Ledger>) -> Result<Arc<dyn Transport>>,
     ) -> Result<Self> {
         cx.check()?;
+        let units = Units::new(&options.units)?;
         let (state, fallback) = match &options.state {
             StatePlace::At(state) => (Some(state.as_path()), Path::new("")),
             StatePlace::BesideOr(fallback) => (None, fallback.as_path()),
@@ -85,7 +89,7 @@ impl Node {
         let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         cx.step("state.identity");
         let identity = identify(&db, &options, &transport.endpoint().to_string()).map_err(|error| db.advise(error))?;
-        Ok(Self { options, places, db, transport, identity: Mutex::new(identity) })
+        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity) })
     }
 
     /// Where things lie.

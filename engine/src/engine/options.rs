@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::Hooks;
+use crate::apply::UnitRule;
 use crate::name::{DeploymentName, NodeId};
 use crate::path::RelPath;
 use crate::scan::Part;
@@ -60,6 +61,8 @@ pub struct Options {
     pub recovery: RecoveryBounds,
     /// What is run around updates.
     pub hooks: Option<Arc<dyn Hooks>>,
+    /// Directories that change as one.
+    pub units: Vec<UnitRule>,
 }
 
 impl Options {
@@ -80,6 +83,7 @@ impl Options {
             lock_wait: Duration::from_secs(10),
             recovery: RecoveryBounds::default(),
             hooks: None,
+            units: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use itertools::Itertools;
 use rustix::fs::FileType;
 
 use super::Node;
-use crate::apply::{self, OnDrift, Recovery, Stage, Step};
+use crate::apply::{self, Action, OnDrift, Recovery, Stage, Step};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ impl Node {
     /// the lock.
     pub(super) fn recover(&self, cx: &Context) -> Result<Option<Vec<RelPath>>> {
         let Some(journal) = self.db.journal()? else {
-            Stage::sweep(&self.places)?;
+            Stage::sweep(&self.places, cx.now())?;
             return Ok(None);
         };
         let steps: Packed<Step> = journal.steps.into_iter().map(|bytes| Step::decode(&bytes)).collect::<Result<_>>()?;
@@ -35,16 +35,23 @@ impl Node {
         let mut kept = apply::sort_leftovers(cx, &root, &stage, &recovery, &steps)?;
         let done = apply::commit(cx, &root, &stage, &recovery, &steps, OnDrift::KeepAside)?;
         apply::flush_directories(&root, steps.iter().map(|step| step.path))?;
+        let is_unit = |step: &Step| matches!(step.action, Action::Swap(_));
+        if steps.iter().any(|step| is_unit(&step)) {
+            stage.flush()?;
+        }
         let mut pages = Overlay::new(&*self.db);
-        let taken =
-            steps.iter().filter(|step| !done.left.contains_key(&step.path) && !done.occupied.contains(&step.path));
+        // What changes with a unit is said by the steps behind it.
+        let taken = steps.iter().filter(|step| {
+            let left = done.left.contains_key(&step.path) || done.refused_with(&step.path).is_some();
+            !left && !done.occupied.contains(&step.path) && !is_unit(step)
+        });
         let agreement = after(position.agreement, taken, &mut pages)?;
         let from = position.applied.map(|(revision, _)| revision.number);
         let mut position = position;
         position.agreement = agreement;
         self.owe(&mut position);
         position.applied = Some(journal.head.target);
-        position.whole = journal.head.whole && done.left.is_empty();
+        position.whole = journal.head.whole && done.left.is_empty() && done.refused.is_empty();
         // What was replaced before the crash is known from the journal alone.
         let stamps = steps.iter().filter_map(|step| Some((step.path, step.stamp?.mtime_seconds())));
         let mut replaced: BTreeMap<RelPath, i64> = stamps.collect();
@@ -59,7 +66,7 @@ impl Node {
             bytes: 0,
             millis: 0,
             outcome: if position.whole { "recovered".to_owned() } else { "partial".to_owned() },
-            detail: done.left.iter().next().map(|(path, why)| format!("{path}: {why}")),
+            detail: done.left.iter().chain(&done.refused).next().map(|(path, why)| format!("{path}: {why}")),
         };
         cx.step("recover.settle");
         self.db.settle(&Settlement {

@@ -28,7 +28,13 @@ pub(crate) struct Setting {
     pub(crate) inside: bool,
     /// Neither EXCHANGE nor NOREPLACE.
     pub(crate) poor: bool,
+    /// Everything is in a directory that changes as one; what nobody tracks moves along.
+    pub(crate) unit: bool,
 }
+
+/// That directory, and others that come, go and become files.
+const UNIT: &str = "shop";
+const OTHERS: [&str; 4] = ["u-dir", "u-file", "u-gone", "u-new"];
 
 /// A hub with two revisions, and a worker at the first of them that has things of its own.
 pub(crate) struct Scene {
@@ -57,22 +63,40 @@ impl Scene {
             std::fs::create_dir(site.dir("webapps")).expect("webapps");
         }
         let (manager, worker) = (site.dir("m"), site.dir(node));
+        let (there, here) = if setting.unit {
+            site.name_unit(UNIT, &["*"]);
+            site.name_unit("u-*", &["*"]);
+            write_tree(&manager, &[("beside", "old"), ("beneath/x", "old"), ("shop/", "")]);
+            write_tree(&manager, &[("u-dir", "a file"), ("u-file/a/b", "b"), ("u-gone/a/b", "b"), ("u-gone/c", "c")]);
+            (manager.join(UNIT), worker.join(UNIT))
+        } else {
+            (manager.clone(), worker.clone())
+        };
         match size {
-            Size::Whole => whole_old(&manager),
-            Size::Small => small_old(&manager),
+            Size::Whole => whole_old(&there),
+            Size::Small => small_old(&there),
         }
         site.publish("m").expect("publishes");
         site.update(node).expect("updates");
         assert_eq!(snapshot(&manager), snapshot(&worker));
         match size {
             Size::Whole => {
-                whole_new(&manager);
-                whole_own(&worker);
+                whole_new(&there);
+                whole_own(&here);
             }
             Size::Small => {
-                small_new(&manager);
-                small_own(&worker);
+                small_new(&there);
+                small_own(&here);
             }
+        }
+        if setting.unit {
+            remove(&manager, &["beneath", "u-dir", "u-file", "u-gone"]);
+            write_tree(&manager, &[("beside", "new"), ("before/x", "new")]);
+            write_tree(
+                &manager,
+                &[("u-dir/a", "a"), ("u-dir/b", "b"), ("u-file", "a file"), ("u-new/a", "a"), ("u-new/b/c", "c")],
+            );
+            std::fs::write(worker.join("u-dir"), own("u-dir")).expect("drift");
         }
         site.publish("m").expect("publishes");
         let old = snapshot(&worker);
@@ -154,8 +178,21 @@ impl Scene {
         live
     }
 
-    /// After a crash, before anything else: every path shows the old entry or the new one.
+    /// After a crash, before anything else: every path shows the old entry or the new one, and a unit one of its sides.
     pub(crate) fn check_whole_entries(&self, live: &Snapshot, at: &str) {
+        if self.setting.unit {
+            for unit in OTHERS.iter().chain([&UNIT]) {
+                let of = |all: &Snapshot| -> Snapshot {
+                    let inside = all.iter().filter(|(path, _)| path.starts_with(unit.as_bytes()));
+                    inside.map(|(path, item)| (path.clone(), item.clone())).collect()
+                };
+                let (old, new, now) = (of(&self.old), of(&self.new), of(live));
+                assert_ne!(old, new, "{unit}");
+                if now != old {
+                    check_same(&now, &new, at);
+                }
+            }
+        }
         let paths: BTreeSet<&Vec<u8>> = live.keys().chain(self.old.keys()).chain(self.new.keys()).collect();
         for path in paths {
             let (old, new, now) = (self.old.get(path), self.new.get(path), live.get(path));
@@ -187,7 +224,9 @@ impl Scene {
 
     /// Nothing is staged, no journal is open, and the next update has nothing to do.
     pub(crate) fn check_tidy(&self, site: &Site, at: &str) {
-        let left: Vec<_> = snapshot(&self.work(site).join("staging")).into_keys().collect();
+        let staging = snapshot(&self.work(site).join("staging"));
+        // What a unit was before it was exchanged is kept for a while.
+        let left: Vec<_> = staging.into_keys().filter(|path| !path.starts_with(b"until-")).collect();
         assert!(left.is_empty(), "{at}: left in staging: {left:?}");
         let inside = snapshot(&site.dir(self.node)).into_keys().filter(|path| path.starts_with(b".depsync-"));
         assert_eq!(inside.count(), 0, "{at}: staged files are left inside");

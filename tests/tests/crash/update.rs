@@ -6,9 +6,10 @@ use depsync_tests::snapshot::{Item, Snapshot, check_same};
 
 use crate::scene::{Scene, Setting, Size, contents_of};
 
-const INSIDE: Setting = Setting { inside: true, poor: false };
-const POOR: Setting = Setting { inside: false, poor: true };
-const POOR_INSIDE: Setting = Setting { inside: true, poor: true };
+const INSIDE: Setting = Setting { inside: true, poor: false, unit: false };
+const POOR: Setting = Setting { inside: false, poor: true, unit: false };
+const POOR_INSIDE: Setting = Setting { inside: true, poor: true, unit: false };
+const UNIT: Setting = Setting { inside: false, poor: false, unit: true };
 
 /// Kills the update of `scene` before step `at`, and checks what the directory shows.
 fn kill(scene: &Scene, at: usize) -> (Site, String) {
@@ -59,6 +60,11 @@ fn killed_at_every_step_on_a_poor_file_system() {
 #[test]
 fn killed_at_every_step_below_webapps_on_a_poor_file_system() {
     at_every_step(Size::Whole, POOR_INSIDE, 0, 1);
+}
+
+#[test]
+fn killed_at_every_step_of_a_unit() {
+    at_every_step(Size::Whole, UNIT, 0, 1);
 }
 
 /// How somebody changes what an interrupted update has left.
@@ -194,6 +200,26 @@ fn replaced_after_every_step_below_webapps_on_a_poor_file_system() {
     edited_after_every_step(Size::Small, POOR_INSIDE, Edit::Replace);
 }
 
+#[test]
+fn overwritten_after_every_step_of_a_unit() {
+    edited_after_every_step(Size::Whole, UNIT, Edit::Overwrite);
+}
+
+#[test]
+fn replaced_after_every_step_of_a_unit() {
+    edited_after_every_step(Size::Whole, UNIT, Edit::Replace);
+}
+
+#[test]
+fn removed_after_every_step_of_a_unit() {
+    edited_after_every_step(Size::Small, UNIT, Edit::Remove);
+}
+
+#[test]
+fn swapped_after_every_step_of_a_unit() {
+    edited_after_every_step(Size::Small, UNIT, Edit::Swap);
+}
+
 /// Recovery is interrupted, too: at every step, after every first crash that left a journal.
 ///
 /// The second crash is a copy of the whole site at that step, which is what SIGKILL leaves there.
@@ -228,4 +254,9 @@ fn crashed_twice_2_of_2() {
 #[test]
 fn crashed_twice_below_webapps_on_a_poor_file_system() {
     crashed_twice(POOR_INSIDE, 0, 3);
+}
+
+#[test]
+fn crashed_twice_over_a_unit() {
+    crashed_twice(UNIT, 0, 3);
 }

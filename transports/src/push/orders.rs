@@ -83,6 +83,8 @@ impl Orders {
             Action::Remove => self.add(b"gone", path),
             Action::RemoveDirectory => self.add(b"emptied", path),
             Action::GiveWay => self.add(b"way", path),
+            // A push is planned without units: nothing is staged as a directory on the far side.
+            Action::Swap(_) | Action::Within => {}
         }
     }
 

@@ -187,7 +187,7 @@ impl Node {
         }
         cx.check()?;
         cx.delivering(node.node.as_str(), Delivering::Applying(applications.len() as u64));
-        let steps = apply::steps(applications, scene)?;
+        let steps = apply::steps(applications, &[], scene)?;
         let nonce = data_encoding::HEXLOWER.encode(&random_bytes()?);
         let mut bringing = known.busy.take().map_or_else(Vec::new, |busy| busy.bringing);
         bringing.retain(|before| *before != (load.revision, load.root));
