@@ -63,6 +63,9 @@ pub(crate) struct Config {
     /// What the recovery area may hold.
     #[serde(default)]
     pub(crate) recovery: Recovery,
+    /// Directories that change as one.
+    #[serde(default)]
+    pub(crate) unit: Vec<Unit>,
     /// What the daemon does.
     #[serde(default)]
     pub(crate) run: Run,
@@ -177,6 +180,19 @@ pub(crate) struct Recovery {
     pub(crate) max_age: Option<Span>,
     /// Beyond this the oldest are removed.
     pub(crate) max_bytes: Option<Size>,
+}
+
+/// A table `unit`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Unit {
+    /// Which directories.
+    pub(crate) directory: String,
+    /// Which untracked files in them move along.
+    #[serde(default)]
+    pub(crate) carry: Vec<String>,
+    /// How long what was replaced is kept.
+    pub(crate) keep: Option<Span>,
 }
 
 /// The table `ssh`: what ssh's own configuration does not say.
@@ -300,6 +316,12 @@ mod tests {
             [recovery]
             max-age = "7d"
             max-bytes = "64M"
+            [[unit]]
+            directory = "webapps/*"
+            carry = ["WEB-INF/upload/**"]
+            [[unit]]
+            directory = "shop"
+            keep = "1h"
             "#,
         )
         .expect("reads");
@@ -316,6 +338,13 @@ mod tests {
         assert_eq!(config.timeout, Some(Span(Duration::from_secs(90))));
         assert_eq!(config.recovery.max_age, Some(Span(Duration::from_secs(7 * 86_400))));
         assert_eq!(config.recovery.max_bytes, Some(Size(64 << 20)));
+        let unit = |directory: &str, carry: &[&str], keep| Unit {
+            directory: directory.to_owned(),
+            carry: carry.iter().map(|&pattern| pattern.to_owned()).collect(),
+            keep,
+        };
+        let hour = Some(Span(Duration::from_secs(3600)));
+        assert_eq!(config.unit, [unit("webapps/*", &["WEB-INF/upload/**"], None), unit("shop", &[], hour)]);
         assert_eq!(parse("hub = \"nfs:///mnt/hub\"").expect("an address").hub.as_deref(), Some("nfs:///mnt/hub"));
     }
 
@@ -335,6 +364,9 @@ mod tests {
             ("[hooks]\nhealth = \"curl -f x\"", "depsync.toml:2", "whole path"),
             ("[hooks]\nhealth = []", "depsync.toml:2", "without a program"),
             ("[hooks]\nbefore = \"/x\"", "depsync.toml:2", "before"),
+            ("[[unit]]\ncarry = []", "depsync.toml:1", "directory"),
+            ("[[unit]]\ndirectory = \"a\"\ncary = []", "depsync.toml:3", "cary"),
+            ("[[unit]]\ndirectory = \"a\"\nkeep = \"soon\"", "depsync.toml:3", "span of time"),
             ("dir = ", "depsync.toml:1", ""),
             ("dir = \"a\"\ndir = \"b\"", "depsync.toml:2", "duplicate key"),
         ] {

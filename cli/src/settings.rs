@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use depsync_engine::engine::{Hooks, Options, RecoveryBounds, StatePlace};
+use depsync_engine::engine::{Hooks, Options, RecoveryBounds, StatePlace, UnitRule};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_transports::svn::{Secret, SvnSsh};
 use depsync_transports::{Access, HookPrograms, SshSettings, SvnSettings};
@@ -73,6 +73,11 @@ impl Settings {
             bytes: config.recovery.max_bytes.map_or(bounds.bytes, |size| size.0),
         };
         options.hooks = hooks(config.hooks);
+        let unit = |unit: config::Unit| {
+            let config::Unit { directory, carry, keep } = unit;
+            UnitRule { directory, carry, keep: keep.map_or(UnitRule::KEEP, |span| span.0) }
+        };
+        options.units = config.unit.into_iter().map(unit).collect();
         let timeout = global.timeout.map(Duration::from_secs).or(config.timeout.map(|span| span.0));
         if let Some(timeout) = timeout {
             options.lock_wait = options.lock_wait.min(timeout);
@@ -159,7 +164,8 @@ mod tests {
     fn the_command_line_beats_the_file_and_the_file_beats_the_defaults() {
         let cwd = tempfile::tempdir().expect("a directory");
         let text = "dir = 'd'\nhub = 'h'\nnode = 'file'\nrole = 'worker'\nauthor = 'a'\nrecovery.max-bytes = 7\n\
-                    timeout = 5\nnodes = './n'\npush.parallel = 3";
+                    timeout = 5\nnodes = './n'\npush.parallel = 3\n[[unit]]\ndirectory = 'a'\n[[unit]]\n\
+                    directory = 'b'\ncarry = ['*.log']\nkeep = '0s'";
         std::fs::write(cwd.path().join("depsync.toml"), text).expect("a file");
         let global = Global { node: Some("line".parse().expect("id")), timeout: Some(3), ..Global::default() };
         let settings = Settings::merge(&global, &Operands::default(), &environment(cwd.path())).expect("merges");
@@ -171,6 +177,13 @@ mod tests {
         assert_eq!(options.node.expect("an id").as_str(), "line");
         assert_eq!((options.role, options.author.as_str()), (Some(Role::ReadOnly), "a"));
         assert_eq!(options.recovery, RecoveryBounds { bytes: 7, ..RecoveryBounds::default() });
+        let unit = |directory: &str, carry: &[String], keep| UnitRule {
+            directory: directory.to_owned(),
+            carry: carry.to_vec(),
+            keep,
+        };
+        let second = unit("b", &["*.log".to_owned()], Duration::ZERO);
+        assert_eq!(options.units, [unit("a", &[], UnitRule::KEEP), second]);
         assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
         assert_eq!(options.lock_wait, Duration::from_secs(3));
         assert_eq!(options.state, StatePlace::BesideOr("/home/u/.local/state/depsync".into()));

@@ -210,6 +210,32 @@ fn guards_and_a_hub_out_of_reach() {
     golden("guards", &text);
 }
 
+#[test]
+fn a_directory_that_changes_as_one() {
+    let bench = Bench::new();
+    deployment(&bench, "manager");
+    bench.write("manager/shop/index.jsp", "index 1\n");
+    bench.write("manager/shop/WEB-INF/web.xml", "<web-app version=\"1\"/>\n");
+    let unit = |directory: &str, rest: &str| format!("[[unit]]\ndirectory = \"{directory}\"\n{rest}");
+    bench.write("depsync.toml", unit("shop", ""));
+    let mut text = script(&bench, &["publish manager hub --node m", "update worker hub --node w"]);
+    bench.write("manager/shop/index.jsp", "index 2\n");
+    bench.write("manager/conf/users.properties", "admin=y\n");
+    bench.write("worker/shop/WEB-INF/upload/one.bin", "uploaded\n");
+    let lines = ["publish manager hub --node m", "update worker hub --node w", "--json update worker hub --node w"];
+    text.push('\n');
+    text.push_str(&script(&bench, &lines));
+    bench.write("depsync.toml", unit("shop", "carry = [\"WEB-INF/upload/**\"]\nkeep = \"5m\"\n"));
+    text.push('\n');
+    text.push_str(&script(&bench, &["update worker hub --node w", "update worker hub --node w"]));
+    for bad in [unit("/srv/shop", ""), unit(".", ""), unit("shop", "carry = [\"a[\"]\n"), unit("shop", "kept = 1\n")] {
+        bench.write("depsync.toml", bad);
+        text.push('\n');
+        text.push_str(&bench.run("update worker hub --node w"));
+    }
+    golden("unit", &text);
+}
+
 /// The script that cron has run on such clusters, for a directory that is there.
 const CRON_SCRIPT: &str = r#"#!/bin/sh
 manager_server_deployments_dir=TOP/manager/
