@@ -5,7 +5,7 @@
 //! must equal the model's byte by byte, mode by mode, link by link; counters, conflicts, held paths and problems must
 //! be those that the model expects; nothing that was only on that disk may be gone, but in the recovery area; what did
 //! not change was not touched. In half of the cases the directories are watched, and commands look only where something
-//! has changed. In the end everybody settles, and all trees, roots and reports agree.
+//! has changed; in four of ten, every directory at the top changes as one. In the end everybody settles, and all trees, roots and reports agree.
 //!
 //! `DEPSYNC_TEST_CASES` sets the number of cases, `DEPSYNC_TEST_SEED` repeats one (a failure prints its seed).
 

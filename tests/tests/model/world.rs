@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use depsync_engine::context::{Context, Observer};
-use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role, Scope};
+use depsync_engine::engine::{Node, Options, PublishOptions, PublishOutcome, Role, Scope, UnitRule};
 use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::DeploymentName;
@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) oldest: usize,
     /// A node whose directory lies where nothing can lie beside it: its files are staged inside.
     inside: Option<usize>,
+    /// Every directory at the top changes as one. What nobody tracks moves along, so the outcome is no other.
+    units: bool,
     /// Who watches each directory, if somebody does.
     sentries: Option<Vec<Sentry>>,
     /// Every content ever published.
@@ -67,6 +69,8 @@ impl World {
         let site = Arc::new(Site::new());
         std::fs::create_dir(site.path().join("webapps")).expect("mkdir");
         let members = managers.into_iter().chain(workers).collect();
+        // A die of its own: what else happens in a case is not to depend on it.
+        let units = Dice::new(seed ^ 0x756e_6974).chance(40);
         Self {
             seed,
             site,
@@ -76,6 +80,7 @@ impl World {
             hub: Vec::new(),
             oldest: 1,
             inside,
+            units,
             sentries,
             published: BTreeSet::new(),
             meddle: None,
@@ -97,7 +102,12 @@ impl World {
     }
 
     fn options(&self, who: usize) -> Options {
-        Options { role: self.members[who].role, dir: self.dir(who), ..self.site.options(self.members[who].name) }
+        // Where files are staged inside, no directory can be.
+        let units = self.units && self.inside != Some(who);
+        let rule = || UnitRule { directory: "*".to_owned(), carry: vec!["*".to_owned()], keep: UnitRule::KEEP };
+        let units = units.then(rule).into_iter().collect();
+        let options = self.site.options(self.members[who].name);
+        Options { role: self.members[who].role, dir: self.dir(who), units, ..options }
     }
 
     /// Opens the node as its next process would.
