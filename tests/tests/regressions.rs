@@ -94,3 +94,31 @@ fn what_the_old_patterns_hid_comes_with_the_new_ones() {
     let verified = site.node("w").verify(&site.context(), false).expect("verifies");
     assert!(verified.matches && verified.measured == published.root);
 }
+
+/// A file in the place of a directory was to be opened for writing as that directory, and neither came.
+#[test]
+fn a_file_becomes_a_directory_for_somebody_who_is_not_root() {
+    let bench = depsync_tests::cli::Bench::new();
+    bench.write("m/a", "a file");
+    bench.write("m/b", "another");
+    let say = |bench: &depsync_tests::cli::Bench, line: &str| {
+        let text = bench.run(line);
+        assert!(text.ends_with("--- exit 0\n"), "{text}");
+    };
+    say(&bench, "publish m hub --node m");
+    say(&bench, "update w hub --node w");
+    std::fs::remove_file(bench.path("m/a")).expect("remove");
+    bench.write("m/a/b/c", "in a directory");
+    say(&bench, "publish m hub --node m");
+    let mut bench = bench;
+    if rustix::process::geteuid().is_root() {
+        let given = std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(bench.path("")).status();
+        assert!(given.expect("chown").success());
+        let program = depsync_tests::cli::program();
+        std::fs::copy(program, bench.path("depsync")).expect("copied, to where everybody may read it");
+        let script = "shift; exec setpriv --reuid=65534 --regid=65534 --clear-groups ./depsync \"$@\"";
+        bench.through(&["sh", "-c", script, "sh"]);
+    }
+    say(&bench, "update w hub --node w");
+    assert_eq!(std::fs::read(bench.path("w/a/b/c")).expect("read"), b"in a directory");
+}

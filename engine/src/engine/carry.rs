@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
+use rustix::fs::FileType;
+
 use super::disk::Disk;
 use super::report::Ending;
 use super::stage::Staging;
@@ -256,6 +258,8 @@ impl Surroundings for Scanned<'_> {
         };
         let here = self.disk.scan.stamp_of(directory);
         let mode = entry.filter(Entry::is_directory).and_then(|entry| entry.mode());
+        // What is no directory yet is made one that can be worked in.
+        let here = here.filter(|here| here.file_type() == FileType::Directory);
         Ok(mode.filter(|_| here.is_some_and(|here| here.permissions() & 0o300 != 0o300)))
     }
 }
