@@ -3,7 +3,7 @@
 use depsync_engine::engine::{Options, UnitRule, UpdateOptions};
 use depsync_tests::snapshot::snapshot;
 
-use crate::town::{chmod, kept, release, same, staged, town, update};
+use crate::town::{chmod, kept, release, same, staged, town, unlock, update};
 
 #[test]
 fn it_is_kept_whole_for_ten_minutes_and_then_swept() {
@@ -26,6 +26,7 @@ fn it_is_kept_whole_for_ten_minutes_and_then_swept() {
     site.pass(60);
     same(&site, "over");
     assert!(staged(&site).is_empty(), "{:?}", staged(&site));
+    unlock(&site);
 }
 
 #[test]

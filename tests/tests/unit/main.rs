@@ -1,5 +1,6 @@
 //! Directories that change as one: real trees, real renames, every command a process of its own over the same state.
 
+mod everybody;
 mod foreign;
 mod kept;
 mod kinds;

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use depsync_engine::engine::PublishOptions;
 use depsync_tests::snapshot::snapshot;
 
-use crate::town::{chmod, release, same, stamps, town, update};
+use crate::town::{chmod, release, same, stamps, town, unlock, update};
 
 #[test]
 fn files_that_stay_keep_inode_and_time_and_directories_their_time() {
@@ -89,6 +89,7 @@ fn a_locked_unit_and_locked_directories_in_it_change_too() {
     site.publish("m").expect("publishes");
     update(&site);
     same(&site, "changed while locked");
+    unlock(&site);
 }
 
 #[test]
