@@ -244,11 +244,44 @@ fn no_token_is_told_to_who_only_says_that_he_is_a_server() {
     assert_eq!(ear.heard(), Heard::default());
 }
 
+/// A process may have several deployments, and names may have dots.
+#[test]
+fn each_deployment_is_heard_of_and_asked() {
+    let server = NatsServer::start();
+    let of_some = |names: &[&str], settings| ChannelSettings {
+        deployments: names.iter().map(|name| name.parse().expect("a name")).collect(),
+        ..settings
+    };
+    let (ear, worker) = connected(&of_some(&["shop.example"], of(&server)));
+    let (stranger, _stranger) = connected(&of_some(&["shop"], of(&server)));
+    let both = ["main", "shop.example"];
+    let (boss_ear, boss) = connected(&of_some(&both, manager_of(&server)));
+    ear.wait_for("asked", |heard| heard.asked == 1);
+    let (both_ear, _both) = connected(&of_some(&both, of(&server)));
+    for (number, name) in (1..).zip(["main", "shop", "shop.example"]) {
+        boss.announce(&announcement(name, number));
+    }
+    boss.announce(&announcement("shop.example", 4));
+    ear.wait_for_last(&announcement("shop.example", 4));
+    let last = announcement("shop.example", 4);
+    let is_there = |heard: &Heard| [&last, &announcement("main", 1)].iter().all(|one| heard.announced.contains(one));
+    let heard = both_ear.wait_for("both", is_there);
+    assert!(!heard.announced.contains(&announcement("shop", 2)));
+    stranger.wait_for_last(&announcement("shop", 2));
+    assert_eq!((stranger.heard().announced.len(), stranger.heard().asked), (1, 0));
+    let mut one = report("w", 1);
+    worker.report(&one);
+    one.deployment = "shop.example".parse().expect("a name");
+    worker.report(&one);
+    let heard = boss_ear.wait_for("both", |heard| heard.reports.len() == 2);
+    assert!(heard.reports.contains(&one));
+}
+
 /// Messages of somebody who has the token and means no good.
 #[test]
 fn what_is_no_message_is_passed_over() {
     let server = NatsServer::start();
-    let ours = |settings| ChannelSettings { deployment: Some("main".parse().expect("a name")), ..settings };
+    let ours = |settings| ChannelSettings { deployments: vec!["main".parse().expect("a name")], ..settings };
     let (boss_ear, boss) = connected(&ours(manager_of(&server)));
     let (ear, worker) = connected(&ours(of(&server)));
     // Both know their hub.

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn strangers_are_told_apart_once_the_hub_is_known() {
         let (ours, theirs) = (HubId::random().expect("random"), HubId::random().expect("random"));
-        let [main, blog, other] = ["main", "blog", "other"].map(|name| name.parse().expect("a name"));
+        let [main, blog, other]: [DeploymentName; 3] =
+            ["main", "blog", "other"].map(|name| name.parse().expect("a name"));
         let scope = Scope::new(vec![main.clone(), blog.clone()]);
         assert!(scope.holds(theirs, &main) && !scope.holds(ours, &other));
         scope.learn(ours, &main);
