@@ -368,7 +368,7 @@ mod tests {
         // Written by the version before there were units.
         let old = |action: u8| -> Vec<u8> {
             let payload = [&[1, b'x'][..], &[action], if action == 1 { &[7] } else { &[] }, &[0, 0, 0, 1]].concat();
-            [&b"DSca\x01"[..], &(payload.len() as u32).to_le_bytes(), &payload].concat()
+            [&b"DSca\x02"[..], &(payload.len() as u32).to_le_bytes(), &payload].concat()
         };
         for (number, action) in [(0, Action::MakeDirectory), (1, Action::Place(7)), (3, Action::Remove)] {
             let step = Step::decode(&old(number)).expect("decodes");
