@@ -113,6 +113,11 @@ impl Daemon {
         self.wait_for(name, |event| event["event"] == name)
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process's number")).expect("not 0");

@@ -1,0 +1,61 @@
+//! A cluster under `depsync run` for minutes, in a bad week: two managers who publish, twenty workers who follow, and things
+//! that happen to all of them, by a schedule that a seed gives. In the end every directory and every report agrees, and
+//! nobody who has lived through it has grown.
+//!
+//! Three minutes; `DEPSYNC_SOAK=1800` makes it half an hour.
+//!
+//! | file | is |
+//! |---|---|
+//! | `cluster` | the managers, the workers, their hub and the network between them |
+//! | `troubles` | what happens to them, and how it ends |
+//! | `size` | the memory and the open files of a process |
+
+mod cluster;
+mod size;
+mod troubles;
+
+use std::time::{Duration, Instant};
+
+use depsync_tests::dice::{Dice, seed};
+
+use self::cluster::Cluster;
+use self::size::Size;
+use self::troubles::Troubles;
+
+/// How long, if nobody says.
+const USUAL: u64 = 180;
+/// How often somebody changes something.
+const CHANGES: Duration = Duration::from_secs(1);
+
+#[test]
+#[allow(clippy::print_stderr, reason = "what a long test has seen is for the person who reads its output")]
+fn a_bad_week() {
+    let given = std::env::var("DEPSYNC_SOAK").ok().map(|text| text.parse().expect("seconds in DEPSYNC_SOAK"));
+    let length = Duration::from_secs(given.unwrap_or(USUAL));
+    let mut dice = Dice::new(seed());
+    let mut cluster = Cluster::start();
+    cluster.wait_until_all_agree();
+    let mut troubles = Troubles::default();
+    let begun = Instant::now();
+    let (mut early, mut changes): (Option<Vec<Size>>, u64) = (None, 0);
+    while begun.elapsed() < length {
+        let round = Instant::now();
+        cluster.change(&mut dice, changes);
+        changes += 1;
+        troubles.go_on(&mut dice, &mut cluster);
+        // A third of the time for caches to fill.
+        if early.is_none() && begun.elapsed() > length / 3 {
+            early = Some(cluster.sizes());
+        }
+        std::thread::sleep(CHANGES.saturating_sub(round.elapsed()));
+    }
+    troubles.end_all(&mut cluster);
+    cluster.wait_until_all_agree();
+    let late = cluster.sizes();
+    eprintln!("{changes} changes in {:?}; {}", begun.elapsed(), troubles.account());
+    for (early, late) in early.expect("it took so long").iter().zip(&late) {
+        eprintln!("{early} -> {late}");
+        early.check_growth(late);
+    }
+    cluster.stop();
+}

@@ -1,0 +1,40 @@
+use std::fmt;
+use std::fs;
+
+/// What may be more in the end: what a busy moment takes.
+const MEMORY: u64 = 16 << 20;
+const FILES: usize = 8;
+
+/// How large a process is.
+pub(crate) struct Size {
+    pid: u32,
+    name: String,
+    /// Bytes of its own that are in memory.
+    memory: u64,
+    files: usize,
+}
+
+impl Size {
+    /// Of the process `pid`.
+    pub(crate) fn of(name: &str, pid: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux says it");
+        let kib: u64 = anonymous.trim().trim_end_matches("kB").trim().parse().expect("a number");
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("a process").count();
+        Self { pid, name: name.to_owned(), memory: kib << 10, files }
+    }
+
+    /// # Panics
+    /// If `later` is another process, or a larger one.
+    pub(crate) fn check_growth(&self, later: &Self) {
+        assert_eq!(self.pid, later.pid, "{} was never killed", self.name);
+        assert!(later.memory <= self.memory + self.memory / 4 + MEMORY, "memory grows: {self} -> {later}");
+        assert!(later.files <= self.files + FILES, "open files grow: {self} -> {later}");
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} KiB, {} files", self.name, self.memory >> 10, self.files)
+    }
+}
