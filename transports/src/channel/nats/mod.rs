@@ -1,7 +1,8 @@
 //! A channel over NATS, for clusters that outgrow a manager who serves.
 //!
 //! What is said is kept by nobody: it reaches those who are connected at that moment. So
-//! - whoever has connected is told so before anything else, and looks at the hub ([`Listener::connected`]);
+//! - whoever has connected is told so before anything else, and looks at the hub ([`Listener::connected`]), and counts as
+//!   asked: somebody may have been while he was away;
 //! - whoever has connected says again what he said last, of each thing;
 //! - who keeps the list asks when he has connected, and whenever he could not take in all reports. All nodes hear that in the
 //!   same instant, and come back in the same instant when a server does: each is told so at once ([`Listener::asked`]), and

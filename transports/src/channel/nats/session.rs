@@ -121,10 +121,11 @@ impl Session<'_> {
         let Self { voice, mut signs, announcements, asks, reports } = self;
         let link = voice.link;
         let (ask, asked) = watch::channel(());
+        // Who asked before was not heard.
+        link.listener.asked();
         link.listener.connected();
         if link.was_connected.swap(true, Ordering::Relaxed) {
-            // Who asked meanwhile was not heard. All others may have come back with this node: it answers as they do.
-            link.listener.asked();
+            // All others may have come back with this node: it answers as they do.
             ask.send_replace(());
         }
         let dropped = signs.clone();
