@@ -24,12 +24,13 @@ impl Size {
         Self { pid, name: name.to_owned(), memory: kib << 10, files }
     }
 
-    /// # Panics
-    /// If `later` is another process, or a larger one.
-    pub(crate) fn check_growth(&self, later: &Self) {
-        assert_eq!(self.pid, later.pid, "{} was never killed", self.name);
-        assert!(later.memory <= self.memory + self.memory / 4 + MEMORY, "memory grows: {self} -> {later}");
-        assert!(later.files <= self.files + FILES, "open files grow: {self} -> {later}");
+    /// Why `later` is too large for the same process, if it is.
+    pub(crate) fn objection(&self, later: &Self) -> Option<String> {
+        if self.pid != later.pid {
+            return Some(format!("{} is another process now", self.name));
+        }
+        let grew = later.memory > self.memory + self.memory / 4 + MEMORY || later.files > self.files + FILES;
+        grew.then(|| format!("it has grown: {self} -> {later}"))
     }
 }
 
