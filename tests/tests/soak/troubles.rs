@@ -50,7 +50,7 @@ impl Trouble {
                 cluster.relays[manager].cut();
             }
             Self::Silent(manager) => {
-                [Way::Up, Way::Down].into_iter().for_each(|way| cluster.relays[manager].stall(way))
+                [Way::Up, Way::Down].into_iter().for_each(|way| cluster.relays[manager].stall(way));
             }
             Self::HubAway => cluster.move_hub(true),
         }
