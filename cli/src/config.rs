@@ -151,6 +151,8 @@ pub(crate) struct Run {
     pub(crate) debounce: Option<Span>,
     /// How often it says that it is alive.
     pub(crate) heartbeat: Option<Span>,
+    /// Where metrics are served.
+    pub(crate) status: Option<SocketAddr>,
     /// What is done with drift.
     pub(crate) heal: Option<HealName>,
     /// What is written into the records.

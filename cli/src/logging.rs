@@ -4,6 +4,8 @@ use depsync_engine::error::{Error, ErrorKind, Result};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+use crate::args::{Global, LogFormat};
+
 /// The filter: `DEPSYNC_LOG` exactly, or a level by the number of `-v`.
 fn filter(verbose: u8, quiet: bool, exact: Option<&str>) -> Result<EnvFilter> {
     let level = match (quiet, verbose) {
@@ -19,11 +21,14 @@ fn filter(verbose: u8, quiet: bool, exact: Option<&str>) -> Result<EnvFilter> {
 }
 
 /// Starts the log.
-pub(crate) fn start(verbose: u8, quiet: bool, exact: Option<&str>) -> Result<()> {
-    let filter = filter(verbose, quiet, exact)?;
+pub(crate) fn start(global: &Global, exact: Option<&str>) -> Result<()> {
+    let filter = filter(global.verbose, global.quiet, exact)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log started twice (by a test in the same process) keeps its first settings.
-    drop(log.with_ansi(std::io::stderr().is_terminal()).try_init());
+    match global.log_format {
+        Some(LogFormat::Json) => drop(log.json().flatten_event(true).try_init()),
+        Some(LogFormat::Text) | None => drop(log.with_ansi(std::io::stderr().is_terminal()).try_init()),
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod envoy;
 mod exit;
 mod import;
 mod logging;
+mod metrics;
 mod output;
 mod progress;
 mod roster;
@@ -87,7 +88,7 @@ fn listen(cli: &Cli, cancel: &Cancel) -> Result<Signals> {
 
 fn answer(cli: &Cli, cancel: Cancel, signals: &Signals, printer: Printer) -> Result<Exit> {
     let environment = Environment::of_process()?;
-    logging::start(cli.global.verbose, cli.global.quiet, environment.log.as_deref())?;
+    logging::start(&cli.global, environment.log.as_deref())?;
     let bars = draws_bars(&cli.global).then(Bars::on_stderr);
     let service = Service::new(&environment);
     let watch = Watch::new(bars, service, cli.global.die_at_step, cli.global.stop_at_step.clone());

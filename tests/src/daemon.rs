@@ -163,6 +163,12 @@ impl Daemon {
         (ended.code(), self.everything())
     }
 
+    /// What it has written to stderr so far, in whole lines.
+    pub fn complaints(&self) -> String {
+        let said = self.complained.lock().expect("no panic").clone();
+        said.rfind('\n').map_or_else(String::new, |end| said[..=end].to_owned())
+    }
+
     /// All that it has said, for messages.
     pub fn everything(&self) -> String {
         let told: Vec<String> = self.told().iter().map(ToString::to_string).collect();

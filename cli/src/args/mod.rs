@@ -21,7 +21,7 @@ use run::RUN;
 pub(crate) use run::{HealName, Run};
 use upkeep::{COMPLETIONS, DEMO, GC, IMPORT};
 pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, NodesList};
-pub(crate) use words::RoleName;
+pub(crate) use words::{LogFormat, RoleName};
 
 const AFTER: &str = "\
 Examples:
@@ -100,6 +100,9 @@ pub(crate) struct Global {
     /// Log to stderr; twice for more (DEPSYNC_LOG sets the filter exactly)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// How the log is written [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
     /// Draw no progress bars
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,

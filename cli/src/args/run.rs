@@ -57,6 +57,9 @@ pub(crate) struct Run {
     /// NATS server, which managers name, too. May be given several times
     #[arg(long, value_name = "URL")]
     pub(crate) listen: Vec<String>,
+    /// Serve /metrics (for Prometheus) and /healthz here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) status: Option<SocketAddr>,
     /// A file with the channel's token, which all nodes have to know
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,

@@ -24,6 +24,15 @@ impl From<RoleName> for Role {
     }
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// An object a line
+    Json,
+}
+
 /// A side of a diff by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SideName(pub(crate) DiffSide);

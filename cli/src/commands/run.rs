@@ -8,12 +8,13 @@ use depsync_engine::daemon::{Daemon, Duties, Event};
 use depsync_engine::engine::Role;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
-use depsync_transports::channel::{ChannelSettings, Token};
+use depsync_transports::channel::{ChannelSettings, StatusServer, Token};
 use serde::Serialize;
 
 use super::{publish, update};
 use crate::args::{HealName, Run};
 use crate::config;
+use crate::metrics::Metrics;
 use crate::output::{Printer, Told};
 use crate::service::Service;
 use crate::session::{Open, Session};
@@ -33,6 +34,8 @@ struct Post {
 pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
     let first = session.settings(&args.operands)?;
     let mut channel = channel(session, args, &first.channel)?;
+    let status = args.status.or(first.run.status);
+    let status = ChannelSettings { serve: status, listen: Vec::new(), user: None, ..channel.clone() };
     let mut all = vec![first];
     for file in &args.also {
         all.push(session.other_settings(file)?);
@@ -47,7 +50,7 @@ pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
     }
     channel.keeps = posts.iter().any(|post| post.open.options.role == Some(Role::ReadWrite));
     channel.deployments = posts.iter().map(|post| post.open.options.deployment.clone()).collect();
-    keep(session, &posts, &channel)
+    keep(session, &posts, &channel, &status)
 }
 
 /// Opens one deployment.
@@ -73,7 +76,7 @@ fn post(session: &Session<'_>, args: &Run, mut settings: Settings, is_first: boo
 }
 
 /// Keeps all of them in step, each on a thread of its own. What ends one of them ends all.
-fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings) -> Result<()> {
+fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings, status: &ChannelSettings) -> Result<()> {
     let printer = Mutex::new(Printer { json: session.global.json, quiet: session.global.quiet });
     let (length, several) = (session.length(), posts.len() > 1);
     let mut tells: Vec<_> = posts.iter().map(|post| teller(post, &printer, length, several)).collect();
@@ -86,7 +89,12 @@ fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings) -> Res
         let channel: Arc<dyn Channel> = depsync_transports::channel::start(channel, &mailboxes)?;
         daemons = daemons.into_iter().map(|daemon| daemon.with_channel(Arc::clone(&channel))).collect();
     }
-    std::thread::scope(|scope| {
+    let mut server = None;
+    if status.serve.is_some() {
+        let metrics = Metrics::new(daemons.iter().map(Daemon::vitals).collect());
+        server = Some(StatusServer::start(status, Arc::new(metrics))?);
+    }
+    let ended = std::thread::scope(|scope| {
         let work = |(post, mut daemon): (&Post, Daemon<'_>)| {
             let ended = daemon.run(&post.open.cx);
             session.cancel.cancel();
@@ -100,7 +108,9 @@ fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings) -> Res
             other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         others.into_iter().map(join).fold(ended, Result::and)
-    })
+    });
+    drop(server);
+    ended
 }
 
 /// Tells what one of them does.

@@ -61,6 +61,8 @@ pub struct Daemon<'a> {
     vitals: Vitals,
     /// Whether the last look at the hub found anything new.
     was_behind: bool,
+    /// How many turns there were.
+    turns: u64,
     /// Whether the first turn is over.
     is_ready: bool,
     /// What was told of the watching, so that it is told once.
@@ -91,6 +93,7 @@ impl<'a> Daemon<'a> {
             post,
             vitals: Vitals::default(),
             was_behind: false,
+            turns: 0,
             is_ready: false,
             told: None,
             open: Open::default(),
@@ -158,7 +161,12 @@ impl<'a> Daemon<'a> {
                 }
                 Woke::Stirred | Woke::Over => {}
             }
-            let turned = self.turn(cx, scan, ask, told);
+            let turned = {
+                self.turns += 1;
+                let deployment = self.node.identity().deployment;
+                let _span = tracing::info_span!("turn", number = self.turns, %deployment, scan, ask, told).entered();
+                self.turn(cx, scan, ask, told)
+            };
             if told {
                 self.agenda.was_alarm(Instant::now(), !self.was_behind);
             }

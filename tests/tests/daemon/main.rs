@@ -7,6 +7,7 @@
 //! | `drift` | what is changed on a worker is brought back, or only told; what a server rewrites is left to it |
 //! | `embedded` | the example that is a manager and a worker in one program |
 //! | `heard` | what is announced over the channel arrives at once; what is false changes nothing |
+//! | `metrics` | what can be measured, and the log |
 //! | `nats` | the same over NATS |
 //! | `reports` | who runs what, how it stands, and since when |
 //! | `service` | what a service manager hears |
@@ -16,6 +17,7 @@
 mod drift;
 mod embedded;
 mod heard;
+mod metrics;
 mod nats;
 mod reports;
 mod service;

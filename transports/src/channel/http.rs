@@ -8,14 +8,10 @@ use std::sync::Arc;
 
 use depsync_engine::channel::{Announcement, Channel, Listener, Report};
 use depsync_engine::error::{Error, ErrorKind, Result};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tokio_rustls::TlsAcceptor;
 
 use super::board::Board;
 use super::client::Server;
+use super::door::Door;
 use super::settings::{Carrier, ChannelSettings};
 use super::{client, server};
 
@@ -24,8 +20,7 @@ pub struct HttpChannel {
     announcements: Board<Announcement>,
     reports: Board<Report>,
     serves: Option<SocketAddr>,
-    /// None only while it is dropped.
-    runtime: Option<Runtime>,
+    _door: Door,
 }
 
 impl HttpChannel {
@@ -38,26 +33,20 @@ impl HttpChannel {
         settings.check_for(Carrier::Http)?;
         // Both sides speak TLS by the same code. Somebody else in this process may have chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let failed = |source| Error::io("start", "a thread for the channel", source);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("channel")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
+        let door = Door::new("channel")?;
         let (announcements, reports) = (Board::new(), Board::new());
-        let serve = |place| serve(&runtime, place, settings, announcements.clone(), Arc::clone(listener));
-        let serves = settings.serve.map(serve).transpose()?;
+        let routes = server::routes(announcements.clone(), Arc::clone(listener), settings.token.clone());
+        let serves = door.open(settings, routes)?;
         if !settings.listen.is_empty() {
             let authorities = settings.authorities.as_deref().map(authorities).transpose()?.unwrap_or_default();
             let client = client::client(authorities)?;
             for url in &settings.listen {
                 let server = Server::new(client.clone(), url, settings.token.clone());
-                runtime.spawn(server.clone().listen(Arc::clone(listener)));
-                runtime.spawn(server.report(reports.reader()));
+                door.spawn(server.clone().listen(Arc::clone(listener)));
+                door.spawn(server.report(reports.reader()));
             }
         }
-        Ok(Self { announcements, reports, serves, runtime: Some(runtime) })
+        Ok(Self { announcements, reports, serves, _door: door })
     }
 
     /// Where it serves, if it does.
@@ -74,41 +63,6 @@ impl Channel for HttpChannel {
     fn report(&self, report: &Report) {
         self.reports.post(report);
     }
-}
-
-impl Drop for HttpChannel {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn serve(
-    runtime: &Runtime,
-    place: SocketAddr,
-    settings: &ChannelSettings,
-    board: Board<Announcement>,
-    listener: Arc<dyn Listener>,
-) -> Result<SocketAddr> {
-    let failed = |source| Error::io("serve the channel at", place, source);
-    let tls = settings.certificate.as_ref().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
-    let socket = runtime.block_on(TcpListener::bind(place)).map_err(failed)?;
-    let serves = socket.local_addr().map_err(failed)?;
-    runtime.spawn(server::serve(socket, tls, server::routes(board, listener, settings.token.clone())));
-    Ok(serves)
-}
-
-fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
-    let unusable = |path: &Path, source: &dyn std::error::Error| {
-        Error::new(ErrorKind::Usage, format!("no PEM file that can be used: {source}")).at(path.display())
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| unusable(certificate, &source))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|source| unusable(key, &source))?;
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-    Ok(TlsAcceptor::from(Arc::new(config.map_err(|source| unusable(certificate, &source))?)))
 }
 
 fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {

@@ -7,17 +7,21 @@
 //! | `board` | what was announced last, of each deployment, and what each node has said last |
 //! | `server` | `GET /v1/announcements`, `POST /v1/reports` |
 //! | `client` | listening, and reporting, again and again |
+//! | `door` | where something is served: a thread, a socket, TLS |
+//! | `status` | `GET /metrics`, `GET /healthz` of a process that runs |
 //! | `pause` | how long to wait before the next attempt |
 //! | `nats` | a channel over NATS; only with the feature `nats` |
 
 mod board;
 mod client;
+mod door;
 mod http;
 #[cfg(feature = "nats")]
 mod nats;
 mod pause;
 mod server;
 mod settings;
+mod status;
 
 use std::sync::Arc;
 
@@ -31,6 +35,7 @@ pub use http::HttpChannel;
 pub use nats::NatsChannel;
 use settings::Carrier;
 pub use settings::{ChannelSettings, Token};
+pub use status::{Status, StatusServer};
 
 /// Starts the channel that `settings` name by their addresses.
 ///

@@ -37,13 +37,17 @@ const REST: Duration = Duration::from_millis(100);
 /// The paths that are served.
 pub(super) fn routes(board: Board<Announcement>, listener: Arc<dyn Listener>, token: Option<Token>) -> Router {
     let reports = Router::new().route("/v1/reports", post(reported)).with_state(listener);
-    let guarded = Router::new().route("/v1/announcements", get(announcements)).with_state(board);
-    let guarded = guarded.merge(reports.layer(DefaultBodyLimit::max(MAX_REPORTED)));
-    let guarded = match token {
-        Some(token) => guarded.layer(from_fn_with_state(Arc::new(token), check)),
-        None => guarded,
-    };
-    guarded.route("/healthz", get(async || "ok\n"))
+    let announcements = Router::new().route("/v1/announcements", get(announcements)).with_state(board);
+    let both = announcements.merge(reports.layer(DefaultBodyLimit::max(MAX_REPORTED)));
+    guarded(both, token).route("/healthz", get(async || "ok\n"))
+}
+
+/// These paths, for whoever knows the token, if there is one.
+pub(super) fn guarded(routes: Router, token: Option<Token>) -> Router {
+    match token {
+        Some(token) => routes.layer(from_fn_with_state(Arc::new(token), check)),
+        None => routes,
+    }
 }
 
 /// Lets nobody in who does not know the token.
