@@ -149,7 +149,7 @@ fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Resul
 
 /// What the command line and the configuration say.
 fn duties(args: &Run, settings: &Settings) -> Duties {
-    let config::Run { auto_commit, auto_checkout, period, scan_period, debounce, heartbeat, heal, message } =
+    let config::Run { auto_commit, auto_checkout, period, scan_period, debounce, heartbeat, heal, message, status: _ } =
         &settings.run;
     let usual = Duties::default();
     let span = |given: Option<Span>, config: Option<Span>| given.or(config).map(|span| span.0);
