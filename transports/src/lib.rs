@@ -4,13 +4,16 @@
 
 mod awaited;
 pub mod batch;
+pub mod certificate;
 pub mod channel;
 mod child;
 pub mod endpoint;
+pub mod healthz;
 pub mod hooks;
 pub mod hub;
 pub mod mount;
 pub mod nodes;
+pub mod programs;
 pub mod push;
 pub mod ssh;
 pub mod storage;
@@ -23,6 +26,7 @@ use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
 use depsync_engine::transport::{Ledger, Transport};
+use jiff::Timestamp;
 
 pub use endpoint::Endpoint;
 pub use hooks::HookPrograms;
@@ -66,6 +70,15 @@ impl Hub {
         match self {
             Self::Ours(hub) => Arc::clone(hub) as _,
             Self::Svn(hub) => Arc::clone(hub) as _,
+        }
+    }
+
+    /// What the hub's own clock says, where it can be told: by something that is written there for a moment. A repository's
+    /// cannot.
+    pub fn clock(&self, cx: &Context) -> Result<Option<Timestamp>> {
+        match self {
+            Self::Ours(hub) => Ok(hub.storage().probe(cx)?.now),
+            Self::Svn(_) => Ok(None),
         }
     }
 

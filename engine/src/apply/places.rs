@@ -55,6 +55,17 @@ pub struct Wishes<'a> {
 impl Places {
     /// Finds the places of `dir` and makes the directories that are missing, except `dir` itself.
     pub fn find(dir: &Path, wishes: Wishes<'_>) -> Result<Self> {
+        let places = Self::look(dir, wishes)?;
+        make(&places.state)?;
+        if let WorkArea::Beside(directory) = &places.work {
+            make(directory)?;
+            same_device(directory, &places.dir)?;
+        }
+        Ok(places)
+    }
+
+    /// Finds the places of `dir`, and makes nothing.
+    pub fn look(dir: &Path, wishes: Wishes<'_>) -> Result<Self> {
         let dir = resolve(dir)?;
         let sibling = sibling_of(&dir);
         let local_sibling = match &sibling {
@@ -89,11 +100,6 @@ impl Places {
             return Err(Error::new(ErrorKind::Usage, "nothing was ever published from here or brought here")
                 .at(dir.display())
                 .hint("check the path; `depsync update DIR HUB` or `depsync publish DIR HUB` begins"));
-        }
-        make(&state)?;
-        if let WorkArea::Beside(directory) = &work {
-            make(directory)?;
-            same_device(directory, &dir)?;
         }
         Ok(Self { dir, state, work })
     }
@@ -248,6 +254,8 @@ mod tests {
         let top = tempfile::tempdir().expect("tempdir");
         let places = Places::find(&top.path().join("new"), wishes(top.path())).expect("places");
         assert!(places.state.ends_with(".new.depsync") && !places.dir.exists());
+        let looked = Places::look(&top.path().join("other"), wishes(top.path())).expect("places");
+        assert!(looked.state.ends_with(".other.depsync") && !looked.state.exists(), "a look makes nothing");
         assert!(Places::find(&top.path().join("no/new"), wishes(top.path())).is_err());
     }
 

@@ -162,6 +162,13 @@ impl Node {
         if head == applied {
             return Ok(Head { revision: head, root, accepts_mass_delete: false });
         }
+        let accepts_mass_delete = self.check_descent(cx, applied, head)?;
+        Ok(Head { revision: head, root: self.root_at(cx, head)?, accepts_mass_delete })
+    }
+
+    /// Checks that `head`, which is another revision than `applied`, descends from it. Says whether a record between them
+    /// confirms a mass removal.
+    pub(super) fn check_descent(&self, cx: &Context, applied: Revision, head: Revision) -> Result<bool> {
         if head.number <= applied.number {
             return Err(self.rewound(&format!("revision {applied}, applied here, is not in it any more")));
         }
@@ -182,11 +189,10 @@ impl Node {
         if last != head {
             return Err(self.another_record(head));
         }
-        let accepts_mass_delete = records.iter().any(|record| record.accepts(&Acceptance::MassDelete));
-        Ok(Head { revision: head, root: self.root_at(cx, head)?, accepts_mass_delete })
+        Ok(records.iter().any(|record| record.accepts(&Acceptance::MassDelete)))
     }
 
-    fn another_record(&self, head: Revision) -> Error {
+    pub(super) fn another_record(&self, head: Revision) -> Error {
         let what = format!("the record of revision {} is not the one that the head names", head.number);
         Error::damaged(self.transport.endpoint(), what)
     }
@@ -217,7 +223,7 @@ impl Node {
         self.transport.root(cx, revision, &Live { node: self, root: OnceLock::new() })
     }
 
-    fn rewound(&self, why: &str) -> Error {
+    pub(super) fn rewound(&self, why: &str) -> Error {
         Error::new(ErrorKind::Refused, format!("the hub was rewound or replaced: {why}; nothing was changed"))
             .at(self.transport.endpoint())
             .hint(

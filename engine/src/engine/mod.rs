@@ -10,6 +10,7 @@ mod bring;
 mod carry;
 mod claim;
 mod disk;
+mod examine;
 mod fetch;
 mod hooks;
 mod hub;
@@ -34,10 +35,9 @@ mod update;
 mod verify;
 mod wait;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::apply::{Lock, Places, Units, Wishes};
+use crate::apply::{Lock, Places, Units};
 use crate::channel::Announcement;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,6 +47,7 @@ use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
 pub use crate::apply::UnitRule;
+pub use examine::{Findings, Greeting, Newest};
 pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
 pub use options::{
@@ -79,12 +80,7 @@ impl Node {
     ) -> Result<Self> {
         cx.check()?;
         let units = Units::new(&options.units)?;
-        let (state, fallback) = match &options.state {
-            StatePlace::At(state) => (Some(state.as_path()), Path::new("")),
-            StatePlace::BesideOr(fallback) => (None, fallback.as_path()),
-        };
-        let wishes = Wishes { state, fallback, staging: options.staging.as_deref(), must_exist: options.must_exist };
-        let places = Places::find(&options.dir, wishes)?;
+        let places = Places::find(&options.dir, options.wishes())?;
         let db = Arc::new(RevDb::open(&places.state)?);
         let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         cx.step("state.identity");

@@ -1,12 +1,12 @@
 //! What the caller says: who this node is, where its things are, what a command is to do.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::Hooks;
-use crate::apply::UnitRule;
+use crate::apply::{UnitRule, Wishes};
 use crate::name::{DeploymentName, NodeId};
 use crate::path::RelPath;
 use crate::scan::Part;
@@ -85,6 +85,15 @@ impl Options {
             hooks: None,
             units: Vec::new(),
         }
+    }
+
+    /// What is said about places.
+    pub fn wishes(&self) -> Wishes<'_> {
+        let (state, fallback) = match &self.state {
+            StatePlace::At(state) => (Some(state.as_path()), Path::new("")),
+            StatePlace::BesideOr(fallback) => (None, fallback.as_path()),
+        };
+        Wishes { state, fallback, staging: self.staging.as_deref(), must_exist: self.must_exist }
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Mended {
 }
 
 /// What to do about a damaged state.
-const AFRESH: &str = "move the state directory aside and run `depsync update`: it adopts the files that are equal \
+pub(super) const AFRESH: &str = "move the state directory aside and run `depsync update`: it adopts the files that are equal \
                                  and keeps the others aside";
 
 impl RevDb {
@@ -62,7 +62,7 @@ fn renew(path: &Path) -> Result<Connection> {
     open_file(path, &schema::CACHE, "OFF", Some(CACHE_PAGE))
 }
 
-fn is_sound(connection: &Connection) -> bool {
+pub(super) fn is_sound(connection: &Connection) -> bool {
     let said = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     said.is_ok_and(|said| said == "ok")
 }

@@ -16,6 +16,7 @@
 //! - a network file system is refused: SQLite's locks and shared memory do not work there.
 
 mod cache;
+mod copy;
 mod history;
 mod journal;
 mod ledger;
@@ -38,6 +39,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tree::KeptPages;
 
 pub use cache::Block;
+pub use copy::cache_is_sound;
 pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
 pub use mend::Mended;

@@ -236,3 +236,95 @@ fn the_history_reads_back_newest_first() {
     assert_eq!(db.history(10).expect("reads"), [rows[1].clone(), rows[0].clone()]);
     assert_eq!(db.history(1).expect("reads"), [rows[1].clone()]);
 }
+
+/// Everything in a directory, by name.
+fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(directory).expect("a listing").map(|entry| entry.expect("an entry"));
+    let read = |entry: std::fs::DirEntry| {
+        (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).expect("a file"))
+    };
+    entries.map(read).collect()
+}
+
+#[test]
+fn a_copy_has_what_the_database_has_and_gives_nothing_back() {
+    let place = tempfile::tempdir().expect("tempdir");
+    let db = RevDb::open(place.path()).expect("opens");
+    db.set_setbacks(3).expect("written");
+    // Not in the file yet, but in the log beside it.
+    let open = RevDb::copied_from(place.path()).expect("copies while somebody works");
+    assert_eq!(open.setbacks().expect("reads"), 3);
+    drop((db, open));
+    let before = files(place.path());
+    let copy = RevDb::copied_from(place.path()).expect("copies");
+    copy.set_setbacks(4).expect("written into the copy");
+    copy.remember_record(1, b"record").expect("into the copy, too");
+    assert_eq!(copy.setbacks().expect("reads"), 4);
+    drop(copy);
+    assert!(cache_is_sound(place.path()));
+    assert_eq!(files(place.path()), before);
+    assert!(RevDb::blank().expect("blank").identity().expect("reads").is_none());
+}
+
+#[test]
+fn an_older_database_is_brought_forward_in_the_copy_only() {
+    let place = tempfile::tempdir().expect("tempdir");
+    let path = place.path().join(STATE);
+    let mut old = Connection::open(&path).expect("opens");
+    old.pragma_update(None, "journal_mode", "WAL").expect("a log");
+    schema::migrate(&mut old, &schema::STATE[..1], &path).expect("the first version");
+    drop(old);
+    let before = files(place.path());
+    let copy = RevDb::copied_from(place.path()).expect("copies");
+    assert!(copy.reports().expect("a table of the newest version").is_empty());
+    drop(copy);
+    assert_eq!(files(place.path()), before);
+    let newer = Connection::open(&path).expect("opens");
+    newer.pragma_update(None, "user_version", 99).expect("a newer program's");
+    drop(newer);
+    let error = RevDb::copied_from(place.path()).err().expect("refused");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn damage_is_found_by_looking() {
+    let place = tempfile::tempdir().expect("tempdir");
+    drop(RevDb::open(place.path()).expect("opens"));
+    for (name, is_state) in [(STATE, true), (CACHE, false)] {
+        let path = place.path().join(name);
+        let sound = std::fs::read(&path).expect("a file");
+        // The header of the file, and that of its second page.
+        let page = usize::from(u16::from_be_bytes([sound[16], sound[17]]));
+        for damage in [0..16, page..page + 100] {
+            let mut bytes = sound.clone();
+            bytes[damage].fill(0x5a);
+            std::fs::write(&path, &bytes).expect("damaged");
+            let found = RevDb::copied_from(place.path()).err();
+            assert_eq!(found.as_ref().map(Error::kind), is_state.then_some(ErrorKind::Damaged), "{name}: {found:?}");
+            assert_eq!(cache_is_sound(place.path()), is_state, "{name}");
+        }
+        std::fs::write(&path, &sound).expect("put back");
+    }
+    assert!(RevDb::copied_from(place.path()).is_ok() && cache_is_sound(place.path()));
+}
+
+#[test]
+fn a_database_that_may_only_be_read_is_copied_and_no_log_is_left_beside_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let top = tempfile::tempdir().expect("tempdir");
+    let place = top.path().join("100% ?#&é");
+    std::fs::create_dir(&place).expect("mkdir");
+    RevDb::open(&place).expect("opens").set_setbacks(3).expect("written");
+    let before = files(&place);
+    let allow = |mode| std::fs::set_permissions(&place, PermissionsExt::from_mode(mode)).expect("chmod");
+    allow(0o500);
+    let copied = RevDb::copied_from(&place);
+    allow(0o700);
+    assert_eq!(copied.expect("copies").setbacks().expect("reads"), 3);
+    assert_eq!(files(&place), before);
+    let address = copy::as_it_is(&place.join(STATE));
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_URI;
+    let opened = Connection::open_with_flags(address, flags).expect("the address leads there");
+    let count: i64 = opened.query_row("SELECT count(*) FROM fact", [], |row| row.get(0)).expect("reads");
+    assert_eq!((count, files(&place)), (1, before));
+}
