@@ -26,7 +26,7 @@ const RSYNC: (&str, &str, &[&str]) = ("rsync", "rsync", &["--version"]);
 const SVN: [(&str, &str, &[&str]); 3] = [
     ("svn", "subversion", &["--version", "-q"]),
     ("svnrdump", "subversion", &["--version", "-q"]),
-    ("svnmucc", "subversion", &["--version", "-q"]),
+    ("svnmucc", "subversion", &["--version"]),
 ];
 
 /// What the hub at `address` needs, and what pushing needs, if that is done from here. A mounted hub needs nothing.
@@ -69,7 +69,7 @@ impl Needed {
         let said = String::from_utf8_lossy(&said);
         let mut lines = said.lines().chain(ended.stderr.lines()).map(str::trim);
         let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
-        if line.is_empty() {
+        if line.is_empty() || !ended.status.success() {
             return Err(Error::new(ErrorKind::Unsupported, format!("it does not say its version: {}", ended.status))
                 .at(&self.name));
         }
