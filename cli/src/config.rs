@@ -233,13 +233,13 @@ pub(crate) struct Svn {
 impl Config {
     /// Finds and reads the file; the empty configuration if none was named and none is found.
     pub(crate) fn load(named: Option<&Path>, cwd: &Path) -> Result<Self> {
-        match named {
-            Some(path) => Self::read(&cwd.join(path)),
-            None => {
-                let found = cwd.ancestors().map(|above| above.join(NAME)).find(|path| path.is_file());
-                found.map_or_else(|| Ok(Self::default()), |path| Self::read(&path))
-            }
-        }
+        Self::find(named, cwd).map_or_else(|| Ok(Self::default()), |path| Self::read(&path))
+    }
+
+    /// The file: the one that was named, or the nearest.
+    pub(crate) fn find(named: Option<&Path>, cwd: &Path) -> Option<PathBuf> {
+        let nearest = || cwd.ancestors().map(|above| above.join(NAME)).find(|path| path.is_file());
+        named.map(|path| cwd.join(path)).or_else(nearest)
     }
 
     fn read(path: &Path) -> Result<Self> {

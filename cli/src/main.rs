@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod deliveries;
 mod demo;
+mod doctor;
 mod environment;
 mod envoy;
 mod exit;

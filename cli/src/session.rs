@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use depsync_engine::apply::Places;
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::engine::{Node, Options};
 use depsync_engine::error::{ErrorKind, Result};
-use depsync_engine::transport::OpenMode;
+use depsync_engine::transport::{Ledger, OpenMode};
 use depsync_transports::{Access, Hub};
 
 use crate::args::{Global, Operands};
@@ -97,6 +98,11 @@ impl Session<'_> {
     }
 
     fn open_as(&self, settings: &Settings) -> Result<Open> {
+        Open::new(self.context(settings)?, settings.options.clone(), &settings.access)
+    }
+
+    /// What every call carries. Where the hub could hold this process for ever, an envoy goes on from here.
+    pub(crate) fn context(&self, settings: &Settings) -> Result<Context> {
         if !self.global.envoy && depsync_transports::may_hang(&settings.options.hub) {
             match envoy::send(&self.cancel, self.signals)? {}
         }
@@ -105,7 +111,7 @@ impl Session<'_> {
         if let Some(deadline) = settings.timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             cx = cx.with_deadline(deadline);
         }
-        Open::new(cx, settings.options.clone(), &settings.access)
+        Ok(cx)
     }
 
     /// How long lists are to be.
@@ -119,10 +125,7 @@ impl Open {
     pub(crate) fn new(cx: Context, options: Options, access: &Access) -> Result<Self> {
         let mut hub = None;
         let node = Node::open(&cx, options.clone(), |places, ledger| {
-            let own = places.state.join(OWN_HUB);
-            let address = if options.hub.is_empty() { tidy_hub(&own, "")? } else { options.hub.clone() };
-            let room = places.state.join("svn");
-            let opened = depsync_transports::open(&address, access, options.deployment.clone(), ledger, &room)?;
+            let opened = connect(&options, access, places, ledger)?;
             let transport = opened.transport();
             hub = Some(opened);
             Ok(transport)
@@ -132,6 +135,19 @@ impl Open {
     }
 
     fn has_own_hub(&self) -> bool {
-        self.node.places().state.join(OWN_HUB).is_dir()
+        has_own_hub(self.node.places())
     }
+}
+
+/// Whether a node there has a hub of its own.
+pub(crate) fn has_own_hub(places: &Places) -> bool {
+    places.state.join(OWN_HUB).is_dir()
+}
+
+/// The hub that the options name, or the node's own. Touches nothing.
+pub(crate) fn connect(options: &Options, access: &Access, places: &Places, ledger: Arc<dyn Ledger>) -> Result<Hub> {
+    let own = places.state.join(OWN_HUB);
+    let address = if options.hub.is_empty() { tidy_hub(&own, "")? } else { options.hub.clone() };
+    let room = places.state.join("svn");
+    depsync_transports::open(&address, access, options.deployment.clone(), ledger, &room)
 }

@@ -16,6 +16,12 @@ use crate::environment::Environment;
 /// What a command works on.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// The configuration file, if there is one.
+    pub(crate) file: Option<PathBuf>,
+    /// Files that nobody else may read.
+    pub(crate) secrets: Vec<PathBuf>,
+    /// The programs that are run around updates, each with its moment's name.
+    pub(crate) programs: Vec<(&'static str, String)>,
     /// How the node is opened. The hub is the empty text where none was named.
     pub(crate) options: Options,
     /// Whether a hub was named; see [`Settings::unnamed_hub`].
@@ -43,6 +49,7 @@ impl Settings {
     /// Merges the three. A command without operands passes the empty ones.
     pub(crate) fn merge(global: &Global, operands: &Operands, environment: &Environment) -> Result<Self> {
         let config = Config::load(global.config.as_deref(), &environment.cwd)?;
+        let file = Config::find(global.config.as_deref(), &environment.cwd);
         let cwd = &environment.cwd;
         let given = operands.dir_operand.as_ref().or(global.dir.as_ref());
         let dir = given.or(config.dir.as_ref()).ok_or_else(|| unnamed("directory", "DIR", "--dir", "dir"))?;
@@ -72,6 +79,7 @@ impl Settings {
             age: config.recovery.max_age.map_or(bounds.age, |span| span.0),
             bytes: config.recovery.max_bytes.map_or(bounds.bytes, |size| size.0),
         };
+        let programs = programs(&config.hooks);
         options.hooks = hooks(config.hooks);
         let unit = |unit: config::Unit| {
             let config::Unit { directory, carry, keep } = unit;
@@ -82,13 +90,24 @@ impl Settings {
         if let Some(timeout) = timeout {
             options.lock_wait = options.lock_wait.min(timeout);
         }
+        let secrets =
+            [&config.channel.token_file, &config.channel.key, &config.svn.password_file, &config.ssh.identity];
+        let secrets = secrets.into_iter().flatten().cloned().collect();
         let config::Ssh { identity, known_hosts, port, bandwidth_limit, compress } = config.ssh;
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
         let svn = svn(config.svn, &ssh, environment)?;
         let nodes = config.nodes.map(|list| tidy(cwd, &list));
         let (parallel, access, run, channel) = (config.push.parallel, Access { ssh, svn }, config.run, config.channel);
-        Ok(Self { options, hub_named, nodes, parallel, access, timeout, run, channel })
+        Ok(Self { file, secrets, programs, options, hub_named, nodes, parallel, access, timeout, run, channel })
     }
+}
+
+/// The names of the programs in the configuration's `hooks`.
+fn programs(hooks: &config::Hooks) -> Vec<(&'static str, String)> {
+    let all =
+        [("before-update", &hooks.before_update), ("after-update", &hooks.after_update), ("health", &hooks.health)];
+    let named = all.into_iter().filter_map(|(moment, words)| Some((moment, words.as_ref()?.0.first()?.clone())));
+    named.collect()
 }
 
 /// What is run around updates, if anything is.

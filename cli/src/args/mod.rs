@@ -15,8 +15,8 @@ use depsync_engine::name::{DeploymentName, NodeId};
 
 use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
 pub(crate) use deeds::{Init, Publish, Push, Resolve, Rollback, Update};
-use questions::{DIFF, LOG, STATUS, VERIFY, WAIT};
-pub(crate) use questions::{Diff, Log, Status, Verify, Wait};
+use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};
+pub(crate) use questions::{Diff, Doctor, Log, Status, Verify, Wait};
 use run::RUN;
 pub(crate) use run::{HealName, Run};
 use upkeep::{COMPLETIONS, DEMO, GC, IMPORT};
@@ -146,6 +146,9 @@ pub(crate) enum Command {
     /// Say what is applied here, what differs, and what every node has
     #[command(after_help = STATUS)]
     Status(Status),
+    /// Look for whatever could keep this node from working, and say what to do
+    #[command(after_help = DOCTOR)]
+    Doctor(Doctor),
     /// Wait until nodes have a revision: for scripts and pipelines
     #[command(after_help = WAIT)]
     Wait(Wait),

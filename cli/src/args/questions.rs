@@ -28,6 +28,22 @@ pub(crate) struct Status {
     pub(crate) forget: Option<NodeId>,
 }
 
+pub(super) const DOCTOR: &str = "\
+Looks at the configuration, the directory, the state, the hub, the clocks, the limits of the system, the channel, the hooks \
+and the other nodes. It goes on after what it finds, and changes nothing. Exits with 1 if a check failed; warnings are none.
+
+Examples:
+  depsync doctor /srv/deploy /mnt/hub
+  depsync -q doctor                   with a depsync.toml above: only what is wrong, and what to do
+  depsync --json doctor | jq -r '.checks[] | select(.verdict == \"failed\") | .name'";
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) operands: Operands,
+}
+
 pub(super) const WAIT: &str = "\
 Nodes are heard of over the channel or through the hub. Without --nodes it is all that have ever reported; with it, also \
 those that never have. Exits with 5 when the time is over, and says who is missing.

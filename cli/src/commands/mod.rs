@@ -2,6 +2,7 @@
 
 mod completions;
 mod diff;
+mod doctor;
 mod gc;
 mod import;
 mod init;
@@ -33,6 +34,7 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Publish(args) => publish::run(session, args)?,
         Command::Update(args) => update::run(session, args)?,
         Command::Status(args) => status::run(session, args)?,
+        Command::Doctor(args) => doctor::run(session, args)?,
         Command::Wait(args) => wait::run(session, args)?,
         Command::Log(args) => log::run(session, args)?,
         Command::Diff(args) => diff::run(session, args)?,
