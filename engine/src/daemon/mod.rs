@@ -83,6 +83,8 @@ impl<'a> Daemon<'a> {
         let lookout = Lookout::new()?;
         let post =
             Post::new(Mailbox::new(lookout.waker(), node.identity().deployment), duties.heartbeat, Instant::now());
+        // And what chance adds to it.
+        node.promise(post.beat() + post.beat() / 10);
         Ok(Self {
             node,
             duties,

@@ -51,6 +51,11 @@ impl Post {
         }
     }
 
+    /// How often the hub is told.
+    pub(super) fn beat(&self) -> Duration {
+        self.heartbeat * SLOWER
+    }
+
     /// When there is something to do for it.
     pub(super) fn next(&self) -> Instant {
         let spoken = if self.channel.is_some() { self.say_at.min(self.tell_at) } else { self.tell_at };
@@ -84,7 +89,7 @@ impl Daemon<'_> {
         }
         self.speak(cx, false);
         if self.post.tell_at <= now {
-            let beat = self.post.heartbeat * SLOWER;
+            let beat = self.post.beat();
             // The first turn tells it anyway.
             if self.is_ready
                 && let Err(error) = self.node.report_again(&self.in_time(cx), beat)

@@ -3,6 +3,7 @@
 //! The node works with a copy of its state ([`RevDb::copied_from`]): whatever is called, the state on the disk stays as it
 //! is. In the hub nothing is written but the trial that opening it makes.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ impl Node {
         let db = Arc::new(db);
         let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         let identity = identify(&db, &options, &transport.endpoint().to_string())?;
-        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity) })
+        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity), beat: AtomicU64::new(0) })
     }
 
     /// What this node knows of itself.

@@ -35,7 +35,9 @@ mod update;
 mod verify;
 mod wait;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::apply::{Lock, Places, Units};
 use crate::channel::Announcement;
@@ -69,6 +71,8 @@ pub struct Node {
     db: Arc<RevDb>,
     transport: Arc<dyn Transport>,
     identity: Mutex<Identity>,
+    /// Within how many seconds it says again to the hub how it stands; 0 if nobody has promised that.
+    beat: AtomicU64,
 }
 
 impl Node {
@@ -85,7 +89,7 @@ impl Node {
         let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         cx.step("state.identity");
         let identity = identify(&db, &options, &transport.endpoint().to_string()).map_err(|error| db.advise(error))?;
-        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity) })
+        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity), beat: AtomicU64::new(0) })
     }
 
     /// Where things lie.
@@ -125,6 +129,12 @@ impl Node {
     /// Writes that down.
     pub fn set_setbacks(&self, count: u32) -> Result<()> {
         self.db.set_setbacks(count)
+    }
+
+    /// Promises that it says to the hub how it stands at least every `beat`, from its next report on: whoever reads that may
+    /// take silence for trouble.
+    pub fn promise(&self, beat: Duration) {
+        self.beat.store(beat.as_secs().max(1), Ordering::Relaxed);
     }
 
     /// Takes the deployment's lock.

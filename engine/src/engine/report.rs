@@ -3,7 +3,7 @@
 //! What it would say at the moment is written down (`said`), and beside it what the hub was told last: where the two say
 //! the same nothing is written to the hub. Whoever has a channel tells it there, too ([`Node::own_report`]).
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use super::Node;
 use crate::channel::Report;
@@ -42,12 +42,10 @@ impl Node {
         Ok(Some(Report::new(hub, identity.deployment, report)))
     }
 
-    /// Says to the hub once more what was said last: whoever reads it sees that this node is alive. The next time it
-    /// comes within `beat`.
-    pub fn report_again(&self, cx: &Context, beat: Duration) -> Result<()> {
+    /// Says to the hub once more what was said last: whoever reads it sees that this node is alive.
+    pub fn report_again(&self, cx: &Context) -> Result<()> {
         let Some(said) = self.db.said()?.filter(|_| self.transport.has_reports()) else { return Ok(()) };
-        let again =
-            NodeReport { time: cx.now(), node: self.identity().node, beat_s: Some(beat.as_secs().max(1)), ..said };
+        let again = NodeReport { time: cx.now(), node: self.identity().node, beat_s: self.promised(), ..said };
         self.write_report(cx, &again)
     }
 
@@ -104,7 +102,7 @@ impl Node {
             since: Some(now),
             duration_ms,
             bytes,
-            beat_s: None,
+            beat_s: self.promised(),
         };
         if let Some(said) = said.filter(|said| report.says_the_same_as(said)) {
             report.since = said.since;
@@ -156,6 +154,10 @@ impl Node {
         if let Err(error) = told {
             tracing::debug!(%error, "a failure was not reported");
         }
+    }
+
+    fn promised(&self) -> Option<u64> {
+        Some(self.beat.load(Ordering::Relaxed)).filter(|beat| *beat > 0)
     }
 
     /// Writes down what this node would say of itself.

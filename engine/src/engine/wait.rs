@@ -54,6 +54,7 @@ impl Node {
                 }
                 asked = Some(Instant::now());
             }
+            let looked = Instant::now();
             let outcome = WaitOutcome {
                 duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 ..sort(self.roster(cx, None)?, revision, nodes)
@@ -68,7 +69,8 @@ impl Node {
             if outcome.done || cx.time_left().is_some_and(|left| left.is_zero()) {
                 return Ok(outcome);
             }
-            match cx.sleep(LIST) {
+            // A long list is not read all the time.
+            match cx.sleep(LIST.max(looked.elapsed() * 4)) {
                 Err(error) if error.kind() != ErrorKind::DeadlineExceeded => return Err(error),
                 _ => {}
             }

@@ -136,7 +136,9 @@ fn what_goes_wrong_is_reported_and_what_is_right_again_too() {
     let worker = Post::new(&site.dir("w"), &hub, &["--period", "300ms", "--heal", "report"]);
     let mut daemon = worker.start();
     daemon.wait_for_event("updated");
-    wait_for_state(&site, &hub, "w", "current");
+    let current = wait_for_state(&site, &hub, "w", "current");
+    // It has promised to speak again: who is silent for longer can be told from who has nothing to say.
+    assert_eq!(current["beat_s"], 330, "{current}");
 
     // Drift.
     write(&site.dir("w").join("b"), "somebody was here");
