@@ -75,7 +75,7 @@ fn visit(patient: &mut Patient<'_>) -> Vec<Check> {
     let took = begun.elapsed();
     let known = node.identity().hub_id.is_some();
     let which = if known { "the one that this node knows" } else { "which this node has not met yet" };
-    let mut checks = vec![judge::hub(format!("{address}: {}, {which}", greeting.id), took)];
+    let mut checks = vec![judge::hub(&format!("{address}: {}, {which}", greeting.id), took)];
     patient.hub_answers = true;
     let applied = patient.findings.as_ref().and_then(|findings| findings.applied);
     let here = applied.map_or_else(|| "none is applied here".to_owned(), |number| format!("{number} is applied here"));

@@ -110,7 +110,7 @@ pub(super) fn file_times(nanoseconds: u32) -> Check {
 }
 
 /// How long the hub took.
-pub(super) fn hub(found: String, took: Duration) -> Check {
+pub(super) fn hub(found: &str, took: Duration) -> Check {
     const NAME: &str = "hub";
     let found = format!("{found}, answered in {}", milliseconds(took.as_millis() as u64));
     if took <= SLOW {

@@ -92,7 +92,7 @@ impl Daemon<'_> {
             let beat = self.post.beat();
             // The first turn tells it anyway.
             if self.is_ready
-                && let Err(error) = self.node.report_again(&self.in_time(cx), beat)
+                && let Err(error) = self.node.report_again(&self.in_time(cx))
             {
                 tracing::info!(%error, "the hub was not told that this node is alive");
             }

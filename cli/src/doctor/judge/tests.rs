@@ -65,7 +65,7 @@ fn coarse_times_are_told() {
 
 #[test]
 fn a_slow_hub_is_told() {
-    let verdict = |seconds| hub("h".into(), Duration::from_secs(seconds)).verdict;
+    let verdict = |seconds| hub("h", Duration::from_secs(seconds)).verdict;
     assert_eq!((verdict(2), verdict(3)), (Ok, Warning));
 }
 
