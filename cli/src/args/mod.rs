@@ -100,8 +100,8 @@ pub(crate) struct Global {
     /// Log to stderr; twice for more (DEPSYNC_LOG sets the filter exactly)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// How the log is written [default: text]
-    #[arg(long, global = true, value_name = "FORMAT")]
+    /// How the log is written: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) log_format: Option<LogFormat>,
     /// Draw no progress bars
     #[arg(long, global = true)]
