@@ -127,6 +127,8 @@ impl Scene {
     pub(crate) fn hub(&self) -> Snapshot {
         let mut items = snapshot(&self.path("hub"));
         items.remove(b"tmp".as_slice());
+        // What nodes say of themselves: that they were refused, too.
+        items.retain(|path, _| !path.starts_with(b"d/main/nodes/"));
         items
     }
 

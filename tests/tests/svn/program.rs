@@ -108,7 +108,7 @@ fn status_says_what_a_repository_has_no_place_for_and_takes_nothing_from_the_nex
     let looked = run(&bench, &format!("status follower {hub}"));
     assert_eq!(looked["has_reports"], false);
     let said = bench.run(&format!("status follower {hub}"));
-    assert!(said.contains("nodes       not reported"), "{said}");
+    assert!(said.contains("nodes       not heard of"), "{said}");
     run(&bench, &format!("update follower {hub}"));
     check_same(&snapshot(&bench.path("follower")), &source(&bench), "the end");
 }
