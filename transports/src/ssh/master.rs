@@ -45,7 +45,7 @@ impl Master {
 
     /// Where rsync finds the directory `root` through it.
     pub(super) fn far(&self, route: &Route, root: &str) -> Far {
-        Far { shell: through(&self.control), host: route.address.rsync_host(), root: root.to_owned() }
+        Far { shell: through(&self.control), host: route.address.rsync_host(), root: root.to_owned(), has_shell: false }
     }
 }
 

@@ -129,7 +129,7 @@ impl Plain {
     fn bring(&self, cx: &Context, root: Option<&str>, names: &[String], to: &Path, most: usize) -> Result<String> {
         self.run(cx, |far| {
             let far = root.map_or_else(|| far.clone(), |root| Far { root: root.to_owned(), ..far.clone() });
-            let program = rsync::program(&far.shell, &self.route.settings)
+            let program = rsync::program(&far, &self.route.settings)
                 .args(["--ignore-missing-args", "--info=skip1"])
                 .arg(format!("--max-size={}", most.min(MOST)))
                 .operand(far.directory())
@@ -160,7 +160,7 @@ impl Plain {
     /// The lines of a listing of `name`, and if it is a directory of what is in it.
     fn listed(&self, cx: &Context, name: &str, limit: usize) -> Result<Vec<listing::Line>> {
         let text = self.run(cx, |far| {
-            let program = rsync::program(&far.shell, &self.route.settings)
+            let program = rsync::program(far, &self.route.settings)
                 .args(["--ignore-missing-args", "--dirs", "--list-only", "--8-bit-output"])
                 .variable("TZ", "UTC")
                 .operand(far.directory())
@@ -214,7 +214,7 @@ impl Plain {
         let mut source = from.as_os_str().to_owned();
         source.push("/");
         self.run(cx, |far| {
-            let program = rsync::program(&far.shell, &self.route.settings).args(["--ignore-times", option]);
+            let program = rsync::program(far, &self.route.settings).args(["--ignore-times", option]);
             let program = program.operand(&source).operand(far.directory());
             said(cx, program, &[name.to_string()], LINE).map(drop)
         })

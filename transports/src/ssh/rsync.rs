@@ -50,7 +50,7 @@ pub(crate) fn copy(
     places: Places,
     list: Vec<u8>,
 ) -> Result<u64> {
-    transfer(cx, program(&far.shell, settings).args(options), places, list)?.sent()
+    transfer(cx, program(far, settings).args(options), places, list)?.sent()
 }
 
 /// Copies the files of `list`, which are all of the directory: those that come meanwhile may be copied or not. That is
@@ -63,7 +63,7 @@ pub(crate) fn copy_all(
     places: Places,
     list: impl FnOnce() -> Vec<u8>,
 ) -> Result<u64> {
-    let program = bare(&far.shell, settings).arg("--recursive").args(options);
+    let program = bare(far, settings).arg("--recursive").args(options);
     let done = transfer(cx, program, places.clone(), Vec::new())?;
     // One of those that came meanwhile was not whole, perhaps.
     if done.all_but_some() { copy(cx, far, settings, options, places, list()) } else { done.sent() }
@@ -116,13 +116,15 @@ pub(crate) struct Far {
     pub(super) shell: String,
     pub(super) host: String,
     pub(super) root: String,
+    /// Whether the account runs a shell, and not `rrsync`, which wants to read what rsync is to do off its command.
+    pub(super) has_shell: bool,
 }
 
 impl Far {
     /// As a connection to a shell has it.
     pub(crate) fn of(connection: &Connection) -> Self {
         let (shell, host) = connection.shell();
-        Self { shell, host, root: connection.root().to_owned() }
+        Self { shell, host, root: connection.root().to_owned(), has_shell: true }
     }
 
     /// A directory of the far side as rsync names what is in it.
@@ -140,7 +142,7 @@ impl Far {
 /// Brings the files `names` of the hub into the directory `to`, by one rsync. Those that are not to be had are passed
 /// over.
 pub(super) fn download(cx: &Context, far: &Far, settings: &SshSettings, names: &[RelPath], to: &Path) -> Result<()> {
-    let program = program(&far.shell, settings).args(["--ignore-missing-args", PARTIAL]);
+    let program = program(far, settings).args(["--ignore-missing-args", PARTIAL]);
     let ended = program.operand(far.directory()).operand(to).run(cx, list(names.iter().map(RelPath::as_bytes)))?;
     let code = ended.status.code();
     if ended.status.success() || code.is_some_and(|code| BUT_SOME.contains(&code)) {
@@ -151,12 +153,15 @@ pub(super) fn download(cx: &Context, far: &Far, settings: &SshSettings, names: &
 }
 
 /// rsync for a list of names on its stdin.
-pub(super) fn program(shell: &str, settings: &SshSettings) -> Program {
-    bare(shell, settings).args(["--files-from=-", "--from0", "--no-implied-dirs"])
+pub(super) fn program(far: &Far, settings: &SshSettings) -> Program {
+    bare(far, settings).args(["--files-from=-", "--from0", "--no-implied-dirs"])
 }
 
-fn bare(shell: &str, settings: &SshSettings) -> Program {
-    let program = Program::new("rsync", "rsync").arg(format!("--rsh={shell}"));
+/// The far side's names do not go through its shell if that can be helped: rsync before 3.2.4 does not quote them for
+/// it at all, and some later ones (3.2.7 of Debian 12) not all of them.
+fn bare(far: &Far, settings: &SshSettings) -> Program {
+    let program = Program::new("rsync", "rsync").arg(format!("--rsh={}", far.shell));
+    let program = if far.has_shell { program.arg("--protect-args") } else { program };
     match settings.bandwidth_limit {
         Some(limit) => program.arg(format!("--bwlimit={limit}")),
         None => program,
