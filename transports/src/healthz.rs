@@ -1,5 +1,7 @@
-//! Whether the server of a channel answers: `GET /healthz`, and whether it lets us in.
+//! Whether the server of a channel answers: `GET /healthz`, and whether it lets us in; or the greeting of a NATS server.
 
+use std::io::Read as _;
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use reqwest::{Certificate, Client, StatusCode};
 
 /// How long it may take, if the context has more time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Where a NATS server listens, if nobody says.
+const NATS: u16 = 4222;
 
 /// Asks the server at `url`, with the token if there is one; `authorities` are trusted beside the system's.
 ///
@@ -35,6 +39,32 @@ fn client(cx: &Context, authorities: Option<&Path>) -> Result<Client> {
         builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(unusable)?);
     }
     builder.build().map_err(|source| Error::new(ErrorKind::Usage, "no client for the channel").because(source))
+}
+
+/// Waits for the greeting of the NATS server at `url`. Whether it would let us in is not asked.
+///
+/// # Errors
+/// [`ErrorKind::Unreachable`] if it does not greet.
+pub fn greeted(cx: &Context, url: &str) -> Result<()> {
+    cx.check()?;
+    let time = cx.time_left().map_or(PATIENCE, |left| left.min(PATIENCE));
+    let place = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let place = if has_port { place.to_owned() } else { format!("{place}:{NATS}") };
+    let hear = || -> std::io::Result<[u8; 5]> {
+        let address = place.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::NotFound)?;
+        let mut stream = TcpStream::connect_timeout(&address, time)?;
+        stream.set_read_timeout(Some(time))?;
+        let mut word = [0; 5];
+        stream.read_exact(&mut word)?;
+        Ok(word)
+    };
+    let silent = |why: &str| Error::new(ErrorKind::Unreachable, why.to_owned()).at(url);
+    match hear() {
+        Ok(word) if &word == b"INFO " => Ok(()),
+        Ok(_) => Err(silent("something else than a NATS server answers there")),
+        Err(source) => Err(silent("the NATS server does not answer").because(source)),
+    }
 }
 
 async fn asked(client: &Client, url: &str, token: Option<&str>) -> Result<()> {
@@ -69,4 +99,34 @@ fn innermost(error: &dyn std::error::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    /// A server that says `word` to the first who comes.
+    fn says(word: &'static str) -> (String, std::thread::JoinHandle<()>) {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let place = server.local_addr().expect("an address").to_string();
+        let said = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().expect("somebody");
+            stream.write_all(word.as_bytes()).expect("said");
+        });
+        (place, said)
+    }
+
+    #[test]
+    fn a_nats_server_is_known_by_its_greeting() {
+        for (word, is_nats) in [("INFO {}\r\n", true), ("HTTP/1.1 400 no\r\n", false), ("", false)] {
+            let (place, said) = says(word);
+            let found = greeted(&Context::new(), &format!("nats://{place}/"));
+            assert_eq!(found.is_ok(), is_nats, "{word:?}: {found:?}");
+            said.join().expect("it has said so");
+            let gone = greeted(&Context::new(), &format!("tls://{place}")).expect_err("it is gone");
+            assert_eq!(gone.kind(), ErrorKind::Unreachable);
+        }
+    }
 }

@@ -65,17 +65,18 @@ fn secret(path: &Path) -> Check {
 
 fn server(patient: &Patient<'_>, url: &str) -> Check {
     const NAME: &str = "channel";
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Check::skipped(NAME, format!("{url} is of a kind that is not asked here"));
-    }
     let channel = &patient.settings.channel;
-    let token = channel.token_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-    let asked = healthz::ask(&patient.cx, url, token.as_deref().map(str::trim), channel.ca_file.as_deref());
+    let asked = if url.starts_with("nats://") || url.starts_with("tls://") {
+        healthz::greeted(&patient.cx, url)
+    } else {
+        let token = channel.token_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        healthz::ask(&patient.cx, url, token.as_deref().map(str::trim), channel.ca_file.as_deref())
+    };
     match asked {
         Ok(()) => Check::ok(NAME, format!("{url} answers")),
         Err(error) => {
-            let advice = "start the daemon that serves there, and see that its port is open and its certificate trusted; \
-                          until then the hub is asked in every period";
+            let advice = "start what serves there, and see that its port is open and its certificate trusted; until then the hub is \
+                          asked in every period";
             Check::of(NAME, &error, advice)
         }
     }

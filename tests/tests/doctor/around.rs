@@ -79,7 +79,7 @@ fn a_channel_whose_server_is_away_or_lets_nobody_in() {
     }
     let listening = |token: &str| format!("[channel]\nlisten = ['http://{place}']\n{token}\n");
     let line = configure(&scene, &listening("token-file = 'token'"));
-    scene.asks(line).has_only(&["channel"], &[]).tells("channel", &["does not answer", "start the daemon"]);
+    scene.asks(line).has_only(&["channel"], &[]).tells("channel", &["does not answer", "start what serves there"]);
     let token = scene.path("token");
     let args = ["--role", "manager", "--serve", &place, "--token-file", token.to_str().expect("a name")];
     let mut daemon = Post::new(&scene.path("m"), scene.path("hub"), &args).start();
