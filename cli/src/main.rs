@@ -15,6 +15,7 @@ mod envoy;
 mod exit;
 mod import;
 mod logging;
+mod manual;
 mod metrics;
 mod output;
 mod progress;

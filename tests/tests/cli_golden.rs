@@ -22,7 +22,7 @@ fn deployment(bench: &Bench, name: &str) {
 fn help() {
     let bench = Bench::new();
     let mut text = script(&bench, &["--help", "-h"]);
-    let commands = "init publish update status doctor log diff verify rollback resolve gc push demo completions";
+    let commands = "init publish update status doctor log diff verify rollback resolve gc push demo completions man";
     for command in commands.split(' ').chain(["import", "import nodes-list"]) {
         text.push('\n');
         text.push_str(&bench.run(&format!("{command} --help")));

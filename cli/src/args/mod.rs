@@ -19,8 +19,8 @@ use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};
 pub(crate) use questions::{Diff, Doctor, Log, Status, Verify, Wait};
 use run::RUN;
 pub(crate) use run::{HealName, Run};
-use upkeep::{COMPLETIONS, DEMO, GC, IMPORT};
-pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, NodesList};
+use upkeep::{COMPLETIONS, DEMO, GC, IMPORT, MAN};
+pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, Manual, NodesList};
 pub(crate) use words::{LogFormat, RoleName};
 
 const AFTER: &str = "\
@@ -182,6 +182,9 @@ pub(crate) enum Command {
     /// Print a shell's completion script
     #[command(after_help = COMPLETIONS)]
     Completions(Completions),
+    /// Print the manual's page, or write all of them
+    #[command(after_help = MAN)]
+    Man(Manual),
 }
 
 #[cfg(test)]

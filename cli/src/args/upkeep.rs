@@ -57,6 +57,20 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+pub(super) const MAN: &str = "\
+Examples:
+  depsync man | man -l -              read the page of the program
+  depsync man /usr/local/share/man/man1
+                                      write one for it and one for every command";
+
+/// `man`.
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// The directory that the pages are written into [default: the first page, on stdout]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) into: Option<PathBuf>,
+}
+
 pub(super) const IMPORT: &str = "\
 Nothing of the other tool is run or changed, and no file is overwritten.
 

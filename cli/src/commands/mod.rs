@@ -7,6 +7,7 @@ mod gc;
 mod import;
 mod init;
 mod log;
+mod man;
 mod publish;
 mod push;
 mod resolve;
@@ -27,7 +28,7 @@ use crate::args::Command;
 use crate::output::Answer;
 use crate::session::Session;
 
-/// Runs a command. `run`, `demo` and `completions` print as they go and answer nothing.
+/// Runs a command. `run`, `completions` and `man` print as they go and answer nothing.
 pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Answer>> {
     let answer = match command {
         Command::Init(args) => init::run(session, args)?,
@@ -50,6 +51,7 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
             completions::run(args);
             return Ok(None);
         }
+        Command::Man(args) => return man::run(session, args),
     };
     Ok(Some(answer))
 }
