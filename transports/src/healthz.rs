@@ -1,7 +1,7 @@
 //! Whether the server of a channel answers: `GET /healthz`, and whether it lets us in; or the greeting of a NATS server.
 
 use std::io::Read as _;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,12 +20,25 @@ const NATS: u16 = 4222;
 /// [`ErrorKind::Unreachable`] if it does not answer, [`ErrorKind::Refused`] if it does not let us in.
 pub fn ask(cx: &Context, url: &str, token: Option<&str>, authorities: Option<&Path>) -> Result<()> {
     cx.check()?;
+    if token.is_some() && is_seen(url) {
+        return Err(Error::new(ErrorKind::Usage, "the token would be seen on the way")
+            .at(url)
+            .hint("use https://, or a tunnel that begins on this machine"));
+    }
     // Somebody else in this process may have chosen one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = client(cx, authorities)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Error::io("start", "what asks the channel's server", source))?;
     runtime.block_on(asked(&client, url.trim_end_matches('/'), token))
+}
+
+/// Whether what is said to `url` goes over a network as it is.
+fn is_seen(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return true };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
+    url.scheme() != "https" && !is_near
 }
 
 fn client(cx: &Context, authorities: Option<&Path>) -> Result<Client> {
@@ -116,6 +129,24 @@ mod tests {
             stream.write_all(word.as_bytes()).expect("said");
         });
         (place, said)
+    }
+
+    #[test]
+    fn a_token_is_not_told_where_it_would_be_seen() {
+        for (url, seen) in [
+            ("http://manager:7070", true),
+            ("http://127.0.0.1.example:1", true),
+            ("http://10.0.0.1", true),
+            ("nonsense", true),
+            ("http://127.0.0.1:1", false),
+            ("http://[::1]:1/x", false),
+            ("http://localhost", false),
+            ("https://manager", false),
+        ] {
+            assert_eq!(is_seen(url), seen, "{url}");
+        }
+        let error = ask(&Context::new(), "http://manager:7070", Some("the-token-of-the-tests"), None);
+        assert_eq!(error.expect_err("refused").kind(), ErrorKind::Usage);
     }
 
     #[test]

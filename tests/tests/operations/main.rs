@@ -45,7 +45,7 @@ fn a_cluster_over_a_shared_directory_from_its_first_day_to_its_worst() {
         let page = |name: &str| town.read(name, "srv/shop/index.html");
         match (&*command.section, &*command.text) {
             ("Somebody changed files on a worker", text) if text.contains("--repair") => {
-                assert_eq!(page("web-1"), "the second page\n")
+                assert_eq!(page("web-1"), "the second page\n");
             }
             ("A wrong release", "depsync update") => assert_eq!(page(&command.machine), "the first page\n"),
             ("A lost or damaged state" | "A lost hub", "depsync update") => assert_eq!(page("web-1"), page("manager")),
