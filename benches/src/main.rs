@@ -5,7 +5,9 @@
 //! without a report, so that a fast wrong answer shows.
 
 mod cost;
+mod crew;
 mod growth;
+mod latency;
 mod ledger;
 mod machine;
 mod measured;
@@ -49,6 +51,8 @@ enum Command {
     Svn(svn::SvnArgs),
     /// Bring new versions to a real Tomcat that somebody asks without pause, beside `cp` and `rsync`
     Tomcat(tomcat::TomcatArgs),
+    /// Save files in one directory and time when they are in the others, beside lsyncd and syncthing
+    Latency(latency::LatencyArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -66,6 +70,7 @@ fn main() -> Result<()> {
         Command::Push(args) => push::run(&args),
         Command::Svn(args) => svn::run(&args),
         Command::Tomcat(args) => tomcat::run(&args),
+        Command::Latency(args) => latency::run(&args),
         Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
         Command::Measured(args) => measured::measure(&args),
     }

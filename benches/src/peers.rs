@@ -208,12 +208,12 @@ impl Site {
     }
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.is_file())
 }
 
-fn version(program: &Path) -> Option<String> {
+pub(crate) fn version(program: &Path) -> Option<String> {
     let said = Command::new(program).arg("--version").env("LC_ALL", "C").output().ok()?;
     Some(first_line(&String::from_utf8_lossy(&said.stdout)))
 }

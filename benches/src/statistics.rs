@@ -15,6 +15,16 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
+/// The smallest value that a `share` of all values, of 0 to 1, does not exceed; none of none.
+pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    // A share of few values: exact.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let rank = (share.clamp(0.0, 1.0) * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied()
+}
+
 /// The smallest and the greatest of the values; none of none.
 pub(crate) fn range(values: &[f64]) -> Option<(f64, f64)> {
     let least = values.iter().copied().min_by(f64::total_cmp)?;
@@ -38,6 +48,14 @@ mod tests {
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 100.0, 2.0]), Some(3.0));
+    }
+
+    #[test]
+    fn a_quantile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        let at = |share| quantile(&values, share);
+        assert_eq!([at(0.0), at(0.5), at(0.99), at(1.0)], [Some(1.0), Some(100.0), Some(198.0), Some(200.0)]);
+        assert_eq!((quantile(&[], 0.5), quantile(&[3.0], 0.99)), (None, Some(3.0)));
     }
 
     #[test]

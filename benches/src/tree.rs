@@ -71,6 +71,14 @@ impl Shape {
         Ok(fs::File::options().write(true).open(path)?.set_modified(time)?)
     }
 
+    /// Saves the file `number` in place, with the content of `version`, which it gives.
+    pub(crate) fn save(&self, top: &Path, number: usize, version: u64) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        fill(&mut content, number, version, self.size);
+        fs::write(top.join(self.path(number)), &content)?;
+        Ok(content)
+    }
+
     /// Gives `count` files, spread over the tree, the content of `version`, as [`Self::change`] does for one.
     pub(crate) fn change_many(&self, top: &Path, version: u64, count: usize) -> Result<()> {
         let (mut content, step) = (Vec::new(), (self.files / count).max(1));
@@ -102,7 +110,8 @@ impl Shape {
         self.files / 2
     }
 
-    fn path(&self, number: usize) -> PathBuf {
+    /// Where the file `number` lies.
+    pub(crate) fn path(&self, number: usize) -> PathBuf {
         let kind = if number.is_multiple_of(2) { "xml" } else { "bin" };
         match self.layout {
             Layout::Flat => PathBuf::from(format!("part-{number:07}.{kind}")),

@@ -20,6 +20,7 @@ pub mod nfs;
 pub mod node;
 pub mod place;
 pub mod process;
+pub mod processes;
 pub mod recording;
 pub mod snapshot;
 pub mod sshd;

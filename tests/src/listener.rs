@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::processes;
 use crate::sshd::{HOST, free_port, session};
 
 /// How long starting and ending may take on a busy machine. A Java machine alone takes half of it then.
@@ -122,7 +123,7 @@ impl Listener {
 
     /// Seconds of processor time that it has taken with all that it has started, in hundredths.
     pub(crate) fn spent(&self) -> f64 {
-        self.child().as_ref().map_or(0.0, |child| session::spent_with_own(child.id()))
+        self.child().as_ref().map_or(0.0, |child| processes::spent(child.id()))
     }
 
     /// Waits until something is so.

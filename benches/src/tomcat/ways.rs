@@ -5,10 +5,10 @@
 //! where a network does not move. depsync is two daemons over a hub; the manager's directory gets the archive by `cp`.
 //! `rsync` gives a file its name when it is whole, as depsync does.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::TomcatArgs;
+use crate::crew::Crew;
 
 /// How often the daemons ask.
 const PERIOD: &str = "1s";
@@ -61,23 +62,14 @@ pub(super) struct Road {
     place: PathBuf,
     pace: u64,
     stall: Duration,
-    daemons: Vec<Daemon>,
-}
-
-/// A process that is killed with its value.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill().and_then(|()| self.0.wait().map(drop));
-    }
+    crew: Crew,
 }
 
 impl Road {
     /// Makes the directories in `place`, and starts what works there.
     pub(super) fn open(way: Way, place: &Path, depsync: &Path, args: &TomcatArgs) -> Result<Self> {
         let (pace, stall) = (u64::from(args.pace) << 20, Duration::from_secs(args.stall.into()));
-        let mut road = Self { way, place: place.to_owned(), pace, stall, daemons: Vec::new() };
+        let mut road = Self { way, place: place.to_owned(), pace, stall, crew: Crew::default() };
         fs::create_dir(road.webapps())?;
         if way.is_depsync() {
             fs::create_dir(road.source())?;
@@ -90,9 +82,7 @@ impl Road {
                 let mut command = Command::new(depsync);
                 command.args(["--json", "--dir"]).arg(&dir).arg("--hub").arg(&hub);
                 command.args(["run", "--role", role, "--period", PERIOD]).current_dir(place).env_remove("DEPSYNC_LOG");
-                let log = File::create(dir.with_extension("log"))?;
-                command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-                road.daemons.push(Daemon(command.spawn().context("starting depsync run")?));
+                road.crew.start(&mut command, &dir.with_extension("log"))?;
             }
         }
         Ok(road)
@@ -151,7 +141,7 @@ impl Road {
     pub(super) fn wait_for(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let begun = Instant::now();
         while fs::read(self.webapps().join(name)).ok().as_deref() != Some(bytes) {
-            ensure!(begun.elapsed() < PATIENCE, "{name} never came: {}", self.told());
+            ensure!(begun.elapsed() < PATIENCE, "{name} never came: {}", self.crew.told());
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
@@ -164,18 +154,9 @@ impl Road {
 
     /// Ends it. The daemons must not have ended before.
     pub(super) fn close(mut self) -> Result<()> {
-        let told = self.told();
-        for Daemon(child) in &mut self.daemons {
-            ensure!(child.try_wait()?.is_none(), "depsync run has ended: {told}");
-        }
-        drop(std::mem::take(&mut self.daemons));
+        self.crew.check()?;
+        drop(std::mem::take(&mut self.crew));
         // Gone before the next one comes: each is some copies of an archive in memory.
         Ok(fs::remove_dir_all(&self.place)?)
-    }
-
-    fn told(&self) -> String {
-        let logs =
-            ["manager.log", "webapps.log"].map(|log| fs::read_to_string(self.place.join(log)).unwrap_or_default());
-        logs.concat()
     }
 }

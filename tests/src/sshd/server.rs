@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::settings::{self, AUTHORIZED, COMPLAINTS, HOST_KEY, LOG, Manner};
 use super::{HOST, Key, session};
+use crate::processes;
 
 /// How long starting and ending may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -142,7 +143,7 @@ impl Sshd {
     /// Seconds of processor time of all sessions that have ended, in hundredths.
     pub fn spent(&self) -> f64 {
         self.wait_for(|server| server.sessions() == 0, "all sessions end");
-        self.child().as_ref().map_or(0.0, |child| session::spent(child.id()))
+        self.child().as_ref().map_or(0.0, |child| processes::spent_by_children(child.id()))
     }
 
     /// How many connections have logged in so far.

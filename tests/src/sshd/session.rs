@@ -7,59 +7,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::processes::{all, look};
+
 /// The variable that sshd sets in each session; its value is the server's directory.
 pub(crate) const MARK: &str = "DEPSYNC_TESTS_SSHD";
-
-/// A process that has not ended.
-struct Process {
-    pid: u32,
-    parent: u32,
-    state: char,
-}
-
-/// Every process that this one can see.
-fn all() -> Vec<Process> {
-    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(look).collect()
-}
-
-fn look(pid: u32) -> Option<Process> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    // The name before it may hold anything, brackets too.
-    let mut words = text.rsplit_once(')')?.1.split_whitespace();
-    let state = words.next().and_then(|word| word.chars().next())?;
-    let parent = words.next()?.parse().ok()?;
-    (!matches!(state, 'Z' | 'X')).then_some(Process { pid, parent, state })
-}
 
 /// How many connections the listener serves: it starts a process for each.
 pub(crate) fn connections(listener: u32) -> usize {
     all().iter().filter(|process| process.parent == listener).count()
-}
-
-/// Seconds of processor time of those of a process's children that have ended, with their children's, as far as each
-/// was waited for.
-pub(crate) fn spent(pid: u32) -> f64 {
-    times(pid).map_or(0.0, |[_, theirs]| theirs)
-}
-
-/// The same with its own, and with that of its children that run.
-pub(crate) fn spent_with_own(pid: u32) -> f64 {
-    let children = all().into_iter().filter(|process| process.parent == pid).map(|process| process.pid);
-    std::iter::once(pid).chain(children).filter_map(times).flatten().sum()
-}
-
-/// Seconds of processor time of a process, and of its children that it has waited for.
-fn times(pid: u32) -> Option<[f64; 2]> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    // The 14th to 17th of all words, in ticks, of which Linux shows a hundred a second.
-    let words: Vec<u32> =
-        text.rsplit_once(')')?.1.split_whitespace().skip(11).take(4).map_while(|word| word.parse().ok()).collect();
-    let [user, system, of_children, system_of_children] = words[..] else { return None };
-    Some([user + system, of_children + system_of_children].map(|ticks| f64::from(ticks) / 100.0))
 }
 
 /// All processes of all sessions.
