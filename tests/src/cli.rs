@@ -62,6 +62,19 @@ impl Bench {
         self.set = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
     }
 
+    /// Sets the clock of the program; that of its files, and the one that waiting goes by, stay the system's.
+    ///
+    /// # Panics
+    /// If libfaketime is not installed.
+    pub fn set_clock(&mut self, offset: &str) {
+        let libraries = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+        let libraries = libraries.map(|machine| PathBuf::from(format!("/usr/lib/{machine}/faketime/libfaketime.so.1")));
+        let library = libraries.iter().find(|library| library.is_file());
+        let library = library.expect("libfaketime is missing: apt-get install libfaketime (or ./dev test)");
+        let library = library.to_str().expect("a name");
+        self.set(&[("NO_FAKE_STAT", "1"), ("DONT_FAKE_MONOTONIC", "1"), ("FAKETIME", offset), ("LD_PRELOAD", library)]);
+    }
+
     /// The path of `name` in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.top.path().join(name)

@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use depsync_engine::channel::Announcement;
@@ -36,25 +37,32 @@ fn what_is_announced_arrives_at_once() {
         Post::new(&dirs[0], &hub, &["--role", "manager", "--period", "1h", "--serve", &serve, "--token-file", &token]);
     let listens = ["--period", "1h", "--listen", &url, "--token-file", &token];
     let workers: Vec<Post> = dirs[1..].iter().map(|dir| Post::new(dir, &hub, &listens)).collect();
-    let daemon = boss.start();
-    wait_until("the hub is there", || site.hub().join("FORMAT").exists());
-    let mut started: Vec<Daemon> = workers.iter().map(Post::start).collect();
-    wait_for_equality(&dirs);
-    for round in 0..10 {
-        write_tree(&dirs[0], &[("a", &*format!("round {round}"))]);
-        wait_for_equality(&dirs);
-    }
-    // Who was away looks when he comes back, and so do all when the server does.
-    started.remove(0).kill();
-    write_tree(&dirs[0], &[("b", "while one was away")]);
-    started.push(workers[0].start());
-    wait_for_equality(&dirs);
+    let (daemon, started) = all_hear(&site, &dirs, &boss, &workers);
+    // So do all when the server comes back.
     daemon.kill();
     write_tree(&dirs[0], &[("c", "while the server was away")]);
     let daemon = boss.start();
     wait_for_equality(&dirs);
     daemon.stop();
     started.into_iter().for_each(|worker| drop(worker.stop()));
+}
+
+/// Starts everybody, and changes what is to arrive, with one of the workers away in between.
+pub(super) fn all_hear(site: &Site, dirs: &[PathBuf], boss: &Post, workers: &[Post]) -> (Daemon, Vec<Daemon>) {
+    let daemon = boss.start();
+    wait_until("the hub is there", || site.hub().join("FORMAT").exists());
+    let mut started: Vec<Daemon> = workers.iter().map(Post::start).collect();
+    wait_for_equality(dirs);
+    for round in 0..10 {
+        write_tree(&dirs[0], &[("a", &*format!("round {round}"))]);
+        wait_for_equality(dirs);
+    }
+    // Who was away looks when he comes back.
+    started.remove(0).kill();
+    write_tree(&dirs[0], &[("b", "while one was away")]);
+    started.push(workers[0].start());
+    wait_for_equality(dirs);
+    (daemon, started)
 }
 
 /// A server of ours that announces whatever it likes.

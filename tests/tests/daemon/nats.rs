@@ -1,11 +1,11 @@
 use std::fs;
 
 use depsync_tests::cluster::Site;
-use depsync_tests::daemon::{Daemon, Post, wait_until};
+use depsync_tests::daemon::{Post, wait_until};
 use depsync_tests::nats::NatsServer;
 use depsync_tests::snapshot::write_tree;
 
-use super::heard::token;
+use super::heard::{all_hear, token};
 use super::{hub, wait_for_equality};
 
 /// Nobody asks the hub by himself for an hour: what arrives was heard of. The server is killed in between.
@@ -18,19 +18,8 @@ fn what_is_announced_over_nats_arrives_at_once() {
     let listens = ["--period", "1h", "--listen", &url, "--token-file", &token];
     let boss = Post::new(&dirs[0], &hub, &[&["--role", "manager"], &listens[..]].concat());
     let workers: Vec<Post> = dirs[1..].iter().map(|dir| Post::new(dir, &hub, &listens)).collect();
-    let daemon = boss.start();
-    wait_until("the hub is there", || site.hub().join("FORMAT").exists());
-    let mut started: Vec<Daemon> = workers.iter().map(Post::start).collect();
-    wait_for_equality(&dirs);
-    for round in 0..10 {
-        write_tree(&dirs[0], &[("a", &*format!("round {round}"))]);
-        wait_for_equality(&dirs);
-    }
-    // Who was away looks when he comes back, and so do all when the server does.
-    started.remove(0).kill();
-    write_tree(&dirs[0], &[("b", "while one was away")]);
-    started.push(workers[0].start());
-    wait_for_equality(&dirs);
+    let (daemon, started) = all_hear(&site, &dirs, &boss, &workers);
+    // So do all when the server comes back.
     server.stop();
     write_tree(&dirs[0], &[("c", "while the server was away")]);
     server.start_again();

@@ -1,17 +1,4 @@
-use std::path::PathBuf;
-
 use super::{Scene, W};
-
-/// Sets the clock of the program; that of its files stays the system's.
-fn set_clock(scene: &mut Scene, offset: &str) {
-    let libraries = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let libraries = libraries.map(|machine| PathBuf::from(format!("/usr/lib/{machine}/faketime/libfaketime.so.1")));
-    let library = libraries.iter().find(|library| library.is_file());
-    let library = library.expect("libfaketime is missing: apt-get install libfaketime (or ./dev test)");
-    let library = library.to_str().expect("a name");
-    let others = [("NO_FAKE_STAT", "1"), ("DONT_FAKE_MONOTONIC", "1"), ("FAKETIME", offset), ("LD_PRELOAD", library)];
-    scene.bench.set(&others);
-}
 
 #[test]
 fn a_clock_that_is_wrong() {
@@ -22,7 +9,7 @@ fn a_clock_that_is_wrong() {
         ("+365d", &["hub-clock"], &[], "nothing is dated later"),
         ("+0d", &[], &[], "nothing is dated later"),
     ] {
-        set_clock(&mut scene, offset);
+        scene.bench.set_clock(offset);
         let said = scene.asks(W);
         let found = |name: &str| said.with(name).into_iter().filter(|name| name.contains("clock")).collect::<Vec<_>>();
         assert_eq!(
@@ -39,9 +26,9 @@ fn a_clock_that_is_wrong() {
         }
     }
     // Another node that reports from the future.
-    set_clock(&mut scene, "+30d");
+    scene.bench.set_clock("+30d");
     scene.does("update far hub --node far");
-    set_clock(&mut scene, "+0d");
+    scene.bench.set_clock("+0d");
     scene.asks(W).has_only(&["clock"], &[]).tells("clock", &["the report of far", "NTP"]);
 }
 

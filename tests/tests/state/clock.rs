@@ -1,24 +1,12 @@
 //! The clock is wrong by a year, in both directions: this node's, by libfaketime, and the hub's, by the times of its files.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{PUBLISH, Scene, UPDATE, UPDATE_M};
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-/// Sets the clock of the programs that the scene runs; that of its files stays the system's.
-fn set_clock(scene: &mut Scene, offset: &str) {
-    let libraries = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let libraries = libraries.map(|machine| PathBuf::from(format!("/usr/lib/{machine}/faketime/libfaketime.so.1")));
-    let library = libraries.iter().find(|library| library.is_file());
-    let library = library.expect("libfaketime is missing: apt-get install libfaketime (or ./dev test)");
-    let library = library.to_str().expect("a name");
-    // Times of files come from the kernel, and waiting goes by the monotonic clock.
-    let others = [("NO_FAKE_STAT", "1"), ("DONT_FAKE_MONOTONIC", "1"), ("FAKETIME", offset), ("LD_PRELOAD", library)];
-    scene.bench.set(&others);
-}
 
 fn modified(path: &Path) -> SystemTime {
     path.metadata().and_then(|found| found.modified()).expect("a time")
@@ -37,7 +25,7 @@ fn the_clock_of_a_node_jumps() {
     let mut scene = Scene::new();
     for (round, offset) in ["-365d", "+0d", "+365d", "+0d"].into_iter().enumerate() {
         scene.note(&format!("the clock of both is set to {offset}"));
-        set_clock(&mut scene, offset);
+        scene.bench.set_clock(offset);
         scene.write("m/b.txt", &format!("round {round}\n"));
         let before = modified(&scene.path("w/b.txt"));
         scene.say(PUBLISH, 0);
@@ -63,13 +51,13 @@ fn a_clock_set_forward_does_not_empty_the_recovery_area() {
     }
     let kept = folders(&scene, "w");
     assert_eq!(kept.len(), 6);
-    set_clock(&mut scene, "+365d");
+    scene.bench.set_clock("+365d");
     scene.write("w/b.txt", "drift in the future\n");
     scene.quietly(UPDATE);
     let left = folders(&scene, "w");
     assert_eq!(left[..4], kept[2..], "two of six went, the oldest, and one came");
     assert_eq!(left.len(), 5);
-    set_clock(&mut scene, "+0d");
+    scene.bench.set_clock("+0d");
     scene.write("w/b.txt", "drift\n");
     scene.quietly(UPDATE);
     let now = folders(&scene, "w");
