@@ -178,6 +178,7 @@ impl<'a> Daemon<'a> {
             }
             self.speak(cx, false);
             self.take_vitals(cx);
+            self.node.rest();
             if !std::mem::replace(&mut self.is_ready, true) {
                 self.told_of(&Event::Ready);
             }

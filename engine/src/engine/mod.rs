@@ -137,6 +137,13 @@ impl Node {
         self.beat.store(beat.as_secs().max(1), Ordering::Relaxed);
     }
 
+    /// For a process that stays, between two commands: what was kept in memory for them goes, but for what the last one
+    /// used of the tree.
+    pub fn rest(&self) {
+        self.db.rest();
+        self.transport.rest();
+    }
+
     /// Takes the deployment's lock.
     fn lock(&self, cx: &Context) -> Result<Lock> {
         Lock::take(cx, &self.places.state, self.options.lock_wait)

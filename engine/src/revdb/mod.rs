@@ -93,6 +93,11 @@ impl RevDb {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets the pages go that are kept in memory and were of no use since the last time.
+    pub fn rest(&self) {
+        self.kept.rest();
+    }
+
     /// Names the database in an error.
     fn failed(&self, op: &'static str) -> impl Fn(rusqlite::Error) -> Error {
         move |source| sql_error(op, &self.shown, source)

@@ -238,6 +238,9 @@ pub trait Transport: Send + Sync {
 
     /// Reads every node's report; none where a hub holds none.
     fn reports(&self, cx: &Context) -> Result<Vec<NodeReport>>;
+
+    /// Nothing will be asked for a while: what is kept in memory of earlier answers, and can be had again from here, goes.
+    fn rest(&self) {}
 }
 
 #[cfg(test)]

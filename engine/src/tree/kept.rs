@@ -6,6 +6,9 @@
 //! What is kept is bounded in bytes. Trees are passed over from end to end, again and again, and of such passes over more
 //! than fits, throwing out what was not used for longest keeps nothing: it is thrown out just before its turn. So where
 //! there is no room a page is not kept; and once many were turned away, all goes, for it may be an old tree's.
+//!
+//! A process that stays rests between its turns ([`KeptPages::rest`]): what was of no use in the one before goes, so that
+//! the pages of old trees do not gather.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,9 +31,14 @@ pub struct KeptPages {
 
 #[derive(Default)]
 struct Held {
-    pages: HashMap<Digest, Arc<Page>>,
+    pages: HashMap<Digest, Kept>,
     bytes: usize,
     turned_away: usize,
+}
+
+struct Kept {
+    page: Arc<Page>,
+    is_used: bool,
 }
 
 impl Default for KeptPages {
@@ -51,7 +59,10 @@ impl KeptPages {
 
     /// The page, if it is kept.
     pub(super) fn get(&self, id: &Digest) -> Option<Arc<Page>> {
-        self.held().pages.get(id).map(Arc::clone)
+        let mut held = self.held();
+        let kept = held.pages.get_mut(id)?;
+        kept.is_used = true;
+        Some(Arc::clone(&kept.page))
     }
 
     /// Keeps a page that was verified, if there is room.
@@ -65,9 +76,18 @@ impl KeptPages {
             }
             *held = Held::default();
         }
-        if held.pages.insert(id, Arc::clone(page)).is_none() {
+        if held.pages.insert(id, Kept { page: Arc::clone(page), is_used: true }).is_none() {
             held.bytes += bytes;
         }
+    }
+
+    /// Lets go what was neither read nor kept since the last rest.
+    pub fn rest(&self) {
+        let mut held = self.held();
+        held.pages.retain(|_, kept| std::mem::take(&mut kept.is_used));
+        held.pages.shrink_to_fit();
+        held.bytes = held.pages.values().map(|kept| kept.page.memory()).sum();
+        held.turned_away = 0;
     }
 }
 

@@ -242,6 +242,11 @@ impl Catalog {
         self.index.as_ref()
     }
 
+    /// Lets the packs and their indexes go: the ledger has the indexes, and what was fetched is in place.
+    pub(super) fn rest(&mut self) {
+        (self.shelves, self.cache) = (Shelves::default(), PackCache::default());
+    }
+
     /// Notes that a pack is not there.
     pub(super) fn note_gone(&mut self, name: Digest) {
         self.gone.insert(name);

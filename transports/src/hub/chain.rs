@@ -35,6 +35,11 @@ impl Chain {
         self.said = Some(head);
     }
 
+    /// Lets the records go: the ledger has them.
+    pub(super) fn rest(&mut self) {
+        (self.parsed, self.bytes) = (BTreeMap::new(), 0);
+    }
+
     /// Reads the record `number` from the hub itself, if it exists.
     pub(super) fn look(&mut self, hub: &Reading<'_>, number: u64) -> Result<Option<Arc<Envelope>>> {
         let name = layout::record(hub.deployment, number);

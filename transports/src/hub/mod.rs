@@ -234,4 +234,10 @@ impl<S: Storage> Transport for HubTransport<S> {
     fn reports(&self, cx: &Context) -> Result<Vec<NodeReport>> {
         self.with(cx, "read the reports", |hub, _, _| report::read(hub))
     }
+
+    fn rest(&self) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.chain.rest();
+        memory.catalog.rest();
+    }
 }

@@ -85,3 +85,26 @@ fn of_more_than_there_is_room_for_some_are_kept_and_not_for_ever() {
     let passes: Vec<usize> = (0..40).map(|_| reads(other)).collect();
     assert!(passes.iter().any(|&reads| reads < passes[0]), "{passes:?}");
 }
+
+#[test]
+fn what_was_used_before_a_rest_is_kept_over_it_and_nothing_else() {
+    let ((root, mut pages), (other, more)) = (build_of(&model(900)), build_of(&model(300)));
+    pages.absorb(more);
+    let keeping = Keeping::new(&pages);
+    let reads = |root: Digest| {
+        assert!(Tree::new(&keeping, root).iter().all(|entry| entry.is_ok()));
+        keeping.counting.reads()
+    };
+    let (all, fewer) = (reads(root), reads(other));
+    assert!(all > 0 && fewer > 0);
+    keeping.kept.rest();
+    assert_eq!((reads(root), reads(other)), (0, 0), "both were used before it");
+    keeping.kept.rest();
+    assert_eq!(reads(other), 0);
+    keeping.kept.rest();
+    assert_eq!(reads(other), 0);
+    assert!(reads(root) > 0, "it was of no use for a whole turn");
+    keeping.kept.rest();
+    keeping.kept.rest();
+    assert_eq!(reads(other), fewer, "nothing was used");
+}
