@@ -95,6 +95,41 @@ fn what_the_old_patterns_hid_comes_with_the_new_ones() {
     assert!(verified.matches && verified.measured == published.root);
 }
 
+/// Found by hand: `/*/` held up every file at the top, and a removal of one was forgotten instead of carried out.
+#[test]
+fn a_pattern_for_directories_holds_up_no_file_and_gives_no_ignored_directory_away() {
+    let site = Site::new();
+    write_tree(&site.dir("m"), &[("changed", "one"), ("removed", "one"), ("taken", "one")]);
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    write_tree(&site.dir("m"), &[(".depsyncignore", "/*/\n")]);
+    site.publish("m").expect("publishes");
+    site.update("w").expect("updates");
+    // The server's own directories: one where a tracked file was, one where the manager makes a file.
+    std::fs::remove_file(site.dir("w").join("taken")).expect("remove");
+    write_tree(&site.dir("w"), &[("taken/log", "the server's"), ("work/log", "the server's")]);
+    write_tree(&site.dir("m"), &[("changed", "two"), ("new", "two"), ("taken", "two"), ("work", "two")]);
+    std::fs::remove_file(site.dir("m").join("removed")).expect("remove");
+    site.publish("m").expect("publishes");
+    for round in 0..2 {
+        let update = site.update("w").expect("updates");
+        let named: Vec<_> = update.problems.iter().filter_map(|problem| problem.path.clone()).collect();
+        assert_eq!(named, [path("taken"), path("work")], "{round}: {:?}", update.problems);
+        assert!(update.kept_aside.is_empty(), "{round}: {:?}", update.kept_aside);
+        let text = |name: &str| std::fs::read_to_string(site.dir("w").join(name)).ok();
+        assert_eq!((text("changed"), text("new"), text("removed")), (Some("two".into()), Some("two".into()), None));
+        assert_eq!((text("taken/log"), text("work/log")), (Some("the server's".into()), Some("the server's".into())));
+    }
+    // Out of the way, they come.
+    for name in ["taken", "work"] {
+        std::fs::remove_dir_all(site.dir("w").join(name)).expect("remove");
+    }
+    let update = site.update("w").expect("updates");
+    assert!(update.problems.is_empty(), "{:?}", update.problems);
+    let verified = site.node("w").verify(&site.context(), false).expect("verifies");
+    assert!(verified.matches && verified.measured == update.root, "{:?}", verified.differing);
+}
+
 /// A file in the place of a directory was to be opened for writing as that directory, and neither came.
 #[test]
 fn a_file_becomes_a_directory_for_somebody_who_is_not_root() {

@@ -99,7 +99,8 @@ impl Node {
             wanted: Tree::new(&pages, target.root),
         };
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
-        let unsettled = Unsettled::new(disk.unknown(), &hidden);
+        let occupied = |path: &RelPath| disk.is_occupied(path);
+        let unsettled = Unsettled::new(disk.unknown(), &hidden, &occupied);
         let mut plan = plan::plan(trees, manner.policy, &unsettled)?;
         if manner.policy == Policy::HubWins && *manner.heal != Heal::All {
             done.drift = leave_drift(&mut plan, &trees, manner.heal)?;
@@ -114,7 +115,9 @@ impl Node {
         let units = self.units_of(cx, &disk, &trees, manner.dry_run, &mut plan, &mut done.problems)?;
         done.blocked = !plan.blocked.is_empty();
         for path in std::mem::take(&mut plan.blocked) {
-            let reason = "the hub has a newer version, but it is ignored or cannot be read here".to_owned();
+            let reason =
+                "it cannot be brought: it is ignored or cannot be read here, or something ignored stands in its place"
+                    .to_owned();
             done.problems.push(Remark { path: Some(path), reason });
         }
         done.conflicts = std::mem::take(&mut plan.conflicts);

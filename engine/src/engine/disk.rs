@@ -92,6 +92,16 @@ impl Disk {
         tree::edit(trees.agreement, found, &mut MemoryPages::default())
     }
 
+    /// Whether something ignored stands at `path`, whatever is agreed on or wanted there.
+    pub(super) fn is_occupied(&self, path: &RelPath) -> bool {
+        match self.root.stamp(path) {
+            Ok(Some(stamp)) => self.ignore.matches(path, stamp.file_type().is_dir()),
+            Ok(None) => false,
+            // Something above is no directory, so nothing is here. Of anything else nobody knows: it is left alone.
+            Err(error) => error.kind() != ErrorKind::Refused,
+        }
+    }
+
     /// The paths of which the scan says nothing.
     pub(super) fn unknown(&self) -> Vec<RelPath> {
         let problems = self.scan.problems.iter().filter_map(|problem| problem.path.clone());

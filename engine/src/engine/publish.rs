@@ -125,7 +125,8 @@ impl Node {
         let hidden = |path: &RelPath, directory: bool| {
             disk.ignore.matches(path, directory) && !forget.iter().any(|gone| gone == path || path.is_beneath(gone))
         };
-        let mut plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden))?;
+        let occupied = |path: &RelPath| disk.is_occupied(path);
+        let mut plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden, &occupied))?;
         self.check_place(&position, &disk, plan.publish.is_empty())?;
         let accepts = self.guard(&trees, &plan, options)?;
         let outcome = PublishOutcome::of(&mut plan, &hub.head, held, &disk, attempt.begun);

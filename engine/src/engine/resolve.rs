@@ -45,7 +45,8 @@ impl Node {
             wanted: Tree::new(&pages, head.root),
         };
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
-        let plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden))?;
+        let occupied = |path: &RelPath| disk.is_occupied(path);
+        let plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden, &occupied))?;
         let ended: Vec<_> =
             plan.conflicts.into_iter().filter(|clash| clash.path == *path || clash.path.is_beneath(path)).collect();
         if ended.is_empty() {

@@ -154,7 +154,8 @@ impl Node {
 
     fn differences(&self, disk: &Disk, trees: Trees<'_>) -> Result<Plan> {
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
-        plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden))
+        let occupied = |path: &RelPath| disk.is_occupied(path);
+        plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden, &occupied))
     }
 }
 

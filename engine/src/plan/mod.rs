@@ -18,7 +18,8 @@
 //! - conflicts are closed under parents: removing `a` against adding `a/b` is a conflict of both paths, so that what
 //!   goes through is a well-formed tree on both sides;
 //! - a path that the agreement does not know is never removed (pruning is asked for explicitly);
-//! - an ignored path is never touched: what of it leaves the hub leaves the agreement, and stays on the disk.
+//! - an ignored path is never touched: what of it leaves the hub leaves the agreement, and stays on the disk. Where a
+//!   rule tells directories from files, neither what it hides is brought, nor anything in the place of what it hides.
 
 mod closure;
 mod guard;
@@ -98,7 +99,7 @@ pub struct Plan {
     pub agree: Packed<Agreed>,
     /// Left alone on both sides.
     pub conflicts: Vec<Clash>,
-    /// Changed in the hub, but unreadable, ignored or unsettled here: left alone.
+    /// To be brought, but unreadable, ignored or unsettled here, or in the place of something ignored: left alone.
     pub blocked: Vec<RelPath>,
 }
 
@@ -129,12 +130,16 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
         while let Some(passed) = passing.next_if(|passed| passed.path < change.path) {
             gone.pass(&passed);
         }
-        match unsettled.meets(&change.path) {
+        let met = unsettled.meets(&change);
+        let both = passing.peek().is_some_and(|mine| mine.path == change.path);
+        match met {
             _ if gone.covers(&change.path) => theirs.push(&change),
             Met::Nothing => theirs.push(&change),
+            // What is here was measured and is no longer what was agreed: nothing is published over the hub's change.
+            Met::Unwelcome if both && policy == Policy::ThreeWay => theirs.push(&change),
             // It left the deployment; what is here under its name is nobody's business any more.
             Met::Hidden if change.after.is_none() => released.push(&(change.path, None)),
-            Met::Hidden | Met::Listed => plan.blocked.push(change.path),
+            Met::Hidden | Met::Unwelcome | Met::Listed => plan.blocked.push(change.path),
         }
     }
     drop(passing);
@@ -143,11 +148,19 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
         Policy::HubWins | Policy::Adopt => Vec::new(),
     };
     let mut clashes = clashes.into_iter().peekable();
+    let mut door = Door { unsettled, occupied: None };
     for side in Merged::new(mine, theirs) {
         let path = side.path();
         let clashed = clashes.next_if(|clash| clash == path).is_some();
-        plan.settle(side, policy, clashed);
+        if let Some(application) = plan.settle(side, policy, clashed) {
+            match door.admits(&application) {
+                true => plan.apply.push(&application),
+                false => plan.blocked.push(application.path),
+            }
+        }
     }
+    plan.blocked.sort_unstable();
+    plan.blocked.dedup();
     if !released.is_empty() {
         plan.agree = merge(plan.agree, released).collect();
     }
@@ -180,6 +193,29 @@ impl Gone {
     }
 }
 
+/// Lets nothing in where something ignored stands, nor beneath it; asked in path order.
+struct Door<'a> {
+    unsettled: &'a Unsettled<'a>,
+    occupied: Option<RelPath>,
+}
+
+impl Door<'_> {
+    fn admits(&mut self, application: &Application) -> bool {
+        if application.have.is_some() || application.want.is_none() {
+            return true;
+        }
+        let path = &application.path;
+        if self.occupied.as_ref().is_some_and(|occupied| path.is_beneath(occupied)) {
+            return false;
+        }
+        let occupied = self.unsettled.occupies(path);
+        if occupied {
+            self.occupied = Some(path.clone());
+        }
+        !occupied
+    }
+}
+
 impl Plan {
     /// Adds to what is to be changed on this disk, in path order. A path that is in the plan stays as planned.
     pub fn also_apply(&mut self, more: impl IntoIterator<Item = Application>) {
@@ -188,7 +224,8 @@ impl Plan {
         self.apply = merged.dedup_by(|left, right| left.path == right.path).collect();
     }
 
-    fn settle(&mut self, sides: Sides, policy: Policy, clashed: bool) {
+    /// Puts a difference into its list, unless it is to be changed on this disk.
+    fn settle(&mut self, sides: Sides, policy: Policy, clashed: bool) -> Option<Application> {
         match (policy, sides) {
             (_, Sides::Both(mine, theirs)) if mine.after == theirs.after => self.agree.push(&(mine.path, mine.after)),
             (Policy::ThreeWay, sides) if clashed => self.conflicts.push(sides.into_clash()),
@@ -197,32 +234,28 @@ impl Plan {
                 self.conflicts.push(Sides::Both(mine, theirs).into_clash());
             }
             (_, Sides::Theirs(change)) => {
-                self.apply.push(&Application {
-                    path: change.path,
-                    have: change.before,
-                    want: change.after,
-                    keep: false,
+                return Some(Application { path: change.path, have: change.before, want: change.after, keep: false });
+            }
+            (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => {
+                return Some(Application {
+                    keep: holds_content(mine.after.as_ref(), theirs.after.as_ref()),
+                    path: mine.path,
+                    have: mine.after,
+                    want: theirs.after,
                 });
             }
-            (Policy::HubWins | Policy::Adopt, Sides::Both(mine, theirs)) => self.apply.push(&Application {
-                keep: holds_content(mine.after.as_ref(), theirs.after.as_ref()),
-                path: mine.path,
-                have: mine.after,
-                want: theirs.after,
-            }),
-            (Policy::HubWins | Policy::Adopt, Sides::Mine(change)) => {
-                // Only what the agreement knows is drift; anything else is the server's or, on a manager, not yet
-                // published.
-                if change.before.is_some() {
-                    self.apply.push(&Application {
-                        keep: holds_content(change.after.as_ref(), change.before.as_ref()),
-                        path: change.path,
-                        have: change.after,
-                        want: change.before,
-                    });
-                }
+            // Only what the agreement knows is drift; anything else is the server's or, on a manager, not yet published.
+            (Policy::HubWins | Policy::Adopt, Sides::Mine(change)) if change.before.is_some() => {
+                return Some(Application {
+                    keep: holds_content(change.after.as_ref(), change.before.as_ref()),
+                    path: change.path,
+                    have: change.after,
+                    want: change.before,
+                });
             }
+            (Policy::HubWins | Policy::Adopt, Sides::Mine(_)) => {}
         }
+        None
     }
 }
 

@@ -55,7 +55,8 @@ fn planned(agreement: &Model, local: &Model, wanted: &Model, policy: Policy, lis
     let roots = [agreement, local, wanted].map(|model| build(model, &mut pages));
     let [agreement, local, wanted] = roots.map(|root| Tree::new(&pages, root));
     let nothing = |_: &RelPath, _: bool| false;
-    plan(Trees { agreement, local, wanted }, policy, &Unsettled::new(listed, &nothing)).expect("plans")
+    let nowhere = |_: &RelPath| false;
+    plan(Trees { agreement, local, wanted }, policy, &Unsettled::new(listed, &nothing, &nowhere)).expect("plans")
 }
 
 fn put(model: &mut Model, path: &RelPath, entry: Option<&Entry>) {
@@ -173,7 +174,7 @@ fn an_ignored_path_looks_removed_and_is_not() {
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"d/x";
     let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(agreement) };
-    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden)).expect("plans");
+    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false)).expect("plans");
     // What was in a directory that is gone is gone, ignored or not.
     assert_eq!(plan.publish.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["b", "d", "d/x"]);
 }
@@ -188,7 +189,7 @@ fn an_ignored_path_that_left_the_hub_leaves_the_agreement_and_stays_here() {
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"b";
     let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
     for policy in [Policy::ThreeWay, Policy::HubWins] {
-        let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden)).expect("plans");
+        let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden, &|_| false)).expect("plans");
         assert_eq!(plan.agree.iter().collect::<Vec<_>>(), [(path("a"), None)]);
         assert_eq!(plan.blocked, [path("b")]);
         assert_eq!(plan.apply.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["c"]);
@@ -205,7 +206,131 @@ fn removing_a_directory_against_a_change_of_an_ignored_file_in_it_is_a_conflict(
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"d/x";
     let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
-    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden)).expect("plans");
+    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false)).expect("plans");
     assert_eq!(plan.conflicts.iter().map(|clash| clash.path.to_string()).collect::<Vec<_>>(), ["d", "d/x"]);
     assert!(plan.publish.is_empty() && plan.blocked.is_empty());
+}
+
+/// What a plan comes to: published, brought, removed, agreed, conflicts, blocked. `standing` is what the disk has there.
+fn with_patterns(sides: [&Model; 3], policy: Policy, patterns: &str, standing: &[(&str, bool)]) -> [Vec<String>; 6] {
+    let mut pages = MemoryPages::default();
+    let [agreement, local, wanted] = sides.map(|model| build(model, &mut pages));
+    let tree = |root| Tree::new(&pages, root);
+    let ignore = crate::scan::Ignore::parse(patterns.as_bytes()).expect("parses");
+    let hidden = |path: &RelPath, directory: bool| ignore.matches(path, directory);
+    let occupied = |at: &RelPath| standing.iter().any(|(name, directory)| *at == path(name) && hidden(at, *directory));
+    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
+    let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden, &occupied)).expect("plans");
+    let text = |paths: &mut dyn Iterator<Item = RelPath>| paths.map(|path| path.to_string()).collect::<Vec<_>>();
+    [
+        text(&mut plan.publish.iter().map(|one| one.path)),
+        text(&mut plan.apply.iter().filter(|one| one.want.is_some()).map(|one| one.path)),
+        text(&mut plan.apply.iter().filter(|one| one.want.is_none()).map(|one| one.path)),
+        text(&mut plan.agree.iter().map(|one| one.0)),
+        text(&mut plan.conflicts.iter().map(|clash| clash.path.clone())),
+        text(&mut plan.blocked.into_iter()),
+    ]
+}
+
+const POLICIES: [Policy; 3] = [Policy::ThreeWay, Policy::HubWins, Policy::Adopt];
+
+#[test]
+fn a_pattern_for_directories_holds_up_directories_and_no_file() {
+    let agreement = model(&[("changed", 1), ("removed", 1)]);
+    let wanted = model(&[("changed", 2), ("file", 1), ("folder/x", 1)]);
+    for policy in POLICIES {
+        let [publish, bring, remove, agree, conflicts, blocked] =
+            with_patterns([&agreement, &agreement, &wanted], policy, "/*/", &[("changed", false), ("removed", false)]);
+        assert_eq!((bring, remove), (vec!["changed".into(), "file".into()], vec!["removed".to_owned()]), "{policy:?}");
+        assert_eq!(blocked, ["folder", "folder/x"], "{policy:?}");
+        assert!(publish.is_empty() && agree.is_empty() && conflicts.is_empty(), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_pattern_that_takes_directories_back_holds_up_files_alone() {
+    let agreement = model(&[("d/x", 1), ("gone/x", 1)]);
+    let wanted = model(&[("d/x", 2), ("d/y", 1), ("f", 1), ("new", 0)]);
+    for policy in POLICIES {
+        let [publish, bring, remove, agree, conflicts, blocked] =
+            with_patterns([&agreement, &agreement, &wanted], policy, "/*\n!/*/", &[("d", true), ("gone", true)]);
+        assert_eq!(bring, ["d/x", "d/y", "new"], "{policy:?}");
+        assert_eq!((remove, blocked), (vec!["gone".into(), "gone/x".into()], vec!["f".to_owned()]), "{policy:?}");
+        assert!(publish.is_empty() && agree.is_empty() && conflicts.is_empty(), "{policy:?}");
+    }
+}
+
+#[test]
+fn an_ignored_directory_in_the_place_of_a_new_file_stays() {
+    let (nothing, wanted) = (model(&[]), model(&[("work", 1), ("a", 1)]));
+    for policy in POLICIES {
+        let [publish, bring, remove, _, conflicts, blocked] =
+            with_patterns([&nothing, &nothing, &wanted], policy, "work/", &[("work", true)]);
+        assert_eq!((bring, blocked), (vec!["a".to_owned()], vec!["work".to_owned()]), "{policy:?}");
+        assert!(publish.is_empty() && remove.is_empty() && conflicts.is_empty(), "{policy:?}");
+    }
+}
+
+#[test]
+fn an_ignored_directory_in_the_place_of_a_tracked_file_is_a_removal_for_a_manager_and_stays_on_a_worker() {
+    let (tracked, gone, newer) = (model(&[("work", 1)]), model(&[]), model(&[("work", 2)]));
+    let planned = |wanted, policy| with_patterns([&tracked, &gone, wanted], policy, "work/", &[("work", true)]);
+    let [publish, .., conflicts, blocked] = planned(&tracked, Policy::ThreeWay);
+    assert_eq!((publish, conflicts, blocked), (vec!["work".to_owned()], vec![], vec![]));
+    let [publish, .., conflicts, blocked] = planned(&newer, Policy::ThreeWay);
+    assert_eq!((publish, conflicts, blocked), (vec![], vec!["work".to_owned()], vec![]));
+    for wanted in [&tracked, &newer] {
+        let [_, bring, remove, agree, _, blocked] = planned(wanted, Policy::HubWins);
+        assert_eq!((bring, remove, agree, blocked), (vec![], vec![], vec![], vec!["work".to_owned()]));
+    }
+    for policy in POLICIES {
+        let [publish, bring, remove, agree, conflicts, blocked] = planned(&gone, policy);
+        assert_eq!(agree, ["work"], "{policy:?}");
+        assert!([publish, bring, remove, conflicts, blocked].iter().all(Vec::is_empty), "{policy:?}");
+    }
+}
+
+#[test]
+fn an_ignored_file_in_the_place_of_a_directory_stays_and_nothing_is_brought_beneath_it() {
+    let (nothing, agreed) = (model(&[]), model(&[("d/x", 1)]));
+    let newer = model(&[("d/x", 2), ("d/y/z", 1)]);
+    for policy in POLICIES {
+        let [publish, bring, .., blocked] =
+            with_patterns([&nothing, &nothing, &newer], policy, "/*\n!/*/", &[("d", false)]);
+        assert_eq!(blocked, ["d", "d/x", "d/y", "d/y/z"], "{policy:?}");
+        assert!(publish.is_empty() && bring.is_empty(), "{policy:?}");
+    }
+    let [_, bring, remove, .., blocked] =
+        with_patterns([&agreed, &nothing, &newer], Policy::HubWins, "/*\n!/*/", &[("d", false)]);
+    assert_eq!(blocked, ["d", "d/x", "d/y", "d/y/z"]);
+    assert!(bring.is_empty() && remove.is_empty());
+}
+
+#[test]
+fn a_file_that_becomes_an_ignored_directory_waits_and_is_never_published_over_it() {
+    let (agreed, edited) = (model(&[("work", 1)]), model(&[("work", 3)]));
+    for wanted in [model(&[("work", 0)]), model(&[("work/x", 1)])] {
+        let names: Vec<String> = wanted.keys().map(ToString::to_string).collect();
+        for policy in POLICIES {
+            let [publish, bring, remove, _, conflicts, blocked] =
+                with_patterns([&agreed, &agreed, &wanted], policy, "work/", &[("work", false)]);
+            assert_eq!(blocked, names, "{policy:?}");
+            assert!([publish, bring, remove, conflicts].iter().all(Vec::is_empty), "{policy:?}");
+        }
+        let [publish, bring, _, _, conflicts, blocked] =
+            with_patterns([&agreed, &edited, &wanted], Policy::ThreeWay, "work/", &[("work", false)]);
+        assert_eq!(conflicts, names);
+        assert!(publish.is_empty() && bring.is_empty() && blocked.is_empty());
+    }
+}
+
+#[test]
+fn an_ignored_directory_that_becomes_a_file_waits() {
+    let (agreed, hidden, wanted) = (model(&[("work/x", 1)]), model(&[]), model(&[("work", 1)]));
+    for policy in POLICIES {
+        let [publish, bring, remove, agree, conflicts, blocked] =
+            with_patterns([&agreed, &hidden, &wanted], policy, "work/", &[("work", true)]);
+        assert_eq!((agree, blocked), (vec!["work/x".to_owned()], vec!["work".to_owned()]), "{policy:?}");
+        assert!([publish, bring, remove, conflicts].iter().all(Vec::is_empty), "{policy:?}");
+    }
 }

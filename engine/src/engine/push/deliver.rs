@@ -139,7 +139,7 @@ impl Node {
             let reason = "a socket, a fifo or a device stands there".to_owned();
             delivery.problems.push(Remark { path: Some(path.clone()), reason });
         }
-        let unsettled = Unsettled::new(survey.strange().cloned().collect(), &|_, _| false);
+        let unsettled = Unsettled::new(survey.strange().cloned().collect(), &|_, _| false, &|_| false);
         let plan = || {
             let plan = plan::plan(trees, Policy::HubWins, &unsettled)?;
             check_parents(&plan.apply, &trees.wanted).map(|()| plan)
