@@ -23,6 +23,7 @@ pub struct Post {
     hub: OsString,
     args: Vec<String>,
     variables: Vec<(OsString, OsString)>,
+    through: Vec<String>,
 }
 
 /// A daemon at work. Dropped, it is killed.
@@ -37,7 +38,7 @@ impl Post {
     /// A daemon for the directory `dir`, whose last name is the node's, with these arguments behind `run`.
     pub fn new(dir: &Path, hub: impl AsRef<OsStr>, args: &[&str]) -> Self {
         let args = args.iter().map(ToString::to_string).collect();
-        Self { dir: dir.to_owned(), hub: hub.as_ref().to_owned(), args, variables: Vec::new() }
+        Self { dir: dir.to_owned(), hub: hub.as_ref().to_owned(), args, variables: Vec::new(), through: Vec::new() }
     }
 
     /// The same with a variable in its environment.
@@ -46,12 +47,25 @@ impl Post {
         self
     }
 
+    /// The same through a program that becomes the one behind its arguments.
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.through = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
     /// If it does not start.
     pub fn start(&self) -> Daemon {
-        let mut command = Command::new(program());
+        let mut command = match self.through.split_first() {
+            None => Command::new(program()),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
+                command
+            }
+        };
         let name = self.dir.file_name().expect("a directory has a name");
         command.args(["--json", "--node"]).arg(name).arg("--dir").arg(&self.dir).arg("--hub").arg(&self.hub);
         command.arg("run").args(&self.args).current_dir(self.dir.parent().expect("a parent"));

@@ -217,7 +217,7 @@ fn say(event: &Event, deployment: &DeploymentName, length: Length) -> (String, b
         }
         Event::Scanning { why } => {
             let what = styled(WARN, "not watching");
-            (format!("{what}: {}; everything is scanned in every period\n", clean(why)), true)
+            (format!("{what}: {}; everything is scanned\n", clean(why)), true)
         }
         Event::Published(outcome) => {
             let open = !outcome.conflicts.is_empty() || !outcome.problems.is_empty();

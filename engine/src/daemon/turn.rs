@@ -59,7 +59,13 @@ impl Daemon<'_> {
     /// Watches the directory, if it is not watched. Where there are not enough watches, it is tried now and then only.
     fn open_eyes(&mut self, cx: &Context, scan: bool) -> Result<()> {
         self.lookout.check(&self.node.places().dir);
-        let Some(why) = self.lookout.blind() else { return Ok(()) };
+        let Some(why) = self.lookout.blind() else {
+            self.tell_of_watching(match self.lookout.unseen() {
+                Hint::Everything(why @ Why::Lost) => Event::Scanning { why: why.to_string() },
+                _ => Event::Watching { directories: self.lookout.directories() },
+            });
+            return Ok(());
+        };
         if why == Why::NoWatches && !scan {
             return Ok(());
         }
@@ -77,11 +83,16 @@ impl Daemon<'_> {
                 Event::Scanning { why: error.to_string() }
             }
         };
+        self.tell_of_watching(event);
+        Ok(())
+    }
+
+    /// Tells how the directory is watched, if it is another way than was told last.
+    fn tell_of_watching(&mut self, event: Event) {
         if !self.told.as_ref().is_some_and(|told| told.is_same_watching(&event)) {
             self.told_of(&event);
             self.told = Some(event);
         }
-        Ok(())
     }
 
     fn scope(&self, scan: bool) -> Scope {

@@ -212,8 +212,10 @@ impl Node {
                 Some(if others == 0 { first.to_string() } else { format!("{first}, and {others} more") }),
             )
         } else {
+            let conflicts = Some(done.conflicts.len()).filter(|count| *count > 0).map(conflict_count);
             let first = done.problems.first().map(ToString::to_string);
-            (Outcome::Partial, first.or_else(|| Some(conflict_count(done.conflicts.len()))))
+            let both: Vec<String> = conflicts.into_iter().chain(first).collect();
+            (Outcome::Partial, Some(both.join("; ")).filter(|both| !both.is_empty()))
         };
         let ending = Ending { outcome, problem, measured: Some(measured), cost: row.map(Ending::cost_of) };
         let report = self.compose_report(scene.cx, position, ending)?;

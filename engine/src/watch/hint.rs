@@ -50,7 +50,10 @@ impl fmt::Display for Why {
             Self::New => "nobody has watched it until now",
             Self::Much => "too much has changed to name it",
             Self::Lost => "the kernel has dropped events (fs.inotify.max_queued_events)",
-            Self::NoWatches => "there are not enough watches for all directories (fs.inotify.max_user_watches)",
+            Self::NoWatches => {
+                "there are not enough watches for all directories (fs.inotify.max_user_watches; in a container, \
+                 user.max_inotify_watches)"
+            }
             Self::Unreadable => "a directory could not be read",
             Self::Gone => "the directory is gone, moved or unmounted",
             Self::Rules => "what is ignored has changed",

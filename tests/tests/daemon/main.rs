@@ -13,6 +13,7 @@
 //! | `service` | what a service manager hears |
 //! | `trouble` | a hub that is away, a directory that is away, what is refused, and how it ends |
 //! | `transports` | a manager and two workers on each kind of hub |
+//! | `watches` | watches that do not suffice, and events that are lost |
 
 mod drift;
 mod embedded;
@@ -25,6 +26,7 @@ mod several;
 mod together;
 mod transports;
 mod trouble;
+mod watches;
 
 use std::path::{Path, PathBuf};
 
