@@ -2,7 +2,7 @@ use std::fmt;
 use std::fs;
 
 /// What may be more in the end: what a busy moment takes.
-const MEMORY: u64 = 16 << 20;
+const MEMORY: u64 = 6 << 20;
 const FILES: usize = 8;
 
 /// How large a process is.
