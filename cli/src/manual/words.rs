@@ -99,6 +99,7 @@ pub(super) const KEYS: [(&str, &[Row]); 9] = [
             ("scan-period", "How often it looks at every file."),
             ("debounce", "How long nothing has to change before it publishes."),
             ("heartbeat", "How often it says that it is alive."),
+            ("status", "Where it serves /metrics and /healthz."),
             ("heal", "auto brings back what somebody has changed on a worker; report only says so."),
             ("message", "What is written into the records."),
         ],
