@@ -17,9 +17,11 @@
 //!
 //! [`ErrorKind::Unsupported`]: crate::error::ErrorKind::Unsupported
 
+pub mod archive;
 pub mod assemble;
 pub mod chunker;
 pub mod cut;
+pub mod deflate;
 mod local;
 mod object;
 pub mod pack;

@@ -9,6 +9,7 @@
 //!
 //! Hashes are put right here, where the fuzzer could never guess them.
 
+mod archives;
 mod content;
 mod frames;
 mod hub;
@@ -25,8 +26,10 @@ use depsync_engine::error::{Error, ErrorKind};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, in the order of their names.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
+    ("archive", archives::archive),
     ("block", local::block),
+    ("deflated", archives::deflated),
     ("frames", frames::frames),
     ("hub", hub::hub),
     ("ignore", local::ignore),
@@ -50,7 +53,9 @@ pub fn run(name: &str, data: &[u8]) {
 /// Inputs to begin with: what the engine itself writes.
 pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     BTreeMap::from([
+        ("archive", archives::archives()),
         ("block", local::blocks()),
+        ("deflated", archives::streams()),
         ("frames", frames::seeds()),
         ("hub", hub::seeds()),
         ("ignore", local::patterns()),

@@ -1,0 +1,155 @@
+//! An archive, tile by tile.
+
+use super::source::{Source, read};
+use super::{Entry, MAX_INLINE, Plain, central, end, local};
+
+/// What lies between entries, up to so many bytes, is taken with the headers.
+const SHORT: u64 = 256;
+
+/// A part of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// So many of the bytes of [`Layout::inline`], from where the tile before left off.
+    Inline(u32),
+    /// The data of the entry of this number.
+    Data(u32),
+    /// So many bytes that belong to nobody: what stands before the archive, or a block with signatures.
+    Gap(u64),
+}
+
+/// How an archive is made. See the room for its laws.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    tiles: Vec<Tile>,
+    inline: Vec<u8>,
+    entries: Vec<Entry>,
+    directory: std::ops::Range<usize>,
+}
+
+impl Layout {
+    /// Looks what the `size` bytes of `source` are.
+    pub fn of(source: &(impl Source + ?Sized), size: u64) -> Result<Self, Plain> {
+        let mut why = Plain::Because("it has no end record");
+        for end in end::find(source, size)? {
+            match Tiling::of(source, size, &end) {
+                Err(Plain::Because(reason)) => why = Plain::Because(reason),
+                tiled => return tiled,
+            }
+        }
+        Err(why)
+    }
+
+    /// The parts, in the order of the file.
+    pub fn tiles(&self) -> &[Tile] {
+        &self.tiles
+    }
+
+    /// The bytes of all headers, descriptors, short gaps and end records, in the order of the file.
+    pub fn inline(&self) -> &[u8] {
+        &self.inline
+    }
+
+    /// The entries, in the order of the central directory.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The name of an entry.
+    pub fn name(&self, entry: &Entry) -> &[u8] {
+        entry.name(self.inline.get(self.directory.clone()).unwrap_or_default())
+    }
+
+    /// How many bytes a tile has.
+    pub fn length(&self, tile: Tile) -> u64 {
+        match tile {
+            Tile::Inline(length) => length.into(),
+            Tile::Data(entry) => self.entries.get(entry as usize).map_or(0, |entry| entry.compressed),
+            Tile::Gap(length) => length,
+        }
+    }
+}
+
+/// A layout that is being made, from the beginning of the file on.
+struct Tiling<'a, S: ?Sized> {
+    source: &'a S,
+    tiles: Vec<Tile>,
+    inline: Vec<u8>,
+    /// How far it is made.
+    at: u64,
+}
+
+impl<S: Source + ?Sized> Tiling<'_, S> {
+    fn of(source: &S, size: u64, end: &end::End) -> Result<Layout, Plain> {
+        let central = central::read_all(source, end)?;
+        let mut order: Vec<u32> = (0..).take(central.entries.len()).collect();
+        order.sort_unstable_by_key(|&number| (central.entries[number as usize].header, number));
+        let mut tiling = Tiling { source, tiles: Vec::new(), inline: Vec::new(), at: 0 };
+        for (place, &number) in order.iter().enumerate() {
+            let next = order.get(place + 1).map_or(central.at, |&next| central.entries[next as usize].header);
+            tiling.entry(number, &central.entries[number as usize], next.min(central.at))?;
+        }
+        tiling.skip_to(central.at)?;
+        let from = tiling.inline.len();
+        tiling.take(&central.bytes)?;
+        let directory = from..tiling.inline.len();
+        tiling.skip_to(end.at)?;
+        tiling.read_to(size)?;
+        Ok(Layout { tiles: tiling.tiles, inline: tiling.inline, entries: central.entries, directory })
+    }
+
+    /// An entry, all of which must stand before `next`.
+    fn entry(&mut self, number: u32, entry: &Entry, next: u64) -> Result<(), Plain> {
+        self.skip_to(entry.header)?;
+        let header = local::header(self.source, entry, next)?;
+        self.take(&header)?;
+        let end = self.at.checked_add(entry.compressed).filter(|end| *end <= next);
+        let end = end.ok_or(Plain::Because("the data of an entry overlaps what is next"))?;
+        if entry.compressed > 0 {
+            self.tiles.push(Tile::Data(number));
+            self.at = end;
+        }
+        let behind = usize::try_from((next - end).min(local::LONGEST)).unwrap_or_default();
+        let behind = read(self.source, end, behind)?;
+        self.take(&behind[..local::descriptor(entry, &behind)])
+    }
+
+    /// What belongs to nobody, up to `to`.
+    fn skip_to(&mut self, to: u64) -> Result<(), Plain> {
+        match to.checked_sub(self.at).ok_or(Plain::Because("two entries overlap"))? {
+            0 => {}
+            1..=SHORT => self.read_to(to)?,
+            length => {
+                self.tiles.push(Tile::Gap(length));
+                self.at = to;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes up to `to`, with the headers.
+    fn read_to(&mut self, to: u64) -> Result<(), Plain> {
+        let length = usize::try_from(to - self.at).unwrap_or(usize::MAX);
+        Self::bounded(self.inline.len(), length)?;
+        let bytes = read(self.source, self.at, length)?;
+        self.take(&bytes)
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Plain> {
+        Self::bounded(self.inline.len(), bytes.len())?;
+        let Ok(length) = u32::try_from(bytes.len()) else { return Err(Plain::Because(TOO_LONG)) };
+        match self.tiles.last_mut() {
+            _ if length == 0 => {}
+            Some(Tile::Inline(before)) => *before += length,
+            _ => self.tiles.push(Tile::Inline(length)),
+        }
+        self.inline.extend_from_slice(bytes);
+        self.at += u64::from(length);
+        Ok(())
+    }
+
+    fn bounded(held: usize, more: usize) -> Result<(), Plain> {
+        if held.saturating_add(more) > MAX_INLINE { Err(Plain::Because(TOO_LONG)) } else { Ok(()) }
+    }
+}
+
+const TOO_LONG: &str = "its headers are longer than is looked at";
