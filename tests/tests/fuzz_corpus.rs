@@ -49,4 +49,4 @@ macro_rules! replayed {
     };
 }
 
-replayed! { archive block deflated frames hub ignore object pack_tail recipe record report tree }
+replayed! { archive block deflated frames headers hub ignore object pack_tail recipe record report tree }

@@ -26,11 +26,12 @@ use depsync_engine::error::{Error, ErrorKind};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, in the order of their names.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("archive", archives::archive),
     ("block", local::block),
     ("deflated", archives::deflated),
     ("frames", frames::frames),
+    ("headers", archives::headers),
     ("hub", hub::hub),
     ("ignore", local::ignore),
     ("object", content::object),
@@ -57,6 +58,7 @@ pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         ("block", local::blocks()),
         ("deflated", archives::streams()),
         ("frames", frames::seeds()),
+        ("headers", archives::columns()),
         ("hub", hub::seeds()),
         ("ignore", local::patterns()),
         ("object", content::objects()),

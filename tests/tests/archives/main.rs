@@ -11,7 +11,7 @@ mod oracle;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use depsync_engine::content::archive::{Layout, Plain, Tile};
+use depsync_engine::content::archive::{Headers, Layout, Plain, Tile};
 use depsync_engine::content::deflate;
 use depsync_tests::debian;
 
@@ -63,6 +63,13 @@ fn deflated_again(path: &Path, seen: impl Fn(usize, Said)) -> (usize, Again) {
     let layout = layout(path).unwrap_or_else(|why| panic!("{}: {why:?}", path.display()));
     let (made, places) = tiled(&layout, &file);
     assert!(made == file, "{} is not its tiles", path.display());
+    let (none, headers) = (Headers::default(), Headers::of(&layout).expect("fields tell all of its headers"));
+    let (decoded, _) = headers.against(&none).and_then(|columns| Headers::decode(&columns, &none)).expect("decodes");
+    assert!(
+        decoded.tiles().expect("tiles") == (layout.tiles().to_vec(), layout.inline().to_vec()),
+        "{}",
+        path.display()
+    );
     let mut again = Again::default();
     for (number, entry) in layout.entries().iter().enumerate() {
         let shown = format!("{}: {}", path.display(), String::from_utf8_lossy(layout.name(entry)));

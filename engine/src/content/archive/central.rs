@@ -36,6 +36,11 @@ impl Entry {
         let start = self.record as usize + RECORD_LENGTH;
         directory.get(start..start + usize::from(self.name)).unwrap_or_default()
     }
+
+    /// How many bytes its record has in the central directory.
+    pub(super) fn record_length(&self) -> usize {
+        RECORD_LENGTH + usize::from(self.name) + usize::from(self.extra) + usize::from(self.comment)
+    }
 }
 
 /// A central directory that was read.

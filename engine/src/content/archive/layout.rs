@@ -24,6 +24,22 @@ pub struct Layout {
     inline: Vec<u8>,
     entries: Vec<Entry>,
     directory: std::ops::Range<usize>,
+    spans: Vec<Span>,
+    /// Before the central directory, and before the end records.
+    later_gaps: [u64; 2],
+}
+
+/// Where an entry is, in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Its number in the central directory.
+    pub(super) entry: u32,
+    /// How many bytes before it belong to nobody.
+    pub(super) gap: u64,
+    /// How many bytes its header has.
+    pub(super) header: u32,
+    /// The form of its descriptor.
+    pub(super) form: local::Form,
 }
 
 impl Layout {
@@ -59,6 +75,16 @@ impl Layout {
         entry.name(self.inline.get(self.directory.clone()).unwrap_or_default())
     }
 
+    /// The entries in the order of the file.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// How many bytes belong to nobody before the central directory, and before the end records.
+    pub(super) fn later_gaps(&self) -> [u64; 2] {
+        self.later_gaps
+    }
+
     /// How many bytes a tile has.
     pub fn length(&self, tile: Tile) -> u64 {
         match tile {
@@ -74,6 +100,7 @@ struct Tiling<'a, S: ?Sized> {
     source: &'a S,
     tiles: Vec<Tile>,
     inline: Vec<u8>,
+    spans: Vec<Span>,
     /// How far it is made.
     at: u64,
 }
@@ -83,23 +110,24 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
         let central = central::read_all(source, end)?;
         let mut order: Vec<u32> = (0..).take(central.entries.len()).collect();
         order.sort_unstable_by_key(|&number| (central.entries[number as usize].header, number));
-        let mut tiling = Tiling { source, tiles: Vec::new(), inline: Vec::new(), at: 0 };
+        let mut tiling = Tiling { source, tiles: Vec::new(), inline: Vec::new(), spans: Vec::new(), at: 0 };
         for (place, &number) in order.iter().enumerate() {
             let next = order.get(place + 1).map_or(central.at, |&next| central.entries[next as usize].header);
             tiling.entry(number, &central.entries[number as usize], next.min(central.at))?;
         }
-        tiling.skip_to(central.at)?;
+        let before_directory = tiling.skip_to(central.at)?;
         let from = tiling.inline.len();
         tiling.take(&central.bytes)?;
         let directory = from..tiling.inline.len();
-        tiling.skip_to(end.at)?;
+        let later_gaps = [before_directory, tiling.skip_to(end.at)?];
         tiling.read_to(size)?;
-        Ok(Layout { tiles: tiling.tiles, inline: tiling.inline, entries: central.entries, directory })
+        let Tiling { tiles, inline, spans, .. } = tiling;
+        Ok(Layout { tiles, inline, entries: central.entries, directory, spans, later_gaps })
     }
 
     /// An entry, all of which must stand before `next`.
     fn entry(&mut self, number: u32, entry: &Entry, next: u64) -> Result<(), Plain> {
-        self.skip_to(entry.header)?;
+        let gap = self.skip_to(entry.header)?;
         let header = local::header(self.source, entry, next)?;
         self.take(&header)?;
         let end = self.at.checked_add(entry.compressed).filter(|end| *end <= next);
@@ -110,12 +138,16 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
         }
         let behind = usize::try_from((next - end).min(local::LONGEST)).unwrap_or_default();
         let behind = read(self.source, end, behind)?;
-        self.take(&behind[..local::descriptor(entry, &behind)])
+        let form = local::descriptor(entry, &behind);
+        let header = u32::try_from(header.len()).map_err(|_| Plain::Because(TOO_LONG))?;
+        self.spans.push(Span { entry: number, gap, header, form });
+        self.take(&behind[..form.length()])
     }
 
-    /// What belongs to nobody, up to `to`.
-    fn skip_to(&mut self, to: u64) -> Result<(), Plain> {
-        match to.checked_sub(self.at).ok_or(Plain::Because("two entries overlap"))? {
+    /// What belongs to nobody, up to `to`; gives how much that is.
+    fn skip_to(&mut self, to: u64) -> Result<u64, Plain> {
+        let length = to.checked_sub(self.at).ok_or(Plain::Because("two entries overlap"))?;
+        match length {
             0 => {}
             1..=SHORT => self.read_to(to)?,
             length => {
@@ -123,7 +155,7 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
                 self.at = to;
             }
         }
-        Ok(())
+        Ok(length)
     }
 
     /// The bytes up to `to`, with the headers.

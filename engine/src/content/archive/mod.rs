@@ -18,11 +18,16 @@
 //! | `central` | the central directory: what entries there are |
 //! | `local` | what stands around an entry's data: its header before, its descriptor behind |
 //! | `layout` | all of it, tile by tile |
+//! | `fields` | its headers, field by field, and back |
+//! | `columns`, `headers` | those as differences from the headers of another archive |
 //!
 //! The format is PKWARE's APPNOTE 6.3.10.
 
 mod central;
+mod columns;
 mod end;
+mod fields;
+mod headers;
 mod layout;
 mod local;
 mod source;
@@ -30,6 +35,7 @@ mod source;
 mod tests;
 
 pub use central::Entry;
+pub use headers::Headers;
 pub use layout::{Layout, Tile};
 pub use source::Source;
 

@@ -170,6 +170,18 @@ fn check(plan: &Plan) {
     let wanted: Vec<_> = wanted.into_iter().map(|(name, data, _)| (name, data)).collect();
     assert_eq!(data(&layout, &file), wanted, "{plan:?}");
     assert_eq!(layout.entries().len(), plan.entries.len());
+    check_headers(&layout, &Headers::default());
+}
+
+/// Codes the headers against those of another archive, and decodes them.
+fn check_headers(layout: &Layout, base: &Headers) -> usize {
+    let headers = Headers::of(layout).expect("every field is known");
+    let bytes = headers.against(base).expect("codes");
+    let (decoded, _) = Headers::decode(&bytes, base).expect("decodes");
+    assert_eq!(decoded, headers);
+    let (tiles, inline) = decoded.tiles().expect("they were taken apart before");
+    assert!(tiles == layout.tiles() && inline == layout.inline());
+    zstd::bulk::compress(&bytes, 19).expect("compresses").len()
 }
 
 #[test]
@@ -258,6 +270,36 @@ fn what_is_cut_off_or_contradicts_itself_is_a_plain_file() {
     }
 }
 
+/// A thousand classes; built again, all times are new and one of them is another.
+#[test]
+fn a_rebuilt_archive_has_nearly_no_new_headers() {
+    let plan = |seed: u64| Plan {
+        entries: (0..1000)
+            .map(|number| {
+                let length = if number == 500 { 700 + seed as usize } else { 400 + number % 97 };
+                (format!("org/example/Part{number}.class").into_bytes(), noise(number as u64, length), Behind::Signed)
+            })
+            .collect(),
+        ..Plan::default()
+    };
+    let (old, mut new) = (plan(1).make(), plan(2).make());
+    for at in 0..new.len() - 14 {
+        match &new[at..at + 4] {
+            b"PK\x03\x04" => new[at + 10..at + 14].copy_from_slice(&[9, 9, 9, 9]),
+            b"PK\x01\x02" => new[at + 12..at + 16].copy_from_slice(&[9, 9, 9, 9]),
+            _ => {}
+        }
+    }
+    let (old, new) = (layout(&old).expect("an archive"), layout(&new).expect("an archive"));
+    let full = check_headers(&new, &Headers::default());
+    let small = check_headers(&new, &Headers::of(&old).expect("headers"));
+    assert!(
+        new.inline().len() > 100_000 && full < 8_000 && small < 120,
+        "{} bytes: {full}, {small}",
+        new.inline().len()
+    );
+}
+
 fn behind() -> impl Strategy<Value = Behind> {
     use Behind::{Bare, BareWide, Missing, Nothing, Signed, SignedWide};
     prop_oneof![Just(Nothing), Just(Signed), Just(Bare), Just(SignedWide), Just(BareWide), Just(Missing)]
@@ -285,6 +327,27 @@ proptest! {
     #[test]
     fn whatever_is_made_comes_back(plan in plan()) {
         check(&plan);
+    }
+
+    #[test]
+    fn headers_come_back_whatever_they_are_coded_against(plans in [plan(), plan()]) {
+        let [base, new] = plans.map(|plan| layout(&plan.make()).expect("an archive"));
+        check_headers(&new, &Headers::of(&base).expect("headers"));
+    }
+
+    #[test]
+    fn damaged_columns_are_refused_or_make_some_headers(
+        plans in [plan(), plan()],
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let [base, new] = plans.map(|plan| Headers::of(&layout(&plan.make()).expect("an archive")).expect("headers"));
+        let mut bytes = new.against(&base).expect("codes");
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok((headers, _)) = Headers::decode(&bytes, &base) {
+            let _ = headers.tiles();
+        }
     }
 
     #[test]

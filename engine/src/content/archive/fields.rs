@@ -1,0 +1,298 @@
+//! The headers of an archive, field by field, and back again.
+//!
+//! [`Fields::of`] takes apart what a [`Layout`] has inline; [`Fields::made`] puts it together. What does not come back as it
+//! was is no loss: whoever codes headers compares, and codes them as they are then.
+
+use super::local::Form;
+use super::{Layout, Tile, huge, long, short};
+
+/// The numbers of a central record, and how many bytes each has, in the order of the record. Between `SIZE` and `DISK`
+/// stand the lengths of the texts.
+pub(super) const CENTRAL: [usize; 12] = [2, 2, 2, 2, 4, 4, 4, 4, 2, 2, 4, 4];
+pub(super) const MADE_BY: usize = 0;
+pub(super) const NEEDED: usize = 1;
+pub(super) const FLAGS: usize = 2;
+pub(super) const METHOD: usize = 3;
+pub(super) const STAMP: usize = 4;
+pub(super) const CRC: usize = 5;
+pub(super) const COMPRESSED: usize = 6;
+pub(super) const SIZE: usize = 7;
+pub(super) const DISK: usize = 8;
+pub(super) const INTERNAL: usize = 9;
+pub(super) const EXTERNAL: usize = 10;
+pub(super) const OFFSET: usize = 11;
+
+/// The numbers of a local header: those of a central record from `NEEDED` to `SIZE`.
+pub(super) const LOCAL: [usize; 7] = [2, 2, 2, 4, 4, 4, 4];
+
+/// What stands before something, and belongs to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// Few bytes, as they are.
+    pub(super) inline: Vec<u8>,
+    /// So many bytes that are content.
+    pub(super) long: u64,
+}
+
+/// An entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fielded {
+    pub(super) central: [u64; CENTRAL.len()],
+    pub(super) name: Vec<u8>,
+    pub(super) extra: Vec<u8>,
+    pub(super) comment: Vec<u8>,
+    pub(super) local: [u64; LOCAL.len()],
+    pub(super) local_name: Vec<u8>,
+    pub(super) local_extra: Vec<u8>,
+    /// The form of its descriptor, as a number.
+    pub(super) form: u64,
+    /// What is really meant by `COMPRESSED` and `SIZE`: with what is left to ZIP64.
+    pub(super) compressed: u64,
+    pub(super) size: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields {
+    /// In the order of the central directory.
+    pub(super) entries: Vec<Fielded>,
+    /// Their numbers, in the order of the file.
+    pub(super) order: Vec<u32>,
+    /// Before each entry in that order; before the central directory; and before the end records.
+    pub(super) gaps: Vec<Gap>,
+    /// From the end records on.
+    pub(super) end: Vec<u8>,
+}
+
+impl Fields {
+    /// Takes a layout apart. None where something is not where it has to be: the layout is not one of this room.
+    pub(super) fn of(layout: &Layout) -> Option<Self> {
+        let mut cut = Cut { layout, tiles: layout.tiles(), inline: layout.inline(), left: 0 };
+        let mut fields = Self { entries: vec![Fielded::default(); layout.entries().len()], ..Self::default() };
+        for span in layout.spans() {
+            fields.gaps.push(cut.gap(span.gap)?);
+            let entry = fields.entries.get_mut(span.entry as usize)?;
+            let header = cut.inline(span.header as usize)?;
+            read_local(entry, &header)?;
+            cut.data(span.entry)?;
+            entry.form = span.form as u64;
+            cut.inline(span.form.length())?;
+            fields.order.push(span.entry);
+        }
+        let [before_directory, before_end] = layout.later_gaps();
+        fields.gaps.push(cut.gap(before_directory)?);
+        for (entry, known) in fields.entries.iter_mut().zip(layout.entries()) {
+            let record = cut.inline(known.record_length())?;
+            read_central(entry, &record)?;
+            (entry.compressed, entry.size) = (known.compressed, known.size);
+        }
+        fields.gaps.push(cut.gap(before_end)?);
+        fields.end = cut.rest()?;
+        Some(fields)
+    }
+
+    /// The tiles, and the bytes that are inline.
+    pub(super) fn made(&self) -> Option<(Vec<Tile>, Vec<u8>)> {
+        let mut made = Made::default();
+        let (gaps, later) = self.gaps.split_at_checked(self.order.len())?;
+        for (gap, &number) in gaps.iter().zip(&self.order) {
+            let entry = self.entries.get(number as usize)?;
+            made.gap(gap);
+            made.inline(&entry.header()?);
+            if entry.compressed > 0 {
+                made.tiles.push(Tile::Data(number));
+            }
+            made.inline(&entry.descriptor()?);
+        }
+        let [before_directory, before_end] = later else { return None };
+        made.gap(before_directory);
+        for entry in &self.entries {
+            made.inline(&entry.record()?);
+        }
+        made.gap(before_end);
+        made.inline(&self.end);
+        Some((made.tiles, made.inline))
+    }
+
+    /// How many bytes stand before each entry's header, in the order of the file; and before the central directory.
+    pub(super) fn positions(&self) -> Option<(Vec<u64>, u64)> {
+        let (mut at, mut positions) = (0u64, Vec::with_capacity(self.order.len()));
+        for (gap, &number) in self.gaps.iter().zip(&self.order) {
+            let entry = self.entries.get(number as usize)?;
+            at = at.checked_add(gap.length())?;
+            positions.push(at);
+            let around = entry.header_length() + Form::of_number(entry.form)?.length();
+            at = at.checked_add(around as u64)?.checked_add(entry.compressed)?;
+        }
+        let gap = self.gaps.get(self.order.len())?;
+        Some((positions, at.checked_add(gap.length())?))
+    }
+}
+
+impl Gap {
+    fn length(&self) -> u64 {
+        self.long + self.inline.len() as u64
+    }
+}
+
+impl Fielded {
+    fn header_length(&self) -> usize {
+        30 + self.local_name.len() + self.local_extra.len()
+    }
+
+    fn header(&self) -> Option<Vec<u8>> {
+        let mut bytes = b"PK\x03\x04".to_vec();
+        numbers(&mut bytes, &self.local, &LOCAL)?;
+        for text in [&self.local_name, &self.local_extra] {
+            bytes.extend_from_slice(&u16::try_from(text.len()).ok()?.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.local_name);
+        bytes.extend_from_slice(&self.local_extra);
+        Some(bytes)
+    }
+
+    fn record(&self) -> Option<Vec<u8>> {
+        let mut bytes = b"PK\x01\x02".to_vec();
+        numbers(&mut bytes, &self.central[..DISK], &CENTRAL[..DISK])?;
+        for text in [&self.name, &self.extra, &self.comment] {
+            bytes.extend_from_slice(&u16::try_from(text.len()).ok()?.to_le_bytes());
+        }
+        numbers(&mut bytes, &self.central[DISK..], &CENTRAL[DISK..])?;
+        for text in [&self.name, &self.extra, &self.comment] {
+            bytes.extend_from_slice(text);
+        }
+        Some(bytes)
+    }
+
+    fn descriptor(&self) -> Option<Vec<u8>> {
+        let crc = u32::try_from(self.central[CRC]).ok()?;
+        Form::of_number(self.form)?.made(crc, self.compressed, self.size)
+    }
+}
+
+/// Appends numbers of these lengths; none if one has more bytes.
+fn numbers(into: &mut Vec<u8>, values: &[u64], lengths: &[usize]) -> Option<()> {
+    for (value, &length) in values.iter().zip(lengths) {
+        let bytes = value.to_le_bytes();
+        let (taken, rest) = bytes.split_at_checked(length)?;
+        if rest.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        into.extend_from_slice(taken);
+    }
+    Some(())
+}
+
+/// Reads numbers of these lengths, one after the other.
+fn read_numbers(into: &mut [u64], lengths: &[usize], bytes: &[u8], mut at: usize) -> Option<usize> {
+    for (value, &length) in into.iter_mut().zip(lengths) {
+        *value = match length {
+            2 => short(bytes, at)?.into(),
+            4 => long(bytes, at)?.into(),
+            _ => huge(bytes, at)?,
+        };
+        at += length;
+    }
+    Some(at)
+}
+
+fn read_local(entry: &mut Fielded, bytes: &[u8]) -> Option<()> {
+    let at = read_numbers(&mut entry.local, &LOCAL, bytes, 4)?;
+    let name = usize::from(short(bytes, at)?);
+    entry.local_name = bytes.get(30..30 + name)?.to_vec();
+    entry.local_extra = bytes.get(30 + name..)?.to_vec();
+    Some(())
+}
+
+fn read_central(entry: &mut Fielded, bytes: &[u8]) -> Option<()> {
+    let at = read_numbers(&mut entry.central[..DISK], &CENTRAL[..DISK], bytes, 4)?;
+    let lengths = [short(bytes, at)?, short(bytes, at + 2)?, short(bytes, at + 4)?].map(usize::from);
+    let mut at = read_numbers(&mut entry.central[DISK..], &CENTRAL[DISK..], bytes, at + 6)?;
+    for (text, length) in [&mut entry.name, &mut entry.extra, &mut entry.comment].into_iter().zip(lengths) {
+        *text = bytes.get(at..at + length)?.to_vec();
+        at += length;
+    }
+    (at == bytes.len()).then_some(())
+}
+
+/// A layout that is being taken apart.
+struct Cut<'a> {
+    layout: &'a Layout,
+    tiles: &'a [Tile],
+    inline: &'a [u8],
+    /// How many of the bytes of the inline tile that was begun are left.
+    left: usize,
+}
+
+impl Cut<'_> {
+    fn inline(&mut self, length: usize) -> Option<Vec<u8>> {
+        if length == 0 {
+            return Some(Vec::new());
+        }
+        if self.left == 0 {
+            let (Tile::Inline(first), rest) = self.tiles.split_first().map(|(tile, rest)| (*tile, rest))? else {
+                return None;
+            };
+            (self.left, self.tiles) = (first as usize, rest);
+        }
+        self.left = self.left.checked_sub(length)?;
+        let (taken, rest) = self.inline.split_at_checked(length)?;
+        self.inline = rest;
+        Some(taken.to_vec())
+    }
+
+    fn gap(&mut self, length: u64) -> Option<Gap> {
+        match self.tiles.first() {
+            Some(Tile::Gap(long)) if self.left == 0 && *long == length => {
+                self.tiles = &self.tiles[1..];
+                Some(Gap { inline: Vec::new(), long: length })
+            }
+            _ => Some(Gap { inline: self.inline(usize::try_from(length).ok()?)?, long: 0 }),
+        }
+    }
+
+    fn data(&mut self, entry: u32) -> Option<()> {
+        if self.layout.length(Tile::Data(entry)) == 0 {
+            return Some(());
+        }
+        let (first, rest) = self.tiles.split_first()?;
+        if self.left != 0 || *first != Tile::Data(entry) {
+            return None;
+        }
+        self.tiles = rest;
+        Some(())
+    }
+
+    fn rest(self) -> Option<Vec<u8>> {
+        let begun = self.tiles.is_empty() && self.left == self.inline.len();
+        let whole = matches!(self.tiles, [Tile::Inline(all)] if self.left == 0 && *all as usize == self.inline.len());
+        (begun || whole).then(|| self.inline.to_vec())
+    }
+}
+
+/// A layout that is being put together.
+#[derive(Default)]
+struct Made {
+    tiles: Vec<Tile>,
+    inline: Vec<u8>,
+}
+
+impl Made {
+    fn inline(&mut self, bytes: &[u8]) {
+        let Ok(length) = u32::try_from(bytes.len()) else { return };
+        match self.tiles.last_mut() {
+            _ if length == 0 => {}
+            Some(Tile::Inline(before)) => *before += length,
+            _ => self.tiles.push(Tile::Inline(length)),
+        }
+        self.inline.extend_from_slice(bytes);
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        if gap.long > 0 {
+            self.tiles.push(Tile::Gap(gap.long));
+        } else {
+            self.inline(&gap.inline);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! An archive's headers as differences from those of another archive, its base; or from nothing.
+//!
+//! One passing over all fields serves both who codes and who decodes ([`pass`]): for each field the candidates are what the
+//! base's entry has, what the entry before has, and what follows from what is known by then: where a header stands, what a
+//! central record says again. What an archive is built with anew each time, the times of all entries and where they stand,
+//! comes to nearly nothing.
+//!
+//! The order of the passing, the columns and the candidates are a part of the format: a change of any of them is
+//! another format.
+
+use std::collections::HashMap;
+
+use super::columns::{Columns, Pass, Reading, Writing};
+use super::fields::{
+    CENTRAL, COMPRESSED, CRC, DISK, EXTERNAL, FLAGS, Fielded, Fields, Gap, INTERNAL, LOCAL, MADE_BY, METHOD, NEEDED,
+    OFFSET, SIZE, STAMP,
+};
+use super::{Layout, MAX_ENTRIES, MAX_INLINE, Tile, short};
+use crate::error::{Error, ErrorKind, Result};
+
+// The columns, in the order in which they are stored.
+const COUNT: usize = 0;
+const BASE: usize = 1;
+const CENTRALS: usize = 2;
+const NAME: usize = CENTRALS + CENTRAL.len();
+const EXTRA: usize = NAME + 1;
+const COMMENT: usize = NAME + 2;
+const LOCALS: usize = NAME + 3;
+const LOCAL_NAME: usize = LOCALS + LOCAL.len();
+const LOCAL_EXTRA: usize = LOCAL_NAME + 1;
+const FORM: usize = LOCAL_NAME + 2;
+const WIDE: usize = LOCAL_NAME + 3;
+const ORDER: usize = LOCAL_NAME + 4;
+const GAP_LONG: usize = LOCAL_NAME + 5;
+const GAP_INLINE: usize = LOCAL_NAME + 6;
+const SHIFT: usize = LOCAL_NAME + 7;
+const END: usize = LOCAL_NAME + 8;
+/// How many columns there are.
+const ALL: usize = LOCAL_NAME + 9;
+
+/// The longest name, extra field or comment.
+const TEXT: usize = 0xffff;
+/// What is left to ZIP64.
+const LEFT: u64 = u32::MAX as u64;
+
+/// The headers of an archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Fields);
+
+impl Headers {
+    /// Those of an archive. None where fields do not tell all of them: they can be kept as they are.
+    pub fn of(layout: &Layout) -> Option<Self> {
+        let fields = Fields::of(layout)?;
+        let (tiles, inline) = fields.made()?;
+        (tiles == layout.tiles() && inline == layout.inline()).then_some(Self(fields))
+    }
+
+    /// The columns that make them of `base`. The same two always give the same bytes.
+    pub fn against(&self, base: &Self) -> Result<Vec<u8>> {
+        let (mut fields, mut bases) = (self.0.clone(), self.matched(base));
+        let mut writing = Writing(Columns::new(ALL));
+        pass(&mut writing, &mut fields, &mut bases, &base.0)?;
+        Ok(writing.0.to_bytes())
+    }
+
+    /// What [`Self::against`] the same `base` has given, and which entry of the base each entry has. [`ErrorKind::Damaged`]
+    /// for anything that cannot be.
+    pub fn decode(bytes: &[u8], base: &Self) -> Result<(Self, Vec<Option<u32>>)> {
+        let columns = Columns::of_bytes(bytes, ALL)?;
+        let (mut fields, mut bases) = (Fields::default(), Vec::new());
+        let mut reading = Reading::of(&columns);
+        pass(&mut reading, &mut fields, &mut bases, &base.0)?;
+        reading.finish()?;
+        let number = |base: u64| base.checked_sub(1).and_then(|base| u32::try_from(base).ok());
+        Ok((Self(fields), bases.into_iter().map(number).collect()))
+    }
+
+    /// The tiles of the archive, and the bytes that are inline. [`ErrorKind::Damaged`] where they contradict themselves.
+    pub fn tiles(&self) -> Result<(Vec<Tile>, Vec<u8>)> {
+        self.0.made().ok_or_else(|| damaged("they contradict themselves"))
+    }
+
+    /// Which entry of the base each entry has: its number and one, or 0 for none. By name, the first of that name.
+    fn matched(&self, base: &Self) -> Vec<u64> {
+        let mut by_name: HashMap<&[u8], u64> = HashMap::with_capacity(base.0.entries.len());
+        for (number, entry) in (1..).zip(&base.0.entries) {
+            by_name.entry(&entry.name).or_insert(number);
+        }
+        self.0.entries.iter().map(|entry| by_name.get(&entry.name[..]).copied().unwrap_or(0)).collect()
+    }
+}
+
+/// Passes over all fields. See the module.
+fn pass(through: &mut impl Pass, fields: &mut Fields, bases: &mut Vec<u64>, base: &Fields) -> Result<()> {
+    let mut count = fields.entries.len() as u64;
+    through.number(COUNT, &[base.entries.len() as u64], &mut count)?;
+    let count = usize::try_from(count).ok().filter(|count| *count <= MAX_ENTRIES);
+    let count = count.ok_or_else(|| damaged("more entries than there may be"))?;
+    fields.entries.resize_with(count, Fielded::default);
+    bases.resize(count, 0);
+    let mut room = MAX_INLINE;
+    let none = Fielded::default();
+    let mut expected = 1;
+    for number in &mut *bases {
+        through.number(BASE, &[expected, 0], number)?;
+        expected = if *number == 0 { expected } else { number.wrapping_add(1) };
+    }
+    let of_base =
+        |number: u64| usize::try_from(number).ok().and_then(|number| base.entries.get(number.checked_sub(1)?));
+    for (place, &number) in bases.iter().enumerate() {
+        let (before, rest) = fields.entries.split_at_mut(place);
+        let (entry, previous) = (&mut rest[0], before.last().unwrap_or(&none));
+        central(through, entry, of_base(number).unwrap_or(&none), previous)?;
+        room = spend(room, entry.name.len() + entry.comment.len() + 46)?;
+    }
+    let mut next = 0;
+    fields.order.resize(count, 0);
+    for number in &mut fields.order {
+        let mut value = u64::from(*number);
+        through.number(ORDER, &[next], &mut value)?;
+        *number = u32::try_from(value)
+            .ok()
+            .filter(|number| (*number as usize) < count)
+            .ok_or_else(|| damaged("no such entry"))?;
+        next = value + 1;
+    }
+    fields.gaps.resize_with(count + 2, Gap::default);
+    for gap in &mut fields.gaps {
+        through.number(GAP_LONG, &[0], &mut gap.long)?;
+        through.text(GAP_INLINE, &[b""], &mut gap.inline, 256)?;
+        room = spend(room, gap.inline.len())?;
+    }
+    let mut previous = none.clone();
+    for &number in &fields.order {
+        let entry = &mut fields.entries[number as usize];
+        local(through, entry, of_base(bases[number as usize]).unwrap_or(&none), &previous)?;
+        room = spend(room, entry.local_name.len() + entry.local_extra.len() + 54)?;
+        previous.local_extra.clone_from(&entry.local_extra);
+        previous.form = entry.form;
+    }
+    offsets(through, fields, bases, base, room)
+}
+
+/// What a central record says, but for where the entry is.
+fn central(through: &mut impl Pass, entry: &mut Fielded, base: &Fielded, previous: &Fielded) -> Result<()> {
+    through.text(NAME, &[&base.name], &mut entry.name, TEXT)?;
+    through.text(COMMENT, &[&base.comment, &previous.comment], &mut entry.comment, TEXT)?;
+    for field in [MADE_BY, NEEDED, FLAGS, METHOD, STAMP, CRC, COMPRESSED, SIZE, DISK, INTERNAL, EXTERNAL] {
+        let candidates = match field {
+            // What all have alike, a new time above all.
+            STAMP => [previous.central[field], base.central[field]],
+            _ => [base.central[field], previous.central[field]],
+        };
+        through.number(CENTRALS + field, &candidates, &mut entry.central[field])?;
+    }
+    for (field, known, wide) in
+        [(SIZE, base.size, &mut entry.size), (COMPRESSED, base.compressed, &mut entry.compressed)]
+    {
+        if entry.central[field] == LEFT {
+            through.number(WIDE, &[known], wide)?;
+        } else {
+            *wide = entry.central[field];
+        }
+    }
+    Ok(())
+}
+
+/// What stands around an entry's data.
+fn local(through: &mut impl Pass, entry: &mut Fielded, base: &Fielded, previous: &Fielded) -> Result<()> {
+    for (place, value) in entry.local.iter_mut().enumerate() {
+        // The same again; or nothing, where it stands behind the data.
+        let central = entry.central[NEEDED + place];
+        through.number(LOCALS + place, &[central, 0, LEFT, base.local[place]], value)?;
+    }
+    through.text(LOCAL_NAME, &[&entry.name], &mut entry.local_name, TEXT)?;
+    let stamped = restamped(&base.local_extra, &previous.local_extra);
+    through.text(LOCAL_EXTRA, &[&base.local_extra, &previous.local_extra, &stamped], &mut entry.local_extra, TEXT)?;
+    through.number(FORM, &[base.form, previous.form], &mut entry.form)
+}
+
+/// Where the entries are, and what follows from it: extra fields, and the end.
+fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &Fields, mut room: usize) -> Result<()> {
+    let (positions, directory) = fields.positions().ok_or_else(|| damaged("it is longer than a file can be"))?;
+    let mut shift = fields
+        .order
+        .first()
+        .zip(positions.first())
+        .map_or(0, |(&number, &at)| at.wrapping_sub(fields.entries[number as usize].central[OFFSET]));
+    through.number(SHIFT, &[0], &mut shift)?;
+    let mut at = vec![0; fields.entries.len()];
+    for (&number, position) in fields.order.iter().zip(&positions) {
+        at[number as usize] = position.wrapping_sub(shift);
+    }
+    let none = Fielded::default();
+    for (place, &number) in bases.iter().enumerate() {
+        let (before, rest) = fields.entries.split_at_mut(place);
+        let (entry, previous) = (&mut rest[0], before.last().unwrap_or(&none));
+        let known = usize::try_from(number).ok().and_then(|number| base.entries.get(number.checked_sub(1)?));
+        through.number(CENTRALS + OFFSET, &[at[place], LEFT], &mut entry.central[OFFSET])?;
+        let known = known.map_or(&[][..], |known| &known.extra);
+        let values = [(SIZE, entry.size), (COMPRESSED, entry.compressed), (OFFSET, at[place])];
+        let left: Vec<u64> =
+            values.into_iter().filter(|(field, _)| entry.central[*field] == LEFT).map(|(_, value)| value).collect();
+        let (wide, stamped) = (widened(known, &left), restamped(known, &previous.extra));
+        let candidates = [&wide[..], &widened(&previous.extra, &left), &stamped, &entry.local_extra];
+        through.text(EXTRA, &candidates, &mut entry.extra, TEXT)?;
+        room = spend(room, entry.extra.len())?;
+    }
+    let length: usize =
+        fields.entries.iter().map(|entry| 46 + entry.name.len() + entry.extra.len() + entry.comment.len()).sum();
+    let candidates = ends(&base.end, fields.entries.len() as u64, length as u64, directory.wrapping_sub(shift));
+    let candidates: Vec<&[u8]> = candidates.iter().map(Vec::as_slice).collect();
+    through.text(END, &candidates, &mut fields.end, room.min(END_RECORDS))
+}
+
+/// The most bytes from the end records on, with the longest comment.
+const END_RECORDS: usize = 22 + TEXT;
+
+/// End records of so many entries and such a central directory: as those of the base, and the plainest.
+fn ends(base: &[u8], entries: u64, length: u64, at: u64) -> Vec<Vec<u8>> {
+    let plain = [&b"PK\x05\x06"[..], &[0; 18]].concat();
+    let of = |template: &[u8]| {
+        let mut end = template.to_vec();
+        if let (Some(fields), Ok(entries)) = (end.get_mut(8..20), u16::try_from(entries)) {
+            let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+            fields.copy_from_slice(
+                &[&entries.to_le_bytes()[..], &entries.to_le_bytes(), &narrow(length), &narrow(at)].concat(),
+            );
+        }
+        end
+    };
+    vec![of(base), of(&plain)]
+}
+
+/// `extra` with these values in its field of ZIP64, if that has room for just them.
+fn widened(extra: &[u8], left: &[u64]) -> Vec<u8> {
+    let mut made = extra.to_vec();
+    let mut at = 0;
+    while let (Some(kind), Some(length)) = (short(&made, at), short(&made, at + 2)) {
+        let body = at + 4..at + 4 + usize::from(length);
+        if kind == 1 && body.len() == 8 * left.len() && body.end <= made.len() {
+            let values: Vec<u8> = left.iter().flat_map(|value| value.to_le_bytes()).collect();
+            made[body].copy_from_slice(&values);
+            break;
+        }
+        at = body.end;
+    }
+    made
+}
+
+/// The kind of the field with times as seconds since 1970.
+const TIMES: u16 = 0x5455;
+
+/// `extra` with the times that are in `other`, if both have as many.
+fn restamped(extra: &[u8], other: &[u8]) -> Vec<u8> {
+    let find = |extra: &[u8]| {
+        let mut at = 0;
+        loop {
+            let (kind, length) = (short(extra, at)?, usize::from(short(extra, at + 2)?));
+            let body = at + 4..at + 4 + length;
+            if kind == TIMES && body.end <= extra.len() {
+                return Some(body);
+            }
+            at = body.end;
+        }
+    };
+    let mut made = extra.to_vec();
+    if let (Some(ours), Some(theirs)) = (find(extra), find(other))
+        && ours.len() == theirs.len()
+    {
+        made[ours].copy_from_slice(&other[theirs]);
+    }
+    made
+}
+
+fn spend(room: usize, bytes: usize) -> Result<usize> {
+    room.checked_sub(bytes).ok_or_else(|| damaged("longer than headers may be"))
+}
+
+fn damaged(why: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("damaged headers: {why}"))
+}
