@@ -3,8 +3,9 @@
 //! [`Fields::of`] takes apart what a [`Layout`] has inline; [`Fields::made`] puts it together. What does not come back as it
 //! was is no loss: whoever codes headers compares, and codes them as they are then.
 
+use super::layout::{SHORT, Tiles};
 use super::local::Form;
-use super::{Layout, Tile, huge, long, short};
+use super::{Layout, Tile, long, short};
 
 /// The numbers of a central record, and how many bytes each has, in the order of the record. Between `SIZE` and `DISK`
 /// stand the lengths of the texts.
@@ -67,51 +68,48 @@ pub(super) struct Fields {
 impl Fields {
     /// Takes a layout apart. None where something is not where it has to be: the layout is not one of this room.
     pub(super) fn of(layout: &Layout) -> Option<Self> {
-        let mut cut = Cut { layout, tiles: layout.tiles(), inline: layout.inline(), left: 0 };
+        let mut cut = Cut(layout.inline());
         let mut fields = Self { entries: vec![Fielded::default(); layout.entries().len()], ..Self::default() };
         for span in layout.spans() {
             fields.gaps.push(cut.gap(span.gap)?);
             let entry = fields.entries.get_mut(span.entry as usize)?;
-            let header = cut.inline(span.header as usize)?;
-            read_local(entry, &header)?;
-            cut.data(span.entry)?;
+            read_local(entry, cut.next(span.header as usize)?)?;
             entry.form = span.form as u64;
-            cut.inline(span.form.length())?;
+            cut.next(span.form.length())?;
             fields.order.push(span.entry);
         }
         let [before_directory, before_end] = layout.later_gaps();
         fields.gaps.push(cut.gap(before_directory)?);
         for (entry, known) in fields.entries.iter_mut().zip(layout.entries()) {
-            let record = cut.inline(known.record_length())?;
-            read_central(entry, &record)?;
+            read_central(entry, cut.next(known.record_length())?)?;
             (entry.compressed, entry.size) = (known.compressed, known.size);
         }
         fields.gaps.push(cut.gap(before_end)?);
-        fields.end = cut.rest()?;
+        fields.end = cut.0.to_vec();
         Some(fields)
     }
 
     /// The tiles, and the bytes that are inline.
-    pub(super) fn made(&self) -> Option<(Vec<Tile>, Vec<u8>)> {
-        let mut made = Made::default();
+    pub(super) fn made(&self) -> Option<Tiles> {
+        let mut made = Tiles::default();
         let (gaps, later) = self.gaps.split_at_checked(self.order.len())?;
         for (gap, &number) in gaps.iter().zip(&self.order) {
             let entry = self.entries.get(number as usize)?;
-            made.gap(gap);
-            made.inline(&entry.header()?);
+            made.gap(gap)?;
+            made.inline(&entry.header()?)?;
             if entry.compressed > 0 {
                 made.tiles.push(Tile::Data(number));
             }
-            made.inline(&entry.descriptor()?);
+            made.inline(&entry.descriptor()?)?;
         }
         let [before_directory, before_end] = later else { return None };
-        made.gap(before_directory);
+        made.gap(before_directory)?;
         for entry in &self.entries {
-            made.inline(&entry.record()?);
+            made.inline(&entry.record()?)?;
         }
-        made.gap(before_end);
-        made.inline(&self.end);
-        Some((made.tiles, made.inline))
+        made.gap(before_end)?;
+        made.inline(&self.end)?;
+        Some(made)
     }
 
     /// How many bytes stand before each entry's header, in the order of the file; and before the central directory.
@@ -119,19 +117,20 @@ impl Fields {
         let (mut at, mut positions) = (0u64, Vec::with_capacity(self.order.len()));
         for (gap, &number) in self.gaps.iter().zip(&self.order) {
             let entry = self.entries.get(number as usize)?;
-            at = at.checked_add(gap.length())?;
+            at = at.checked_add(gap.length()?)?;
             positions.push(at);
             let around = entry.header_length() + Form::of_number(entry.form)?.length();
             at = at.checked_add(around as u64)?.checked_add(entry.compressed)?;
         }
         let gap = self.gaps.get(self.order.len())?;
-        Some((positions, at.checked_add(gap.length())?))
+        Some((positions, at.checked_add(gap.length()?)?))
     }
 }
 
 impl Gap {
-    fn length(&self) -> u64 {
-        self.long + self.inline.len() as u64
+    /// How many bytes it has; none if that cannot be counted.
+    fn length(&self) -> Option<u64> {
+        self.long.checked_add(self.inline.len() as u64)
     }
 }
 
@@ -186,11 +185,7 @@ fn numbers(into: &mut Vec<u8>, values: &[u64], lengths: &[usize]) -> Option<()> 
 /// Reads numbers of these lengths, one after the other.
 fn read_numbers(into: &mut [u64], lengths: &[usize], bytes: &[u8], mut at: usize) -> Option<usize> {
     for (value, &length) in into.iter_mut().zip(lengths) {
-        *value = match length {
-            2 => short(bytes, at)?.into(),
-            4 => long(bytes, at)?.into(),
-            _ => huge(bytes, at)?,
-        };
+        *value = if length == 2 { short(bytes, at)?.into() } else { long(bytes, at)?.into() };
         at += length;
     }
     Some(at)
@@ -215,84 +210,31 @@ fn read_central(entry: &mut Fielded, bytes: &[u8]) -> Option<()> {
     (at == bytes.len()).then_some(())
 }
 
-/// A layout that is being taken apart.
-struct Cut<'a> {
-    layout: &'a Layout,
-    tiles: &'a [Tile],
-    inline: &'a [u8],
-    /// How many of the bytes of the inline tile that was begun are left.
-    left: usize,
-}
+/// Inline bytes that are being taken apart.
+struct Cut<'a>(&'a [u8]);
 
-impl Cut<'_> {
-    fn inline(&mut self, length: usize) -> Option<Vec<u8>> {
-        if length == 0 {
-            return Some(Vec::new());
-        }
-        if self.left == 0 {
-            let (Tile::Inline(first), rest) = self.tiles.split_first().map(|(tile, rest)| (*tile, rest))? else {
-                return None;
-            };
-            (self.left, self.tiles) = (first as usize, rest);
-        }
-        self.left = self.left.checked_sub(length)?;
-        let (taken, rest) = self.inline.split_at_checked(length)?;
-        self.inline = rest;
-        Some(taken.to_vec())
+impl<'a> Cut<'a> {
+    fn next(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
     }
 
     fn gap(&mut self, length: u64) -> Option<Gap> {
-        match self.tiles.first() {
-            Some(Tile::Gap(long)) if self.left == 0 && *long == length => {
-                self.tiles = &self.tiles[1..];
-                Some(Gap { inline: Vec::new(), long: length })
-            }
-            _ => Some(Gap { inline: self.inline(usize::try_from(length).ok()?)?, long: 0 }),
+        if length > SHORT {
+            return Some(Gap { inline: Vec::new(), long: length });
         }
-    }
-
-    fn data(&mut self, entry: u32) -> Option<()> {
-        if self.layout.length(Tile::Data(entry)) == 0 {
-            return Some(());
-        }
-        let (first, rest) = self.tiles.split_first()?;
-        if self.left != 0 || *first != Tile::Data(entry) {
-            return None;
-        }
-        self.tiles = rest;
-        Some(())
-    }
-
-    fn rest(self) -> Option<Vec<u8>> {
-        let begun = self.tiles.is_empty() && self.left == self.inline.len();
-        let whole = matches!(self.tiles, [Tile::Inline(all)] if self.left == 0 && *all as usize == self.inline.len());
-        (begun || whole).then(|| self.inline.to_vec())
+        Some(Gap { inline: self.next(usize::try_from(length).ok()?)?.to_vec(), long: 0 })
     }
 }
 
-/// A layout that is being put together.
-#[derive(Default)]
-struct Made {
-    tiles: Vec<Tile>,
-    inline: Vec<u8>,
-}
-
-impl Made {
-    fn inline(&mut self, bytes: &[u8]) {
-        let Ok(length) = u32::try_from(bytes.len()) else { return };
-        match self.tiles.last_mut() {
-            _ if length == 0 => {}
-            Some(Tile::Inline(before)) => *before += length,
-            _ => self.tiles.push(Tile::Inline(length)),
+impl Tiles {
+    fn gap(&mut self, gap: &Gap) -> Option<()> {
+        if gap.long == 0 {
+            return self.inline(&gap.inline);
         }
-        self.inline.extend_from_slice(bytes);
-    }
-
-    fn gap(&mut self, gap: &Gap) {
-        if gap.long > 0 {
-            self.tiles.push(Tile::Gap(gap.long));
-        } else {
-            self.inline(&gap.inline);
-        }
+        self.tiles.push(Tile::Gap(gap.long));
+        // It is either few bytes or many.
+        gap.inline.is_empty().then_some(())
     }
 }

@@ -15,6 +15,7 @@ use super::fields::{
     CENTRAL, COMPRESSED, CRC, DISK, EXTERNAL, FLAGS, Fielded, Fields, Gap, INTERNAL, LOCAL, MADE_BY, METHOD, NEEDED,
     OFFSET, SIZE, STAMP,
 };
+use super::layout::{SHORT, Tiles};
 use super::{Layout, MAX_ENTRIES, MAX_INLINE, Tile, short};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,7 +52,7 @@ impl Headers {
     /// Those of an archive. None where fields do not tell all of them: they can be kept as they are.
     pub fn of(layout: &Layout) -> Option<Self> {
         let fields = Fields::of(layout)?;
-        let (tiles, inline) = fields.made()?;
+        let Tiles { tiles, inline } = fields.made()?;
         (tiles == layout.tiles() && inline == layout.inline()).then_some(Self(fields))
     }
 
@@ -77,7 +78,8 @@ impl Headers {
 
     /// The tiles of the archive, and the bytes that are inline. [`ErrorKind::Damaged`] where they contradict themselves.
     pub fn tiles(&self) -> Result<(Vec<Tile>, Vec<u8>)> {
-        self.0.made().ok_or_else(|| damaged("they contradict themselves"))
+        let made = self.0.made().ok_or_else(|| damaged("they contradict themselves"))?;
+        Ok((made.tiles, made.inline))
     }
 
     /// Which entry of the base each entry has: its number and one, or 0 for none. By name, the first of that name.
@@ -105,40 +107,45 @@ fn pass(through: &mut impl Pass, fields: &mut Fields, bases: &mut Vec<u64>, base
         through.number(BASE, &[expected, 0], number)?;
         expected = if *number == 0 { expected } else { number.wrapping_add(1) };
     }
-    let of_base =
-        |number: u64| usize::try_from(number).ok().and_then(|number| base.entries.get(number.checked_sub(1)?));
     for (place, &number) in bases.iter().enumerate() {
         let (before, rest) = fields.entries.split_at_mut(place);
         let (entry, previous) = (&mut rest[0], before.last().unwrap_or(&none));
-        central(through, entry, of_base(number).unwrap_or(&none), previous)?;
+        central(through, entry, of_base(base, number).unwrap_or(&none), previous)?;
         room = spend(room, entry.name.len() + entry.comment.len() + 46)?;
     }
     let mut next = 0;
+    // Each once: one that came again and again would stand for any amount of bytes.
+    let mut is_left = vec![true; count];
     fields.order.resize(count, 0);
     for number in &mut fields.order {
         let mut value = u64::from(*number);
         through.number(ORDER, &[next], &mut value)?;
         *number = u32::try_from(value)
             .ok()
-            .filter(|number| (*number as usize) < count)
-            .ok_or_else(|| damaged("no such entry"))?;
+            .filter(|number| is_left.get_mut(*number as usize).is_some_and(std::mem::take))
+            .ok_or_else(|| damaged("no such entry, or one that came before"))?;
         next = value + 1;
     }
     fields.gaps.resize_with(count + 2, Gap::default);
     for gap in &mut fields.gaps {
         through.number(GAP_LONG, &[0], &mut gap.long)?;
-        through.text(GAP_INLINE, &[b""], &mut gap.inline, 256)?;
+        through.text(GAP_INLINE, &[b""], &mut gap.inline, SHORT as usize)?;
         room = spend(room, gap.inline.len())?;
     }
     let mut previous = none.clone();
     for &number in &fields.order {
         let entry = &mut fields.entries[number as usize];
-        local(through, entry, of_base(bases[number as usize]).unwrap_or(&none), &previous)?;
+        local(through, entry, of_base(base, bases[number as usize]).unwrap_or(&none), &previous)?;
         room = spend(room, entry.local_name.len() + entry.local_extra.len() + 54)?;
         previous.local_extra.clone_from(&entry.local_extra);
         previous.form = entry.form;
     }
     offsets(through, fields, bases, base, room)
+}
+
+/// The entry of the base that is meant by this number: its place and one.
+fn of_base(base: &Fields, number: u64) -> Option<&Fielded> {
+    base.entries.get(usize::try_from(number).ok()?.checked_sub(1)?)
 }
 
 /// What a central record says, but for where the entry is.
@@ -195,9 +202,8 @@ fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &F
     for (place, &number) in bases.iter().enumerate() {
         let (before, rest) = fields.entries.split_at_mut(place);
         let (entry, previous) = (&mut rest[0], before.last().unwrap_or(&none));
-        let known = usize::try_from(number).ok().and_then(|number| base.entries.get(number.checked_sub(1)?));
         through.number(CENTRALS + OFFSET, &[at[place], LEFT], &mut entry.central[OFFSET])?;
-        let known = known.map_or(&[][..], |known| &known.extra);
+        let known = of_base(base, number).map_or(&[][..], |known| &known.extra);
         let values = [(SIZE, entry.size), (COMPRESSED, entry.compressed), (OFFSET, at[place])];
         let left: Vec<u64> =
             values.into_iter().filter(|(field, _)| entry.central[*field] == LEFT).map(|(_, value)| value).collect();
@@ -279,4 +285,37 @@ fn spend(room: usize, bytes: usize) -> Result<usize> {
 
 fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Damaged, format!("damaged headers: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> Fields {
+        Fields {
+            entries: vec![Fielded::default(); 2],
+            order: vec![0, 1],
+            gaps: vec![Gap::default(); 4],
+            end: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_entry_stands_once_in_a_file() {
+        let base = Headers::default();
+        assert!(Headers(two()).against(&base).is_ok());
+        for order in [[0, 0], [1, 1], [0, 2]] {
+            let error = Headers(Fields { order: order.to_vec(), ..two() }).against(&base).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn gaps_that_cannot_be_counted_are_refused() {
+        for (inline, long) in [(b"x".to_vec(), u64::MAX), (Vec::new(), u64::MAX)] {
+            let mut fields = two();
+            fields.gaps[1] = Gap { inline, long };
+            assert_eq!(Headers(fields).against(&Headers::default()).expect_err("refused").kind(), ErrorKind::Damaged);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::source::{Source, read};
 use super::{Entry, MAX_INLINE, Plain, central, end, local};
 
 /// What lies between entries, up to so many bytes, is taken with the headers.
-const SHORT: u64 = 256;
+pub(super) const SHORT: u64 = 256;
 
 /// A part of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +20,36 @@ pub enum Tile {
 /// How an archive is made. See the room for its laws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    tiles: Vec<Tile>,
-    inline: Vec<u8>,
+    tiles: Tiles,
     entries: Vec<Entry>,
     directory: std::ops::Range<usize>,
     spans: Vec<Span>,
     /// Before the central directory, and before the end records.
     later_gaps: [u64; 2],
+}
+
+/// Tiles, in the order of the file, and the bytes of those that are inline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tiles {
+    pub(super) tiles: Vec<Tile>,
+    pub(super) inline: Vec<u8>,
+}
+
+impl Tiles {
+    /// Appends bytes that are inline. None where they are more than there may be.
+    pub(super) fn inline(&mut self, bytes: &[u8]) -> Option<()> {
+        if self.inline.len().saturating_add(bytes.len()) > MAX_INLINE {
+            return None;
+        }
+        let length = u32::try_from(bytes.len()).ok()?;
+        match self.tiles.last_mut() {
+            _ if length == 0 => {}
+            Some(Tile::Inline(before)) => *before += length,
+            _ => self.tiles.push(Tile::Inline(length)),
+        }
+        self.inline.extend_from_slice(bytes);
+        Some(())
+    }
 }
 
 /// Where an entry is, in the order of the file.
@@ -57,12 +80,12 @@ impl Layout {
 
     /// The parts, in the order of the file.
     pub fn tiles(&self) -> &[Tile] {
-        &self.tiles
+        &self.tiles.tiles
     }
 
     /// The bytes of all headers, descriptors, short gaps and end records, in the order of the file.
     pub fn inline(&self) -> &[u8] {
-        &self.inline
+        &self.tiles.inline
     }
 
     /// The entries, in the order of the central directory.
@@ -72,7 +95,7 @@ impl Layout {
 
     /// The name of an entry.
     pub fn name(&self, entry: &Entry) -> &[u8] {
-        entry.name(self.inline.get(self.directory.clone()).unwrap_or_default())
+        entry.name(self.inline().get(self.directory.clone()).unwrap_or_default())
     }
 
     /// The entries in the order of the file.
@@ -98,8 +121,7 @@ impl Layout {
 /// A layout that is being made, from the beginning of the file on.
 struct Tiling<'a, S: ?Sized> {
     source: &'a S,
-    tiles: Vec<Tile>,
-    inline: Vec<u8>,
+    tiles: Tiles,
     spans: Vec<Span>,
     /// How far it is made.
     at: u64,
@@ -110,19 +132,19 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
         let central = central::read_all(source, end)?;
         let mut order: Vec<u32> = (0..).take(central.entries.len()).collect();
         order.sort_unstable_by_key(|&number| (central.entries[number as usize].header, number));
-        let mut tiling = Tiling { source, tiles: Vec::new(), inline: Vec::new(), spans: Vec::new(), at: 0 };
+        let mut tiling = Tiling { source, tiles: Tiles::default(), spans: Vec::new(), at: 0 };
         for (place, &number) in order.iter().enumerate() {
             let next = order.get(place + 1).map_or(central.at, |&next| central.entries[next as usize].header);
             tiling.entry(number, &central.entries[number as usize], next.min(central.at))?;
         }
         let before_directory = tiling.skip_to(central.at)?;
-        let from = tiling.inline.len();
+        let from = tiling.tiles.inline.len();
         tiling.take(&central.bytes)?;
-        let directory = from..tiling.inline.len();
+        let directory = from..tiling.tiles.inline.len();
         let later_gaps = [before_directory, tiling.skip_to(end.at)?];
         tiling.read_to(size)?;
-        let Tiling { tiles, inline, spans, .. } = tiling;
-        Ok(Layout { tiles, inline, entries: central.entries, directory, spans, later_gaps })
+        let Tiling { tiles, spans, .. } = tiling;
+        Ok(Layout { tiles, entries: central.entries, directory, spans, later_gaps })
     }
 
     /// An entry, all of which must stand before `next`.
@@ -133,7 +155,7 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
         let end = self.at.checked_add(entry.compressed).filter(|end| *end <= next);
         let end = end.ok_or(Plain::Because("the data of an entry overlaps what is next"))?;
         if entry.compressed > 0 {
-            self.tiles.push(Tile::Data(number));
+            self.tiles.tiles.push(Tile::Data(number));
             self.at = end;
         }
         let behind = usize::try_from((next - end).min(local::LONGEST)).unwrap_or_default();
@@ -151,7 +173,7 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
             0 => {}
             1..=SHORT => self.read_to(to)?,
             length => {
-                self.tiles.push(Tile::Gap(length));
+                self.tiles.tiles.push(Tile::Gap(length));
                 self.at = to;
             }
         }
@@ -160,27 +182,15 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
 
     /// The bytes up to `to`, with the headers.
     fn read_to(&mut self, to: u64) -> Result<(), Plain> {
-        let length = usize::try_from(to - self.at).unwrap_or(usize::MAX);
-        Self::bounded(self.inline.len(), length)?;
-        let bytes = read(self.source, self.at, length)?;
+        let length = usize::try_from(to - self.at).ok().filter(|length| *length <= MAX_INLINE);
+        let bytes = read(self.source, self.at, length.ok_or(Plain::Because(TOO_LONG))?)?;
         self.take(&bytes)
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Plain> {
-        Self::bounded(self.inline.len(), bytes.len())?;
-        let Ok(length) = u32::try_from(bytes.len()) else { return Err(Plain::Because(TOO_LONG)) };
-        match self.tiles.last_mut() {
-            _ if length == 0 => {}
-            Some(Tile::Inline(before)) => *before += length,
-            _ => self.tiles.push(Tile::Inline(length)),
-        }
-        self.inline.extend_from_slice(bytes);
-        self.at += u64::from(length);
+        self.tiles.inline(bytes).ok_or(Plain::Because(TOO_LONG))?;
+        self.at += bytes.len() as u64;
         Ok(())
-    }
-
-    fn bounded(held: usize, more: usize) -> Result<(), Plain> {
-        if held.saturating_add(more) > MAX_INLINE { Err(Plain::Because(TOO_LONG)) } else { Ok(()) }
     }
 }
 
