@@ -1,66 +1,51 @@
 //! Whether the server of a channel answers: `GET /healthz`, and whether it lets us in; or the greeting of a NATS server.
 
 use std::io::Read as _;
-use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
-use reqwest::{Certificate, Client, StatusCode};
+use reqwest::{Client, StatusCode};
+
+use crate::channel::{self, Token};
 
 /// How long it may take, if the context has more time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Where a NATS server listens, if nobody says.
 const NATS: u16 = 4222;
 
-/// Asks the server at `url`, with the token if there is one; `authorities` are trusted beside the system's.
+/// Asks the server at `url`, with the token if there is one; `authorities` are trusted beside the system's. Whether a NATS
+/// server would let us in is not asked.
 ///
 /// # Errors
 /// [`ErrorKind::Unreachable`] if it does not answer, [`ErrorKind::Refused`] if it does not let us in.
-pub fn ask(cx: &Context, url: &str, token: Option<&str>, authorities: Option<&Path>) -> Result<()> {
+pub fn ask(cx: &Context, url: &str, token: Option<&Token>, authorities: Option<&Path>) -> Result<()> {
     cx.check()?;
-    if token.is_some() && is_seen(url) {
-        return Err(Error::new(ErrorKind::Usage, "the token would be seen on the way")
-            .at(url)
-            .hint("use https://, or a tunnel that begins on this machine"));
+    if channel::is_of_nats(url) {
+        return greeted(cx, url);
+    }
+    if token.is_some() {
+        channel::unseen(url)?;
     }
     // Somebody else in this process may have chosen one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = client(cx, authorities)?;
+    let authorities = authorities.map(channel::authorities).transpose()?.unwrap_or_default();
+    let client = channel::client(authorities)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Error::io("start", "what asks the channel's server", source))?;
-    runtime.block_on(asked(&client, url.trim_end_matches('/'), token))
+    runtime.block_on(asked(&client, time(cx), url.trim_end_matches('/'), token))
 }
 
-/// Whether what is said to `url` goes over a network as it is.
-fn is_seen(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return true };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
-    url.scheme() != "https" && !is_near
+/// How long an answer may take.
+fn time(cx: &Context) -> Duration {
+    cx.time_left().map_or(PATIENCE, |left| left.min(PATIENCE))
 }
 
-fn client(cx: &Context, authorities: Option<&Path>) -> Result<Client> {
-    let time = cx.time_left().map_or(PATIENCE, |left| left.min(PATIENCE));
-    let mut builder = Client::builder().timeout(time).redirect(reqwest::redirect::Policy::none());
-    if let Some(path) = authorities {
-        let unreadable = |source| Error::io("read the authorities", path.display(), source).with_kind(ErrorKind::Usage);
-        let pem = std::fs::read(path).map_err(unreadable)?;
-        let unusable =
-            |source| Error::new(ErrorKind::Usage, "no PEM file with certificates").at(path.display()).because(source);
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(unusable)?);
-    }
-    builder.build().map_err(|source| Error::new(ErrorKind::Usage, "no client for the channel").because(source))
-}
-
-/// Waits for the greeting of the NATS server at `url`. Whether it would let us in is not asked.
-///
-/// # Errors
-/// [`ErrorKind::Unreachable`] if it does not greet.
-pub fn greeted(cx: &Context, url: &str) -> Result<()> {
-    cx.check()?;
-    let time = cx.time_left().map_or(PATIENCE, |left| left.min(PATIENCE));
+/// Waits for the greeting of the NATS server at `url`; [`ErrorKind::Unreachable`] if it does not greet.
+fn greeted(cx: &Context, url: &str) -> Result<()> {
+    let time = time(cx);
     let place = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
     let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     let place = if has_port { place.to_owned() } else { format!("{place}:{NATS}") };
@@ -80,18 +65,18 @@ pub fn greeted(cx: &Context, url: &str) -> Result<()> {
     }
 }
 
-async fn asked(client: &Client, url: &str, token: Option<&str>) -> Result<()> {
+async fn asked(client: &Client, time: Duration, url: &str, token: Option<&Token>) -> Result<()> {
     let silent = |source: reqwest::Error| {
         let cause = innermost(&source);
         Error::new(ErrorKind::Unreachable, "the channel's server does not answer").at(url).because(cause)
     };
-    let health = client.get(format!("{url}/healthz")).send().await.map_err(silent)?.status();
+    let health = client.get(format!("{url}/healthz")).timeout(time).send().await.map_err(silent)?.status();
     if !health.is_success() {
         return Err(Error::new(ErrorKind::Unreachable, format!("it says {health}: no channel of ours")).at(url));
     }
-    let mut request = client.get(format!("{url}/v1/announcements"));
+    let mut request = client.get(format!("{url}/v1/announcements")).timeout(time);
     if let Some(token) = token {
-        request = request.bearer_auth(token);
+        request = request.header(reqwest::header::AUTHORIZATION, token.header());
     }
     // The answer has no end: its beginning tells.
     match request.send().await.map_err(silent)?.status() {
@@ -143,9 +128,14 @@ mod tests {
             ("http://localhost", false),
             ("https://manager", false),
         ] {
-            assert_eq!(is_seen(url), seen, "{url}");
+            assert_eq!(channel::unseen(url).is_err(), seen, "{url}");
         }
-        let error = ask(&Context::new(), "http://manager:7070", Some("the-token-of-the-tests"), None);
+        let error = ask(
+            &Context::new(),
+            "http://manager:7070",
+            Some(&Token::new("the-token-of-the-tests").expect("a token")),
+            None,
+        );
         assert_eq!(error.expect_err("refused").kind(), ErrorKind::Usage);
     }
 

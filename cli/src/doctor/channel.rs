@@ -66,12 +66,9 @@ fn secret(path: &Path) -> Check {
 fn server(patient: &Patient<'_>, url: &str) -> Check {
     const NAME: &str = "channel";
     let channel = &patient.settings.channel;
-    let asked = if url.starts_with("nats://") || url.starts_with("tls://") {
-        healthz::greeted(&patient.cx, url)
-    } else {
-        let token = channel.token_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        healthz::ask(&patient.cx, url, token.as_deref().map(str::trim), channel.ca_file.as_deref())
-    };
+    // One that cannot be read, or is none, has a check of its own.
+    let token = channel.token_file.as_ref().and_then(|path| Token::read(path).ok());
+    let asked = healthz::ask(&patient.cx, url, token.as_ref(), channel.ca_file.as_deref());
     match asked {
         Ok(()) => Check::ok(NAME, format!("{url} answers")),
         Err(error) => {

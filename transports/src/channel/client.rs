@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST: usize = 1 << 20;
 
 /// What it takes to ask a server.
-pub(super) fn client(authorities: Vec<reqwest::Certificate>) -> Result<Client> {
+pub(crate) fn client(authorities: Vec<reqwest::Certificate>) -> Result<Client> {
     // Who is silent for three beats is gone.
     let mut builder = Client::builder().connect_timeout(PATIENCE).read_timeout(BEAT * 3).tcp_nodelay(true);
     builder = builder.redirect(reqwest::redirect::Policy::none()).tls_certs_merge(authorities);

@@ -39,7 +39,7 @@ impl HttpChannel {
         let serves = door.open(settings, routes)?;
         if !settings.listen.is_empty() {
             let authorities = settings.authorities.as_deref().map(authorities).transpose()?.unwrap_or_default();
-            let client = client::client(authorities)?;
+            let client = client(authorities)?;
             for url in &settings.listen {
                 let server = Server::new(client.clone(), url, settings.token.clone());
                 door.spawn(server.clone().listen(Arc::clone(listener)));
@@ -65,7 +65,8 @@ impl Channel for HttpChannel {
     }
 }
 
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {
+/// The certificates in a PEM file.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {
     let pem = std::fs::read(path)
         .map_err(|source| Error::io("read the authorities", path.display(), source).with_kind(ErrorKind::Usage))?;
     reqwest::Certificate::from_pem_bundle(&pem).map_err(|source| {

@@ -30,11 +30,14 @@ use depsync_engine::error::Result;
 #[cfg(any(test, not(feature = "nats")))]
 use depsync_engine::error::{Error, ErrorKind};
 
+pub(crate) use client::client;
 pub use http::HttpChannel;
+pub(crate) use http::authorities;
 #[cfg(feature = "nats")]
 pub use nats::NatsChannel;
 use settings::Carrier;
 pub use settings::{ChannelSettings, Token};
+pub(crate) use settings::{is_of_nats, unseen};
 pub use status::{Status, StatusServer};
 
 /// Starts the channel that `settings` name by their addresses.

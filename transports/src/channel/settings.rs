@@ -51,9 +51,7 @@ const SCHEMES: [(&str, Carrier, bool); 4] = [
 impl ChannelSettings {
     /// What carries it.
     pub(super) fn carrier(&self) -> Result<Carrier> {
-        let is_nats =
-            |url: &String| SCHEMES.iter().any(|(start, by, _)| *by == Carrier::Nats && url.starts_with(start));
-        let Some(url) = self.listen.iter().find(|url| is_nats(url)) else {
+        let Some(url) = self.listen.iter().find(|url| is_of_nats(url)) else {
             return match &self.user {
                 Some(user) => {
                     Err(Error::new(ErrorKind::Usage, "a channel over HTTP has a token and no user")
@@ -63,7 +61,7 @@ impl ChannelSettings {
             };
         };
         let is_server = self.serve.is_some() || self.certificate.is_some();
-        if is_server || !self.listen.iter().all(is_nats) {
+        if is_server || !self.listen.iter().all(|url| is_of_nats(url)) {
             return Err(Error::new(ErrorKind::Usage, "a channel goes over NATS or over HTTP, not over both")
                 .at(url.rsplit('@').next().unwrap_or_default())
                 .hint(
@@ -106,20 +104,38 @@ impl ChannelSettings {
         }
         self.carrier()?;
         for url in &self.listen {
-            let scheme = SCHEMES.iter().find(|(start, ..)| url.starts_with(start));
-            let rest = scheme.map_or(url.as_str(), |(start, ..)| url.split_at(start.len()).1);
-            let Some((_, _, is_seen)) = scheme.filter(|_| !rest.is_empty() && !rest.contains('@')) else {
+            let known = parts(url);
+            let rest = known.map_or(url.as_str(), |(.., rest)| rest);
+            if known.is_none() || rest.is_empty() || rest.contains('@') {
                 let what = "a channel's address is http://, https://, nats:// or tls://HOST:PORT";
                 return Err(Error::new(ErrorKind::Usage, what).at(rest.rsplit('@').next().unwrap_or_default()));
-            };
-            if *is_seen && !is_near(rest) && self.token.is_some() {
-                return Err(Error::new(ErrorKind::Usage, "the token would be seen on the way")
-                    .at(url)
-                    .hint("use https://, or tls:// for NATS, or a tunnel that begins on this machine"));
+            }
+            if self.token.is_some() {
+                unseen(url)?;
             }
         }
         Ok(())
     }
+}
+
+/// What carries an address, whether it is seen on the way, and what stands behind the scheme.
+fn parts(url: &str) -> Option<(Carrier, bool, &str)> {
+    SCHEMES.iter().find_map(|(start, carrier, is_seen)| Some((*carrier, *is_seen, url.strip_prefix(start)?)))
+}
+
+/// Whether an address is that of a NATS server.
+pub(crate) fn is_of_nats(url: &str) -> bool {
+    parts(url).is_some_and(|(carrier, ..)| carrier == Carrier::Nats)
+}
+
+/// Refuses an address on whose way a token would be seen.
+pub(crate) fn unseen(url: &str) -> Result<()> {
+    if parts(url).is_some_and(|(_, is_seen, rest)| !is_seen || is_near(rest)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, "the token would be seen on the way")
+        .at(url)
+        .hint("use https://, or tls:// for NATS, or a tunnel that begins on this machine"))
 }
 
 /// Whether what stands behind `http://` or `nats://` begins with this machine.
@@ -156,7 +172,7 @@ impl Token {
     }
 
     /// As it stands behind `Authorization:`.
-    pub(super) fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
