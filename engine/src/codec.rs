@@ -22,8 +22,10 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Frame {
     /// A page of the Merkle index.
     Page,
-    /// A recipe.
+    /// A recipe of an ordinary file.
     Recipe,
+    /// A recipe of an archive. Its payload is columns, not bincode.
+    Archive,
     /// The index of a pack.
     PackIndex,
     /// A multi-pack index, or the pointer to it.
@@ -45,6 +47,7 @@ impl Frame {
         *match self {
             Self::Page => b"DSpg",
             Self::Recipe => b"DSrc",
+            Self::Archive => b"DSra",
             Self::PackIndex => b"DSpi",
             Self::HubIndex => b"DShi",
             Self::Cache => b"DSca",
@@ -63,6 +66,7 @@ impl Frame {
         match self {
             Self::Page => "page",
             Self::Recipe => "recipe",
+            Self::Archive => "recipe of an archive",
             Self::PackIndex => "pack index",
             Self::HubIndex => "hub index",
             Self::Cache => "cache block",
@@ -74,7 +78,7 @@ impl Frame {
         match self {
             Self::Page => SMALL,
             Self::PackIndex => MEDIUM,
-            Self::Recipe | Self::HubIndex | Self::Cache => LARGE,
+            Self::Recipe | Self::Archive | Self::HubIndex | Self::Cache => LARGE,
         }
     }
 }
@@ -117,8 +121,13 @@ pub(crate) fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
         .map_err(|source| Error::new(ErrorKind::Internal, "a value does not decode").because(source))
 }
 
+/// Whether `bytes` begin as a frame of this kind does.
+pub(crate) fn is(frame: Frame, bytes: &[u8]) -> bool {
+    bytes.starts_with(&frame.magic())
+}
+
 /// What stands before a payload of `length` bytes that was laid out by hand: cache blocks are read record by record,
-/// without decoding them whole.
+/// without decoding them whole, and columns are no values.
 pub fn header(frame: Frame, length: usize) -> Result<[u8; HEADER]> {
     let within = u32::try_from(length).ok().filter(|_| length + HEADER <= frame.limit());
     let framed = within.ok_or_else(|| {

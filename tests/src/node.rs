@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
-use depsync_engine::content::{LocalContent, ObjectId, Piece, Recipe};
+use depsync_engine::content::{Effort, LocalContent, ObjectId, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -103,6 +103,8 @@ impl<T: Transport> Node<T> {
             new_pages: &old.new_pages(&new)?,
             pages: &pages,
             content: &Disk(disk),
+            recipes: &|_| Ok(None),
+            effort: Effort::default(),
             restores,
         };
         let published = self.transport.publish(cx, &proposal)?;

@@ -13,7 +13,7 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use depsync_engine::content::LocalContent;
+use depsync_engine::content::{Effort, LocalContent};
 use depsync_engine::context::Context;
 use depsync_engine::engine::UpdateOptions;
 use depsync_engine::error::{Error, ErrorKind, Result};
@@ -162,6 +162,8 @@ impl Publisher {
             new_pages: &new_pages,
             pages: &self.pages,
             content: &Disk(tree),
+            recipes: &|_| Ok(None),
+            effort: Effort::default(),
             restores: None,
         };
         let cut = match self.transport.publish(&Context::new(), &proposal).expect("published") {

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 
-use super::recipe::{MAX_PIECE, MAX_PIECES, PieceRef, Recipe};
+use super::recipe::{MAX_CHUNK, MAX_PIECES, PieceRef, Recipe};
 
 /// The least, the average and the greatest length of a piece, in bytes: powers of two, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl ChunkerParams {
     /// Checks the lengths: powers of two, `64 <= min < avg < max <= 1 MiB`, `avg` at least 256, `max` at least 1024.
     pub fn new(min: u32, avg: u32, max: u32) -> Result<Self> {
         let powers = [min, avg, max].into_iter().all(u32::is_power_of_two);
-        let rising = 64 <= min && min < avg && avg < max && max as usize <= MAX_PIECE;
+        let rising = 64 <= min && min < avg && avg < max && max as usize <= MAX_CHUNK;
         if powers && rising && avg >= 256 && max >= 1024 {
             Ok(Self { min, avg, max })
         } else {

@@ -21,14 +21,19 @@ pub mod archive;
 pub mod assemble;
 pub mod chunker;
 pub mod cut;
+pub mod cutter;
 pub mod deflate;
+mod effort;
 mod local;
 mod object;
 pub mod pack;
+mod patch;
 mod recipe;
+mod stem;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use effort::Effort;
 pub use local::LocalContent;
 pub use object::{ObjectId, ObjectKind, Piece, ShortId, verify};
-pub use recipe::{MAX_PIECE, MAX_PIECES, PieceRef, Recipe};
+pub use recipe::{MAX_CHUNK, MAX_PIECE, MAX_PIECES, PieceRef, Recipe};

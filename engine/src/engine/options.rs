@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::hooks::Hooks;
 use crate::apply::{UnitRule, Wishes};
+use crate::content::Effort;
 use crate::name::{DeploymentName, NodeId};
 use crate::path::RelPath;
 use crate::scan::Part;
@@ -59,6 +60,8 @@ pub struct Options {
     pub lock_wait: Duration,
     /// How long and how much to keep in the recovery area.
     pub recovery: RecoveryBounds,
+    /// How much is done to make small what is published.
+    pub effort: Effort,
     /// What is run around updates.
     pub hooks: Option<Arc<dyn Hooks>>,
     /// Directories that change as one.
@@ -82,6 +85,7 @@ impl Options {
             archives: ["war", "car", "jar", "aar", "ear", "zip"].map(str::to_owned).to_vec(),
             lock_wait: Duration::from_secs(10),
             recovery: RecoveryBounds::default(),
+            effort: Effort::default(),
             hooks: None,
             units: Vec::new(),
         }

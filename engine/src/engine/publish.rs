@@ -207,6 +207,8 @@ impl Node {
             new_pages: &new_pages,
             pages: &pages,
             content,
+            recipes: &|content| self.db.recipe(content),
+            effort: self.options.effort,
             restores: None,
         };
         cx.step("publish.write-down");

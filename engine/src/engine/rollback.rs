@@ -91,6 +91,8 @@ impl Node {
                 new_pages: &new_pages,
                 pages: &*self.db,
                 content: &InTheHub,
+                recipes: &|content| self.db.recipe(content),
+                effort: self.options.effort,
                 restores: Some(old.revision),
             };
             cx.step("rollback.propose");

@@ -1,6 +1,7 @@
 //! Rebuilding the files of an update in the staging area.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustix::fs::{self, Mode as FsMode, Timespec, Timestamps};
@@ -9,8 +10,8 @@ use super::Node;
 use crate::apply::{Stage, choose_mtime};
 use crate::beneath::Root;
 use crate::content::assemble::{self, Assembly, LocalFile, WantedFile};
-use crate::content::chunker::Chunking;
-use crate::content::{ObjectId, Piece, Recipe};
+use crate::content::cutter::Cutter;
+use crate::content::{ObjectId, ObjectKind, Piece, Recipe};
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -19,7 +20,7 @@ use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::Application;
 use crate::stamp::Stamp;
-use crate::transport::{Deliver, Want, WantedContent};
+use crate::transport::{Base, Deliver, Want, WantedContent};
 use crate::tree::Entry;
 
 /// What staging brought.
@@ -198,7 +199,7 @@ impl Node {
         }
         // Any failure only means that nothing is taken from this file.
         let Ok(file) = root.read(&application.path) else { return Ok(None) };
-        match Chunking::V1.measure(cx, file, size) {
+        match Cutter::default().measure(cx, &file, size) {
             Ok(cut) if cut.hash == hash => Ok(Some(cut.recipe)),
             Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
             _ => Ok(None),
@@ -277,7 +278,7 @@ impl Deliver for Arriving<'_> {
     }
 
     fn recipe(&mut self, file: Digest, recipe: Recipe) -> Result<()> {
-        self.assembly.recipe(file, recipe)
+        self.assembly.recipe(self.cx, file, recipe)
     }
 
     fn needed(&mut self) -> Result<Vec<ObjectId>> {
@@ -286,6 +287,17 @@ impl Deliver for Arriving<'_> {
         // Contents without a recipe are one piece of the same name.
         needed.extend(self.assembly.unresolved().into_iter().map(|(hash, _)| ObjectId::piece(hash)));
         Ok(needed)
+    }
+
+    fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {
+        Ok(match object.kind {
+            ObjectKind::Piece => self.assembly.held_piece(&object.hash).map(Base::Piece),
+            ObjectKind::Recipe => {
+                let recipe = self.assembly.held_recipe(&object.hash);
+                recipe.map(|recipe| Base::Recipe(Arc::new(recipe.clone())))
+            }
+            ObjectKind::Page => None,
+        })
     }
 
     fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()> {

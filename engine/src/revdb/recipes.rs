@@ -1,15 +1,17 @@
-//! Recipes of files on this disk, and the modification times that paths had lately.
+//! Recipes of files on this disk, under zstd, and the modification times that paths had lately.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::RevDb;
-use crate::content::Recipe;
-use crate::error::Result;
+use crate::content::{ObjectKind, Recipe};
+use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::path::RelPath;
 
+/// The level of zstd: the headers of an archive come to a tenth of their length.
+const LEVEL: i32 = 1;
 /// How many modification times are remembered of a path.
 const LATELY: usize = 8;
 
@@ -22,7 +24,8 @@ impl RevDb {
             .and_then(|mut statement| statement.query_row([&hash.as_bytes()[..]], |row| row.get(0)).optional())
             .map_err(self.failed("read a recipe from the database"))?;
         // A recipe that does not read is a recipe that is not known: it can be cut again from the file.
-        Ok(bytes.and_then(|bytes| Recipe::decode(&bytes).ok()))
+        let raw = bytes.and_then(|bytes| zstd::bulk::decompress(&bytes, ObjectKind::Recipe.max_raw()).ok());
+        Ok(raw.and_then(|raw| Recipe::decode(&raw).ok()))
     }
 
     /// Whether [`RevDb::lately`] has anything to say of any path: not before the first change, which may be large.
@@ -46,7 +49,8 @@ impl RevDb {
 
 pub(super) fn remember(db: &RevDb, connection: &Connection, recipes: &[(Digest, Recipe)]) -> Result<()> {
     for (hash, recipe) in recipes {
-        let bytes = recipe.encode()?;
+        let bytes = zstd::bulk::compress(&recipe.encode()?, LEVEL)
+            .map_err(|source| Error::new(ErrorKind::Internal, "zstd cannot compress").because(source))?;
         connection
             .prepare_cached("INSERT INTO recipe VALUES (?1, ?2) ON CONFLICT DO NOTHING")
             .and_then(|mut statement| statement.execute(params![&hash.as_bytes()[..], bytes]))

@@ -19,10 +19,11 @@ mod report;
 mod statement;
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::{LocalContent, ObjectId, Piece, Recipe};
+use crate::content::{Effort, LocalContent, ObjectId, Piece, Recipe};
 use crate::context::Context;
 use crate::error::Result;
 use crate::hash::Digest;
@@ -129,8 +130,22 @@ pub trait Deliver {
     /// The pieces still needed, now that every wanted content has a recipe or is one piece.
     fn needed(&mut self) -> Result<Vec<ObjectId>>;
 
+    /// What this node has of the object, to make another of it that is stored against it.
+    fn base(&mut self, _object: &ObjectId) -> Result<Option<Base>> {
+        Ok(None)
+    }
+
     /// Takes some pieces, a few mebibytes at a time and in the order that suits the hub.
     fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()>;
+}
+
+/// What another object is stored against.
+#[derive(Clone, Debug)]
+pub enum Base {
+    /// The bytes of a piece, verified.
+    Piece(Vec<u8>),
+    /// How a content is made.
+    Recipe(Arc<Recipe>),
 }
 
 /// What a fetch cost.
@@ -154,6 +169,10 @@ pub struct Proposal<'a> {
     pub pages: &'a dyn Pages,
     /// The local files.
     pub content: &'a dyn LocalContent,
+    /// The recipes of contents that this node remembers.
+    pub recipes: &'a dyn Fn(&Digest) -> Result<Option<Recipe>>,
+    /// How much is done to make small what is sent.
+    pub effort: Effort,
     /// The earlier revision whose tree this is, if it is one: then its content is not in the local files, and the hub has
     /// it already.
     pub restores: Option<Revision>,

@@ -5,20 +5,24 @@
 //! are read in one go, those of several packs too, and each verified by its own name. Packs of which most is wanted are
 //! announced to the storage before they are read ([`Storage::prefetch`](crate::Storage::prefetch)). A pack that gc
 //! removed in the meantime sends us to `INDEX` once more; what was delivered already is not read again.
+//!
+//! Objects that are stored against others come last (`based`): most of those others the receiver has.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use depsync_engine::content::pack::{PackRef, check_readable, unpack, unpack_verified};
-use depsync_engine::content::{MAX_PIECE, ObjectId, ObjectKind, Piece, Recipe};
+use depsync_engine::content::pack::{PackRef, check_readable, unpack, unpack_recipe, unpack_verified};
+use depsync_engine::content::{MAX_CHUNK, ObjectId, ObjectKind, Piece, Recipe};
 use depsync_engine::context::{Context, Phase};
 use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
-use depsync_engine::transport::{Deliver, Want, WantedContent};
+use depsync_engine::transport::{Base, Deliver, Want, WantedContent};
 use rayon::prelude::*;
 
 use super::Memory;
+use super::based;
 use super::catalog::{Found, SMALL_PACK};
 use super::layout;
 use super::reading::Reading;
@@ -34,45 +38,74 @@ const PARTS: usize = 256;
 const WORTH: u64 = 64 << 10;
 
 /// The most bytes that are unpacked at a time, if no single object is longer.
-const BATCH: usize = 8 << 20;
+pub(super) const BATCH: usize = 8 << 20;
 
 /// An object that was read, unpacked and verified.
 pub(super) enum Brought<'a> {
+    Page(Digest, Cow<'a, [u8]>),
+    Recipe(Digest, Recipe),
     Piece(Piece<'a>),
-    Other(ObjectId, Cow<'a, [u8]>),
 }
 
 impl<'a> Brought<'a> {
     fn unpack(found: &Found, stored: &'a [u8]) -> Result<Self> {
-        if found.id.kind == ObjectKind::Piece {
-            return unpack(&found.slot, stored).and_then(|raw| Piece::verify(found.id.hash, raw)).map(Self::Piece);
+        let hash = found.id.hash;
+        match found.id.kind {
+            ObjectKind::Piece => unpack(&found.slot, stored).and_then(|raw| Piece::verify(hash, raw)).map(Self::Piece),
+            ObjectKind::Recipe => unpack_recipe(&found.slot, stored, None).map(|recipe| Self::Recipe(hash, recipe)),
+            ObjectKind::Page => unpack_verified(&found.slot, stored).map(|(_, raw)| Self::Page(hash, raw)),
         }
-        unpack_verified(&found.slot, stored).map(|(id, raw)| Self::Other(id, raw))
     }
 
     pub(super) fn id(&self) -> ObjectId {
         match self {
+            Self::Page(hash, _) => ObjectId::page(*hash),
+            Self::Recipe(hash, _) => ObjectId::recipe(*hash),
             Self::Piece(piece) => ObjectId::piece(piece.hash()),
-            Self::Other(id, _) => *id,
         }
     }
 
-    pub(super) fn raw(&self) -> &[u8] {
+    /// How many bytes of content it is.
+    fn bytes(&self) -> u64 {
         match self {
-            Self::Piece(piece) => piece.bytes(),
-            Self::Other(_, raw) => raw,
-        }
-    }
-
-    fn into_piece(self) -> Result<Piece<'a>> {
-        match self {
-            Self::Piece(piece) => Ok(piece),
-            Self::Other(id, _) => Err(Error::new(ErrorKind::Internal, "only pieces can be needed").at(id)),
+            Self::Piece(piece) => piece.bytes().len() as u64,
+            _ => 0,
         }
     }
 }
 
-type Take<'a> = &'a mut dyn FnMut(Vec<Brought<'_>>) -> Result<()>;
+/// Whoever wants objects.
+pub(super) trait Receive {
+    /// Takes some of them.
+    fn take(&mut self, objects: Vec<Brought<'_>>) -> Result<()>;
+
+    /// What is at hand of an object that others are stored against.
+    fn base(&mut self, _object: &ObjectId) -> Result<Option<Base>> {
+        Ok(None)
+    }
+}
+
+impl<F: FnMut(Vec<Brought<'_>>) -> Result<()>> Receive for F {
+    fn take(&mut self, objects: Vec<Brought<'_>>) -> Result<()> {
+        self(objects)
+    }
+}
+
+/// Whoever rebuilds files: it has those of before.
+struct Rebuilding<'a, F> {
+    to: &'a mut dyn Deliver,
+    take: F,
+}
+
+impl<F: FnMut(&mut dyn Deliver, Vec<Brought<'_>>) -> Result<()>> Receive for Rebuilding<'_, F> {
+    fn take(&mut self, objects: Vec<Brought<'_>>) -> Result<()> {
+        (self.take)(self.to, objects)
+    }
+
+    fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {
+        self.to.base(object)
+    }
+}
 
 /// Brings what `want` names.
 pub(super) fn fetch(
@@ -96,8 +129,11 @@ fn deliver(hub: &Reading<'_>, memory: &mut Memory, at: Revision, want: Want<'_>,
     match want {
         Want::Pages(ids) => {
             let wanted = ids.iter().copied().map(ObjectId::page).collect();
-            let missing = bring(hub, memory, at, wanted, false, &mut |objects| {
-                objects.iter().try_for_each(|object| to.page(object.id().hash, object.raw().to_vec()))
+            let missing = bring(hub, memory, at, wanted, false, &mut |objects: Vec<Brought<'_>>| {
+                objects.into_iter().try_for_each(|object| match object {
+                    Brought::Page(id, bytes) => to.page(id, bytes.into_owned()),
+                    _ => Ok(()),
+                })
             })?;
             all_there(hub, at, &missing)
         }
@@ -106,18 +142,23 @@ fn deliver(hub: &Reading<'_>, memory: &mut Memory, at: Revision, want: Want<'_>,
             let wanted: HashSet<ObjectId> = to.needed()?.into_iter().collect();
             let total = wanted.len();
             let mut done = 0u64;
-            let missing = bring(hub, memory, at, wanted, false, &mut |objects| {
-                done += objects.iter().map(|object| object.raw().len() as u64).sum::<u64>();
+            let take = |to: &mut dyn Deliver, objects: Vec<Brought<'_>>| {
+                done += objects.iter().map(Brought::bytes).sum::<u64>();
                 hub.cx.progress(Phase::Stage, done, None);
-                to.pieces(&objects.into_iter().map(Brought::into_piece).collect::<Result<Vec<_>>>()?)
-            })?;
+                let pieces = objects.into_iter().filter_map(|object| match object {
+                    Brought::Piece(piece) => Some(piece),
+                    _ => None,
+                });
+                to.pieces(&pieces.collect::<Vec<_>>())
+            };
+            let missing = bring(hub, memory, at, wanted, false, &mut Rebuilding { to, take })?;
             tracing::debug!(pieces = total, bytes = done, "fetched");
             all_there(hub, at, &missing)
         }
     }
 }
 
-fn all_there(hub: &Reading<'_>, at: Revision, missing: &HashSet<ObjectId>) -> Result<()> {
+pub(super) fn all_there(hub: &Reading<'_>, at: Revision, missing: &HashSet<ObjectId>) -> Result<()> {
     match missing.iter().min() {
         None => Ok(()),
         Some(first) => Err(Error::damaged(
@@ -142,22 +183,22 @@ fn recipes(
     let mut sizes = std::collections::HashMap::with_capacity(contents.len());
     for content in contents.iter().filter(|content| content.size > 0) {
         wanted.insert(ObjectId::recipe(content.hash));
-        if content.size <= MAX_PIECE as u64 {
+        if content.size <= MAX_CHUNK as u64 {
             wanted.insert(ObjectId::piece(content.hash));
         }
         sizes.insert(content.hash, content.size);
     }
-    let missing = bring(hub, memory, at, wanted, true, &mut |objects| {
-        objects.iter().try_for_each(|object| {
-            let id = object.id();
-            let recipe = Recipe::decode(object.raw()).map_err(|error| error.at(id))?;
-            if recipe.size() != sizes.get(&id.hash).copied().unwrap_or(0) {
+    let take = |to: &mut dyn Deliver, objects: Vec<Brought<'_>>| {
+        objects.into_iter().try_for_each(|object| {
+            let Brought::Recipe(file, recipe) = object else { return Ok(()) };
+            if recipe.size() != sizes.get(&file).copied().unwrap_or(0) {
                 let why = format!("it makes {} bytes, which is not the file's size", recipe.size());
-                return Err(Error::damaged(id, why));
+                return Err(Error::damaged(ObjectId::recipe(file), why));
             }
-            to.recipe(id.hash, recipe)
+            to.recipe(file, recipe)
         })
-    })?;
+    };
+    let missing = bring(hub, memory, at, wanted, true, &mut Rebuilding { to, take })?;
     all_there(hub, at, &missing)
 }
 
@@ -169,7 +210,7 @@ pub(super) fn bring(
     at: Revision,
     mut wanted: HashSet<ObjectId>,
     either: bool,
-    take: Take<'_>,
+    receive: &mut dyn Receive,
 ) -> Result<HashSet<ObjectId>> {
     let mut again = true;
     loop {
@@ -178,15 +219,12 @@ pub(super) fn bring(
             if either {
                 found.retain(|found| found.id.kind == ObjectKind::Recipe);
             }
-            read(hub, memory, found, &mut |objects| {
-                for id in objects.iter().map(Brought::id) {
-                    wanted.remove(&id);
-                    if either {
-                        wanted.remove(&ObjectId::piece(id.hash));
-                    }
-                }
-                take(objects)
+            let mut counting = Counting { receive: &mut *receive, wanted: &mut wanted, either };
+            let (based, plain) = found.into_iter().partition(|found| found.slot.base.is_some());
+            read(hub, memory, plain, &mut |cx, found, bytes, start| {
+                hand_over(cx, found, bytes, start, &mut |objects| counting.take(objects))
             })?;
+            based::read(hub, memory, at, based, &mut counting)?;
             Ok(missing)
         });
         match tried {
@@ -205,8 +243,34 @@ pub(super) fn bring(
     }
 }
 
+/// Crosses off what has come.
+struct Counting<'a> {
+    receive: &'a mut dyn Receive,
+    wanted: &'a mut HashSet<ObjectId>,
+    either: bool,
+}
+
+impl Receive for Counting<'_> {
+    fn take(&mut self, objects: Vec<Brought<'_>>) -> Result<()> {
+        for id in objects.iter().map(Brought::id) {
+            self.wanted.remove(&id);
+            if self.either {
+                self.wanted.remove(&ObjectId::piece(id.hash));
+            }
+        }
+        self.receive.take(objects)
+    }
+
+    fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {
+        self.receive.base(object)
+    }
+}
+
+/// Takes objects as they are stored: those found, in bytes that begin at some place of their pack.
+pub(super) type Hand<'a> = &'a mut dyn FnMut(&Context, &[Found], &[u8], u64) -> Result<()>;
+
 /// Reads the objects found, pack by pack, in the order in which they stand.
-pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>, take: Take<'_>) -> Result<()> {
+pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>, hand: Hand<'_>) -> Result<()> {
     found.sort_unstable_by(|left, right| {
         let key = |found: &Found| (found.pack.name, found.slot.offset);
         key(left).cmp(&key(right))
@@ -219,12 +283,12 @@ pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>
         let readable = group.iter().try_for_each(|found| check_readable(&found.slot).map(drop));
         match readable.and_then(|()| whole(hub, memory, &pack)) {
             Ok(Some(bytes)) => {
-                hand_over(hub.cx, group, &bytes, 0, take).map_err(|error| blame(hub, memory, &pack, error))?;
+                hand(hub.cx, group, &bytes, 0).map_err(|error| blame(hub, memory, &pack, error))?;
             }
             Ok(None) => {
                 for run in cut_runs(group) {
                     if runs.are_full_with(&run) {
-                        runs.read(hub, memory, take)?;
+                        runs.read(hub, memory, hand)?;
                     }
                     runs.push(run);
                 }
@@ -232,7 +296,7 @@ pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>
             Err(error) => return Err(blame(hub, memory, &pack, error)),
         }
     }
-    runs.read(hub, memory, take)
+    runs.read(hub, memory, hand)
 }
 
 /// Names the pack in what went wrong with it.
@@ -314,7 +378,7 @@ impl<'a> Runs<'a> {
     }
 
     /// Reads them, and hands over what stands in them: also those before one that cannot be read.
-    fn read(&mut self, hub: &Reading<'_>, memory: &mut Memory, take: Take<'_>) -> Result<()> {
+    fn read(&mut self, hub: &Reading<'_>, memory: &mut Memory, hand: Hand<'_>) -> Result<()> {
         self.bytes = 0;
         let runs = std::mem::take(&mut self.runs);
         let Some(last) = runs.last() else { return Ok(()) };
@@ -324,7 +388,7 @@ impl<'a> Runs<'a> {
         let mut parts = Vec::with_capacity(runs.len());
         let read = hub.get_ranges(&calls, &mut parts);
         for (run, bytes) in runs.iter().zip(&parts) {
-            hand_over(hub.cx, run.found, bytes, run.start, take)
+            hand(hub.cx, run.found, bytes, run.start)
                 .map_err(|error| blame(hub, memory, &run.found[0].pack, error))?;
         }
         let failed = runs.get(parts.len()).unwrap_or(last).found[0].pack;
@@ -333,7 +397,7 @@ impl<'a> Runs<'a> {
 }
 
 /// The stored bytes of an object in `bytes`, which begin at `start` of the pack.
-fn part<'a>(bytes: &'a [u8], start: u64, found: &Found) -> Result<&'a [u8]> {
+pub(super) fn part<'a>(bytes: &'a [u8], start: u64, found: &Found) -> Result<&'a [u8]> {
     let from = usize::try_from(found.slot.offset - start).ok();
     let part = from.and_then(|from| bytes.get(from..from.checked_add(found.slot.stored_length as usize)?));
     part.ok_or_else(|| Error::new(ErrorKind::Damaged, "its index reaches beyond it"))
@@ -341,7 +405,13 @@ fn part<'a>(bytes: &'a [u8], start: u64, found: &Found) -> Result<&'a [u8]> {
 
 /// Unpacks the objects that stand in `bytes`, which begin at `start` of the pack, and hands them over: a bounded number
 /// of bytes at a time, since a few stored bytes may be a megabyte.
-fn hand_over(cx: &Context, found: &[Found], bytes: &[u8], start: u64, take: Take<'_>) -> Result<()> {
+pub(super) fn hand_over(
+    cx: &Context,
+    found: &[Found],
+    bytes: &[u8],
+    start: u64,
+    take: &mut dyn FnMut(Vec<Brought<'_>>) -> Result<()>,
+) -> Result<()> {
     let mut rest = found;
     while !rest.is_empty() {
         cx.check()?;

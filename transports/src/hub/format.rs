@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 pub(super) const SCHEMA: u32 = 1;
 /// The most bytes of the file.
 pub(super) const MAX_FORMAT: usize = 64 << 10;
-/// The features that this version knows. None yet: the first layout needs none.
-const KNOWN: [&str; 0] = [];
+/// Archives are cut at their entries, and objects are stored against others: what `engine/doc/format.md` says of both.
+const ARCHIVES: &str = "archives-1";
+/// The features that this version knows.
+const KNOWN: [&str; 1] = [ARCHIVES];
 
 /// The contents of `FORMAT`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +52,16 @@ impl Format {
         Self {
             depsync_hub: SCHEMA,
             hub,
-            requires: Vec::new(),
+            requires: vec![ARCHIVES.to_owned()],
             requires_to_write: Vec::new(),
             optional: Vec::new(),
             chunking: Chunking::V1,
         }
+    }
+
+    /// Whether archives are cut at their entries, and objects may be stored against others.
+    pub(super) fn has_archives(&self) -> bool {
+        self.requires.iter().any(|feature| feature == ARCHIVES)
     }
 
     /// The file's bytes.
@@ -102,7 +109,9 @@ mod tests {
     const GOLDEN: &str = r#"{
   "depsync_hub": 1,
   "hub": "00112233445566778899aabbccddeeff",
-  "requires": [],
+  "requires": [
+    "archives-1"
+  ],
   "requires_to_write": [],
   "optional": [],
   "chunking": {
@@ -131,7 +140,7 @@ mod tests {
 
     #[test]
     fn features_are_refused_by_those_who_do_not_know_them() {
-        let requires = GOLDEN.replace("\"requires\": []", "\"requires\": [\"patch-1\"]");
+        let requires = GOLDEN.replace("archives-1", "patch-1");
         assert_eq!(Format::parse(requires.as_bytes()).expect_err("unknown").kind(), ErrorKind::Unsupported);
         let to_write = GOLDEN.replace("\"requires_to_write\": []", "\"requires_to_write\": [\"patch-1\"]");
         let format = Format::parse(to_write.as_bytes()).expect("readable");

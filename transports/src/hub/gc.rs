@@ -262,11 +262,5 @@ pub(super) fn is_opaque(shelf: &super::catalog::Shelf) -> bool {
     shelf.index.iter().any(|slot| slot.id().is_none())
 }
 
-/// The objects that the objects in `shelf` are stored against.
-pub(super) fn base_of(found: &super::catalog::Found) -> Option<ObjectId> {
-    let base = found.slot.base.as_deref()?;
-    Some(ObjectId { kind: found.id.kind, hash: *base })
-}
-
 /// A set that remembers what was seen.
 pub(super) type Seen = HashSet<ObjectId>;

@@ -5,7 +5,7 @@
 //! are kept as sorted lists of short names, 20 bytes an object.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use depsync_engine::content::ObjectId;
@@ -14,6 +14,7 @@ use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
 
+use super::based::CHAIN;
 use super::catalog::Catalog;
 use super::chain::Chain;
 use super::condemned::Condemned;
@@ -33,6 +34,9 @@ pub(super) struct Known {
     nearest: Cell<usize>,
     index: Option<Arc<HubIndex>>,
     condemned: HashSet<Digest>,
+    /// What objects of these packs are stored against: without that they are worth nothing. What gc's index lists it keeps
+    /// with all that it needs.
+    bases: HashMap<ObjectId, Digest>,
 }
 
 impl Known {
@@ -52,7 +56,13 @@ impl Known {
         let index = catalog.index().filter(|index| index.generation >= condemned.generation()).cloned();
         let condemned = condemned.packs();
         let through = index.as_ref().map_or(0, |index| index.through(hub.deployment));
-        let mut known = Self { packs: Vec::new(), nearest: Cell::new(0), index, condemned: condemned.clone() };
+        let mut known = Self {
+            packs: Vec::new(),
+            nearest: Cell::new(0),
+            index,
+            condemned: condemned.clone(),
+            bases: HashMap::new(),
+        };
         let (mut at, mut unread, mut listed) = (parent, UNREAD, 0);
         while let Some(revision) = at.filter(|revision| revision.number > through) {
             hub.cx.check()?;
@@ -70,6 +80,8 @@ impl Known {
                     Ok(shelf) if listed + shelf.index.len() <= OBJECTS => {
                         listed += shelf.index.len();
                         known.packs.push(PackNames::of(&shelf.index));
+                        let based = shelf.index.iter().filter_map(|slot| Some((slot.id()?, **slot.base.as_ref()?)));
+                        known.bases.extend(based);
                     }
                     // More than is kept in memory: what stands there is sent again if it is wanted.
                     Ok(_) => return Ok(known),
@@ -83,10 +95,24 @@ impl Known {
         Ok(known)
     }
 
-    /// Whether the hub holds `id`.
+    /// Whether the hub holds `id`, and all that it is stored against.
     pub(super) fn holds(&self, id: &ObjectId) -> bool {
-        let indexed = self.index.as_ref().and_then(|index| index.find(id));
-        indexed.is_some_and(|pack| !self.condemned.contains(&pack.name)) || self.holds_here(id)
+        let mut id = *id;
+        // One step more than an honest chain has shows that it is none.
+        for _ in 0..=CHAIN + 1 {
+            let indexed = self.index.as_ref().and_then(|index| index.find(&id));
+            if indexed.is_some_and(|pack| !self.condemned.contains(&pack.name)) {
+                return true;
+            }
+            if !self.holds_here(&id) {
+                return false;
+            }
+            match self.bases.get(&id) {
+                Some(base) => id.hash = *base,
+                None => return true,
+            }
+        }
+        false
     }
 
     fn holds_here(&self, id: &ObjectId) -> bool {

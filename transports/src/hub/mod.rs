@@ -7,6 +7,8 @@
 //! What has been learnt of the hub is kept between calls (`Memory`), and taken out while a call works: a second call
 //! at the same time starts with nothing instead of waiting, since waiting could outlast its deadline.
 
+mod based;
+mod bases;
 mod catalog;
 mod chain;
 mod condemned;

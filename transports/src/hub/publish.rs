@@ -19,13 +19,14 @@
 //! its look at the list and its commit finds the staged file swept, and starts again. One that committed in time is
 //! seen by gc's second walk. Packs that happen to be cut to the very bytes of a condemned one are given another name.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use depsync_engine::content::ObjectId;
 use depsync_engine::content::cut::{Cutting, Job, pack_new};
-use depsync_engine::content::pack::{Pack, PackNames, PackRef, PackWriter, unpack_verified};
+use depsync_engine::content::cutter::Cutter;
+use depsync_engine::content::pack::{Pack, PackNames, PackRef, PackWriter};
 use depsync_engine::context::{Cancel, Context};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Domain;
@@ -35,6 +36,7 @@ use depsync_engine::record::{Envelope, MAX_RECORD};
 use depsync_engine::transport::{Proposal, Published};
 
 use super::Memory;
+use super::bases::HubBases;
 use super::catalog::Shelf;
 use super::condemned::{Condemned, MAX_CONDEMNED};
 use super::format::Format;
@@ -175,8 +177,7 @@ fn upload(
     condemned: &Condemned,
     sent: &mut u64,
 ) -> Result<Uploaded> {
-    let Memory { catalog, chain, .. } = memory;
-    let known = Known::survey(hub, catalog, chain, proposal.parent, condemned)?;
+    let known = Known::survey(hub, &mut memory.catalog, &mut memory.chain, proposal.parent, condemned)?;
     let mine: Vec<(PackRef, Arc<PackNames>)> = memory.mine.clone();
     let used_mine = Cell::new(false);
     let holds = |id: &ObjectId| {
@@ -184,13 +185,19 @@ fn upload(
         used_mine.set(used_mine.get() || held);
         held || known.holds(id)
     };
+    let memory = RefCell::new(memory);
+    let archives = format.has_archives();
+    let parent = proposal.parent.filter(|_| archives);
+    let bases = HubBases { hub, memory: &memory, known: &known, parent, recipes: proposal.recipes };
     let job = Job {
         changes: proposal.changes,
         new_pages: proposal.new_pages,
         pages: proposal.pages,
         local: proposal.content,
         holds: &holds,
-        chunking: format.chunking,
+        bases: &bases,
+        cutter: Cutter::new(format.chunking, archives),
+        effort: proposal.effort,
     };
     let mut packs = Vec::new();
     let mut cutting = pack_new(hub.cx, &job, &mut |pack| {
@@ -201,6 +208,7 @@ fn upload(
         packs.push(pack.reference);
         let start = usize::try_from(pack.reference.tail()?.start).expect("because the pack is in memory");
         let shelf = Arc::new(Shelf { reference: pack.reference, index: pack.index });
+        let mut memory = memory.borrow_mut();
         memory.catalog.keep(hub, &shelf, &pack.bytes[start..])?;
         memory.mine.push((pack.reference, pack.names));
         Ok(())
@@ -230,8 +238,7 @@ fn renamed(pack: &Pack) -> Result<Pack> {
         let range = slot.range();
         let stored = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
         let (from, to) = stored.expect("because the pack is in memory");
-        let (id, raw) = unpack_verified(slot, &pack.bytes[from..to])?;
-        writer.add(id, &raw)?;
+        writer.add_stored(slot, &pack.bytes[from..to])?;
     }
     let salt = random_bytes()?;
     writer.add(ObjectId::page(Domain::Page.digest(&salt)), &salt)?;

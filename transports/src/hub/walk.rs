@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use depsync_engine::content::pack::PackRef;
-use depsync_engine::content::{ObjectId, ObjectKind, Recipe};
+use depsync_engine::content::{ObjectId, ObjectKind};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, Revision};
@@ -14,7 +14,8 @@ use jiff::Timestamp;
 
 use super::Memory;
 use super::catalog::Found;
-use super::fetch::{bring, read};
+use super::based;
+use super::fetch::{Brought, bring, hand_over, read};
 use super::gc::{self, Retention, Seen};
 use super::head;
 use super::reading::Reading;
@@ -139,10 +140,11 @@ fn walk_tree(
     let wanted: HashSet<ObjectId> =
         contents.iter().flat_map(|hash| [ObjectId::recipe(*hash), ObjectId::piece(*hash)]).collect();
     let mut pieces = Seen::new();
-    let missing = bring(hub, memory, at, wanted.clone(), true, &mut |objects| {
+    let missing = bring(hub, memory, at, wanted.clone(), true, &mut |objects: Vec<Brought<'_>>| {
         for object in &objects {
             pages.insert(object.id());
-            pieces.extend(Recipe::decode(object.raw())?.pieces().iter().map(|piece| ObjectId::piece(piece.hash)));
+            let Brought::Recipe(_, recipe) = object else { continue };
+            pieces.extend(recipe.pieces().iter().map(|piece| ObjectId::piece(piece.hash)));
         }
         Ok(())
     })?;
@@ -172,7 +174,7 @@ fn note(
             alive.packs.insert(found.pack.name, found.pack);
             alive.objects.insert(found.id, found.pack.name);
             seen.insert(found.id);
-            wanted.extend(gc::base_of(&found).filter(|base| !seen.contains(base)));
+            wanted.extend(based::base_of(&found).filter(|base| !seen.contains(base)));
         }
     }
     Ok(())
@@ -225,12 +227,15 @@ impl Pages for HubPages<'_, '_> {
             held.clear();
             *bytes = 0;
         }
-        read(self.hub, memory, neighbours, &mut |objects| {
-            for object in &objects {
-                *bytes += object.raw().len();
-                held.insert(object.id().hash, object.raw().into());
-            }
-            Ok(())
+        read(self.hub, memory, neighbours, &mut |cx, found, stored, start| {
+            hand_over(cx, found, stored, start, &mut |objects| {
+                for object in objects {
+                    let Brought::Page(id, page) = object else { continue };
+                    *bytes += page.len();
+                    held.insert(id, page.into());
+                }
+                Ok(())
+            })
         })?;
         let page = held.get(id).cloned();
         page.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such page").at(ObjectId::page(*id)))

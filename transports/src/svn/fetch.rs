@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use depsync_engine::content::chunker::Chunking;
-use depsync_engine::content::{MAX_PIECE, ObjectId, Piece, Recipe};
+use depsync_engine::content::{MAX_CHUNK, ObjectId, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -91,7 +91,7 @@ fn contents(
         return Err(missing(transport, at));
     };
     let mut recipes: Vec<(Digest, Recipe)> = Vec::new();
-    for one in wanted.iter().filter(|one| one.size > MAX_PIECE as u64) {
+    for one in wanted.iter().filter(|one| one.size > MAX_CHUNK as u64) {
         let Some(held) = spool.content(&one.hash) else { continue };
         let cut = Chunking::V1.measure(cx, held, one.size).map_err(|error| error.op("read what was fetched"))?;
         if cut.hash != one.hash {
@@ -102,7 +102,7 @@ fn contents(
     }
     let mut needed: HashSet<ObjectId> = to.needed()?.into_iter().collect();
     let mut batch = Batch { to, pieces: Vec::new(), waiting: 0, bytes: 0 };
-    for one in wanted.iter().filter(|one| (1..=MAX_PIECE as u64).contains(&one.size)) {
+    for one in wanted.iter().filter(|one| (1..=MAX_CHUNK as u64).contains(&one.size)) {
         if needed.remove(&ObjectId::piece(one.hash)) {
             batch.add(cx, spool, (&one.hash, 0), (one.hash, one.size as usize))?;
         }

@@ -13,17 +13,20 @@ const MOST: usize = 8;
 const OTHER: u8 = 0xff;
 
 /// One passing over all fields: what it does with each.
-pub(super) trait Pass {
+pub(in crate::content) trait Pass {
     /// A number.
     fn number(&mut self, column: usize, candidates: &[u64], value: &mut u64) -> Result<()>;
 
     /// A text, of `most` bytes at the most.
     fn text(&mut self, column: usize, candidates: &[&[u8]], value: &mut Vec<u8>, most: usize) -> Result<()>;
+
+    /// Bytes of a length that both know, of which nothing is expected.
+    fn exact(&mut self, column: usize, value: &mut [u8]) -> Result<()>;
 }
 
 /// Columns that are written, or read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Columns(Vec<Column>);
+pub(in crate::content) struct Columns(Vec<Column>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Column {
@@ -35,12 +38,12 @@ struct Column {
 
 impl Columns {
     /// So many empty columns.
-    pub(super) fn new(count: usize) -> Self {
+    pub(in crate::content) fn new(count: usize) -> Self {
         Self(vec![Column::default(); count])
     }
 
     /// All of them, one after the other, each with its lengths before it.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(in crate::content) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for Column { choices, values } in &self.0 {
             put(&mut bytes, choices.len() as u64);
@@ -54,7 +57,7 @@ impl Columns {
     }
 
     /// The columns that are these bytes, and nothing more; [`ErrorKind::Damaged`] otherwise.
-    pub(super) fn of_bytes(mut bytes: &[u8], count: usize) -> Result<Self> {
+    pub(in crate::content) fn of_bytes(mut bytes: &[u8], count: usize) -> Result<Self> {
         let mut lengths = Vec::with_capacity(count);
         for _ in 0..count {
             lengths.push((length(&mut bytes)?, length(&mut bytes)?));
@@ -74,7 +77,7 @@ impl Columns {
 }
 
 /// Writes fields into columns.
-pub(super) struct Writing(pub(super) Columns);
+pub(in crate::content) struct Writing(pub(in crate::content) Columns);
 
 impl Pass for Writing {
     fn number(&mut self, column: usize, candidates: &[u64], value: &mut u64) -> Result<()> {
@@ -102,20 +105,25 @@ impl Pass for Writing {
         }
         Ok(())
     }
+
+    fn exact(&mut self, column: usize, value: &mut [u8]) -> Result<()> {
+        self.0.0[column].values.extend_from_slice(value);
+        Ok(())
+    }
 }
 
 /// Reads fields out of columns.
-pub(super) struct Reading<'a> {
+pub(in crate::content) struct Reading<'a> {
     columns: Vec<(&'a [u8], &'a [u8])>,
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn of(columns: &'a Columns) -> Self {
+    pub(in crate::content) fn of(columns: &'a Columns) -> Self {
         Self { columns: columns.0.iter().map(|column| (&column.choices[..], &column.values[..])).collect() }
     }
 
     /// Everything must have been read.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(in crate::content) fn finish(self) -> Result<()> {
         let all = self.columns.iter().all(|(choices, values)| choices.is_empty() && values.is_empty());
         if all { Ok(()) } else { Err(damaged("more in its columns than fields")) }
     }
@@ -157,10 +165,18 @@ impl Pass for Reading<'_> {
         *value = found.to_vec();
         Ok(())
     }
+
+    fn exact(&mut self, column: usize, value: &mut [u8]) -> Result<()> {
+        let values = &mut self.columns[column].1;
+        let (found, rest) = values.split_at_checked(value.len()).ok_or_else(|| damaged("bytes are cut off"))?;
+        value.copy_from_slice(found);
+        *values = rest;
+        Ok(())
+    }
 }
 
-/// Seven bits a byte, the lowest first.
-fn put(into: &mut Vec<u8>, mut value: u64) {
+/// Appends a number: seven bits a byte, the lowest first.
+pub(in crate::content) fn put(into: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         into.push(value as u8 | 0x80);
         value >>= 7;
@@ -168,7 +184,8 @@ fn put(into: &mut Vec<u8>, mut value: u64) {
     into.push(value as u8);
 }
 
-fn take(from: &mut &[u8]) -> Result<u64> {
+/// Takes a number that [`put`] wrote.
+pub(in crate::content) fn take(from: &mut &[u8]) -> Result<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = from.split_first().ok_or_else(|| damaged("a number is cut off"))?;

@@ -8,7 +8,7 @@
 //! The order of the passing, the columns and the candidates are a part of the format: a change of any of them is
 //! another format.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::columns::{Columns, Pass, Reading, Writing};
 use super::fields::{
@@ -18,6 +18,7 @@ use super::fields::{
 use super::layout::{SHORT, Tiles};
 use super::{Layout, MAX_ENTRIES, MAX_INLINE, Tile, short};
 use crate::error::{Error, ErrorKind, Result};
+use crate::content::stem::stem;
 
 // The columns, in the order in which they are stored.
 const COUNT: usize = 0;
@@ -37,7 +38,7 @@ const GAP_INLINE: usize = LOCAL_NAME + 6;
 const SHIFT: usize = LOCAL_NAME + 7;
 const END: usize = LOCAL_NAME + 8;
 /// How many columns there are.
-const ALL: usize = LOCAL_NAME + 9;
+pub(in crate::content) const ALL: usize = LOCAL_NAME + 9;
 
 /// The longest name, extra field or comment.
 const TEXT: usize = 0xffff;
@@ -82,14 +83,70 @@ impl Headers {
         Ok((made.tiles, made.inline))
     }
 
-    /// Which entry of the base each entry has: its number and one, or 0 for none. By name, the first of that name.
-    fn matched(&self, base: &Self) -> Vec<u64> {
+    /// Passes over them, with those of a base: writes them, or reads them and `bases`, which say of each entry which one
+    /// of the base it has (its number and one, or 0 for none).
+    pub(in crate::content) fn pass(&mut self, through: &mut impl Pass, bases: &mut Vec<u64>, base: &Self) -> Result<()> {
+        pass(through, &mut self.0, bases, &base.0)
+    }
+
+    /// Which entry of the base each entry has, as [`Self::pass`] wants it. By name, the first of that name; what is new
+    /// there, by what its name is without digits, dots and dashes, if nobody else has that one.
+    pub(in crate::content) fn matched(&self, base: &Self) -> Vec<u64> {
         let mut by_name: HashMap<&[u8], u64> = HashMap::with_capacity(base.0.entries.len());
         for (number, entry) in (1..).zip(&base.0.entries) {
             by_name.entry(&entry.name).or_insert(number);
         }
-        self.0.entries.iter().map(|entry| by_name.get(&entry.name[..]).copied().unwrap_or(0)).collect()
+        let mut matched: Vec<u64> =
+            self.0.entries.iter().map(|entry| by_name.get(&entry.name[..]).copied().unwrap_or(0)).collect();
+        if matched.iter().all(|number| *number > 0) {
+            return matched;
+        }
+        let taken: HashSet<u64> = matched.iter().copied().collect();
+        let mut by_stem: HashMap<Vec<u8>, u64> = HashMap::new();
+        for (number, entry) in (1..).zip(&base.0.entries).filter(|(number, _)| !taken.contains(number)) {
+            by_stem.entry(stem(&entry.name)).or_insert(number);
+        }
+        for (number, entry) in matched.iter_mut().zip(&self.0.entries).filter(|(number, _)| **number == 0) {
+            *number = by_stem.remove(&stem(&entry.name)).unwrap_or(0);
+        }
+        matched
     }
+
+    /// What is content, in the order of the file, with its lengths: the data of entries, and what belongs to nobody.
+    pub(in crate::content) fn contents(&self) -> Vec<(Tile, u64)> {
+        let mut contents = Vec::new();
+        let mut gaps = self.0.gaps.iter().map(|gap| gap.long);
+        let mut gap = |contents: &mut Vec<_>| match gaps.next() {
+            Some(long) if long > 0 => contents.push((Tile::Gap(long), long)),
+            _ => {}
+        };
+        for &number in &self.0.order {
+            gap(&mut contents);
+            let length = self.0.entries.get(number as usize).map_or(0, |entry| entry.compressed);
+            if length > 0 {
+                contents.push((Tile::Data(number), length));
+            }
+        }
+        gap(&mut contents);
+        gap(&mut contents);
+        contents
+    }
+
+    /// How many entries there are.
+    pub(in crate::content) fn count(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// How many bytes the data of this entry has when it is inflated, if it is deflated.
+    pub(in crate::content) fn inflated(&self, number: u32) -> Option<u64> {
+        let entry = self.0.entries.get(number as usize)?;
+        is_deflated(entry.central[METHOD], entry.central[FLAGS]).then_some(entry.size)
+    }
+}
+
+/// Whether data is deflated, and for everybody to inflate.
+pub(in crate::content) fn is_deflated(method: u64, flags: u64) -> bool {
+    method == 8 && flags & 1 == 0
 }
 
 /// Passes over all fields. See the module.

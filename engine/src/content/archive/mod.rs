@@ -24,7 +24,7 @@
 //! The format is PKWARE's APPNOTE 6.3.10.
 
 mod central;
-mod columns;
+pub(in crate::content) mod columns;
 mod end;
 mod fields;
 mod headers;
@@ -36,6 +36,7 @@ mod tests;
 
 pub use central::Entry;
 pub use headers::Headers;
+pub(in crate::content) use headers::{ALL as HEADER_COLUMNS, is_deflated};
 pub use layout::{Layout, Tile};
 pub use source::Source;
 

@@ -26,6 +26,12 @@ impl Source for [u8] {
     }
 }
 
+impl Source for Vec<u8> {
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self[..].read(offset, into)
+    }
+}
+
 /// Reads `length` bytes at `offset`. The length was compared with a bound before.
 pub(super) fn read(source: &(impl Source + ?Sized), offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];

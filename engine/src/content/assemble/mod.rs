@@ -6,7 +6,8 @@
 //!    its recipe in the hub ([`Assembly::recipe`]) or the one piece that has its name ([`Assembly::piece`]);
 //! 3. [`Assembly::copy_local`] writes the pieces that local files have;
 //! 4. [`Assembly::needed`] names those that must be fetched; [`Assembly::piece`] writes them where they belong, in any
-//!    order and from any thread. Those that nobody needs are ignored, repeated ones harmless;
+//!    order and from any thread. Those that nobody needs are ignored, repeated ones harmless. What the hub stores against
+//!    something that a local file has is made of that ([`Assembly::held_piece`], [`Assembly::held_recipe`]);
 //! 5. [`Assembly::finish`] reads back every file of several pieces, and says which files are whole.
 //!
 //! Laws:
@@ -19,6 +20,7 @@
 mod contents;
 mod finish;
 mod handles;
+mod held;
 mod ledger;
 mod sources;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod tests;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::context::{Context, Phase};
@@ -35,6 +38,7 @@ use crate::path::RelPath;
 
 use self::contents::{Contents, State};
 use self::handles::Handles;
+use self::held::Held;
 use self::ledger::Ledger;
 use super::local::LocalContent;
 use super::object::{ObjectId, Piece};
@@ -89,6 +93,8 @@ pub struct Assembly<'a> {
     ledger: Ledger,
     handles: Handles,
     written: AtomicU64,
+    /// Where the pieces of the local files are; made when it is asked for.
+    held: OnceLock<Held>,
 }
 
 impl<'a> Assembly<'a> {
@@ -112,6 +118,7 @@ impl<'a> Assembly<'a> {
             ledger: Ledger::default(),
             handles: Handles::default(),
             written: AtomicU64::new(0),
+            held: OnceLock::new(),
         };
         assembly.sources.sort_by_key(|source| source.hash);
         assembly.copy_whole(cx)?;
@@ -124,10 +131,11 @@ impl<'a> Assembly<'a> {
         unknown.map(|content| (content.hash, content.size)).collect()
     }
 
-    /// Takes the recipe of the file with this content hash. One that nobody needs is ignored.
+    /// Takes the recipe of the file with this content hash, and writes what it has between pieces. One that nobody needs is
+    /// ignored.
     ///
     /// [`ErrorKind::Damaged`] when it makes a file of another size.
-    pub fn recipe(&mut self, hash: Digest, recipe: Recipe) -> Result<()> {
+    pub fn recipe(&mut self, cx: &Context, hash: Digest, recipe: Recipe) -> Result<()> {
         let Some(index) = self.contents.find(&hash) else { return Ok(()) };
         let content = self.contents.get(index);
         if content.state() != State::Unresolved {
@@ -138,6 +146,13 @@ impl<'a> Assembly<'a> {
             return Err(Error::damaged(ObjectId::recipe(hash), why));
         }
         self.ledger.enter(index, &recipe).map_err(|error| error.at(ObjectId::recipe(hash)))?;
+        let mut written = 0;
+        for (offset, bytes) in recipe.inline() {
+            let file = self.handles.get(index, content, self.contents.first_tag(content), self.staging)?;
+            file.write_all_at(bytes, offset).map_err(|source| write_failed(&hash, source))?;
+            written += bytes.len() as u64;
+        }
+        self.advance(cx, written);
         self.contents.resolve(index, recipe);
         Ok(())
     }

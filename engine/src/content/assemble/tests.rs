@@ -103,7 +103,7 @@ impl World {
         let mut singles = 0;
         for (hash, _) in assembly.unresolved() {
             if let Some(raw) = self.hub.get(&ObjectId::recipe(hash)) {
-                assembly.recipe(hash, Recipe::decode(raw).expect("recipe")).expect("fits");
+                assembly.recipe(&Context::new(), hash, Recipe::decode(raw).expect("recipe")).expect("fits");
             } else if let Some(raw) = self.hub.get(&ObjectId::piece(hash)) {
                 assert!(give(assembly, hash, raw).expect("writes"));
                 singles += 1;
@@ -238,7 +238,7 @@ fn deliveries_may_come_early_twice_unasked_and_from_many_threads() {
     world.resolve(&mut assembly);
     assert_eq!(assembly.needed().len(), pieces.len());
     assert!(!give(&assembly, Digest::of(b"unasked"), b"unasked").expect("ignored"));
-    assembly.recipe(Digest::of(b"unasked"), Recipe::default()).expect("ignored");
+    assembly.recipe(&cx, Digest::of(b"unasked"), Recipe::default()).expect("ignored");
     let assembly = assembly;
     let twice: Vec<_> = pieces.iter().chain(&pieces).collect();
     twice.into_par_iter().for_each(|(id, raw)| {
@@ -320,7 +320,7 @@ fn contradictions_are_refused_before_anything_is_written() {
     assert_eq!(std::fs::read_dir(&world.staging.0).expect("list").count(), 0);
     let mut assembly = world.begin(vec![file], vec![]);
     let short = Recipe::single(Digest::of(b"conten"), 6).expect("recipe");
-    assert_eq!(assembly.recipe(file.hash, short).expect_err("size").kind(), ErrorKind::Damaged);
+    assert_eq!(assembly.recipe(&Context::new(), file.hash, short).expect_err("size").kind(), ErrorKind::Damaged);
 }
 
 #[test]

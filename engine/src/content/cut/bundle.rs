@@ -70,7 +70,17 @@ impl<'a> Bundle<'a> {
         self.known.extend(taken.iter().map(beginning));
         let encoded: Vec<(ObjectId, Encoded<'_>)> =
             lacking.into_par_iter().map(|(id, raw)| Ok((id, Encoded::of(raw)?))).collect::<Result<_>>()?;
-        for (id, encoded) in &encoded {
+        self.append(&encoded)
+    }
+
+    /// Adds objects that are lacking and were encoded before, in this order.
+    pub(super) fn add_encoded(&mut self, encoded: Vec<(ObjectId, Encoded<'_>)>) -> Result<()> {
+        self.known.extend(encoded.iter().map(|(id, _)| beginning(id)));
+        self.append(&encoded)
+    }
+
+    fn append(&mut self, encoded: &[(ObjectId, Encoded<'_>)]) -> Result<()> {
+        for (id, encoded) in encoded {
             if !self.writer.takes(encoded.stored_length()) {
                 self.emit()?;
             }

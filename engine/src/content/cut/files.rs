@@ -1,6 +1,6 @@
 //! Reading and cutting the files of a job, each distinct content once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 
@@ -12,14 +12,22 @@ use crate::hash::Digest;
 use crate::path::RelPath;
 use crate::tree::{Change, Entry};
 
-use super::super::chunker::{Chunking, Cut, Pieces};
+use super::super::archive;
+use super::super::chunker::{Cut, Pieces};
+use super::super::cutter::Cutter;
 use super::super::local::LocalContent;
 use super::super::object::ObjectId;
+use super::super::stem::stem;
+use super::archive::{Base, bundle_archive, bundle_recipe};
 use super::bundle::Bundle;
 use super::{Cutting, Job};
 
 /// Files up to this many bytes are read whole, the others are streamed.
 const SMALL: u64 = 1 << 20;
+/// A file of fewer bytes is no base for another.
+const LEAST: u64 = 4 << 10;
+/// From this many pieces on the recipe of a file that is no archive is held against that of the file before.
+const MANY: usize = 64;
 /// How many bytes of content are held at a time.
 const BATCH_BYTES: u64 = 8 << 20;
 /// How many small files are read at a time.
@@ -30,14 +38,17 @@ struct NewFile {
     path: RelPath,
     hash: Digest,
     size: u64,
+    /// The content that was at this path.
+    before: Option<Digest>,
 }
 
 impl NewFile {
     /// The new content that a change brings, if it brings any.
     fn of(change: Change) -> Option<Self> {
         let (hash, size) = change.after.as_ref().and_then(Entry::content)?;
-        let same = change.before.as_ref().and_then(Entry::content) == Some((hash, size));
-        (!same).then_some(Self { path: change.path, hash, size })
+        let before = change.before.as_ref().and_then(Entry::content);
+        let same = before == Some((hash, size));
+        (!same).then_some(Self { path: change.path, hash, size, before: before.map(|(hash, _)| hash) })
     }
 }
 
@@ -45,14 +56,22 @@ impl NewFile {
 pub(super) fn cut_files(cx: &Context, job: &Job<'_>, bundle: &mut Bundle<'_>) -> Result<Cutting> {
     let sizes = job.changes.iter().filter_map(NewFile::of).map(|file| file.size);
     let total = sizes.fold(0, u64::saturating_add);
-    let run = Run { cx, job, bundle, outcome: Cutting::default(), done: 0, total };
+    let run = Run { cx, job, bundle, leaving: leaving(job), outcome: Cutting::default(), done: 0, total };
     run.all()
+}
+
+/// The contents that leave, by what their paths are without their versions.
+fn leaving(job: &Job<'_>) -> HashMap<Vec<u8>, Digest> {
+    let gone = job.changes.iter().filter(|change| change.after.as_ref().and_then(Entry::content).is_none());
+    let gone = gone.filter_map(|change| Some((change.path, change.before.as_ref().and_then(Entry::content)?)));
+    gone.filter(|(_, (_, size))| *size > LEAST).map(|(path, (hash, _))| (stem(path.as_bytes()), hash)).collect()
 }
 
 struct Run<'a, 'b> {
     cx: &'a Context,
     job: &'a Job<'a>,
     bundle: &'a mut Bundle<'b>,
+    leaving: HashMap<Vec<u8>, Digest>,
     outcome: Cutting,
     done: u64,
     total: u64,
@@ -68,14 +87,6 @@ enum Ending {
 impl Ending {
     fn of(file: &NewFile, cut: Cut) -> Self {
         if cut.hash == file.hash && cut.recipe.size() == file.size { Self::Whole(cut) } else { Self::Changed }
-    }
-
-    /// The recipe to store, for a file that was read and needs one.
-    fn recipe(&self) -> Result<Option<Vec<u8>>> {
-        match self {
-            Self::Whole(cut) if cut.recipe.is_needed() => cut.recipe.encode().map(Some),
-            _ => Ok(None),
-        }
     }
 }
 
@@ -117,21 +128,30 @@ impl Run<'_, '_> {
             let (batch, twins): (Vec<NewFile>, Vec<NewFile>) =
                 files.into_iter().partition(|file| taken.insert(file.hash));
             let (cx, job) = (self.cx, self.job);
-            let (local, chunking) = (job.local, job.chunking);
-            let read: Vec<(Ending, Vec<u8>)> =
-                batch.par_iter().map(|file| read_small(cx, local, &chunking, file)).collect::<Result<_>>()?;
-            let recipes: Vec<Option<Vec<u8>>> =
-                read.iter().map(|(ending, _)| ending.recipe()).collect::<Result<_>>()?;
+            let (local, cutter) = (job.local, job.cutter);
+            let mut read: Vec<(Ending, Vec<u8>)> =
+                batch.par_iter().map(|file| read_small(cx, local, &cutter, file)).collect::<Result<_>>()?;
             let mut objects = Vec::new();
-            for ((ending, bytes), recipe) in read.iter().zip(&recipes) {
+            for (ending, bytes) in &read {
                 let Ending::Whole(cut) = ending else { continue };
+                if cut.recipe.is_archive() {
+                    continue;
+                }
                 for (offset, piece) in cut.recipe.positions() {
                     let start = usize::try_from(offset).expect("because the file is in memory");
                     objects.push((ObjectId::piece(piece.hash), &bytes[start..start + piece.length as usize]));
                 }
-                objects.extend(recipe.iter().map(|raw| (ObjectId::recipe(cut.hash), raw.as_slice())));
             }
             self.bundle.add(&objects)?;
+            drop(objects);
+            for (file, (ending, bytes)) in batch.iter().zip(&mut read) {
+                let Ending::Whole(cut) = ending else { continue };
+                if cut.recipe.is_archive() {
+                    self.archive(file, cut, bytes)?;
+                } else {
+                    self.recipe(file, cut)?;
+                }
+            }
             for (file, (ending, _)) in batch.into_iter().zip(read) {
                 self.conclude(file, ending);
             }
@@ -142,23 +162,56 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Streams one large file.
+    /// Bundles what is new in an archive. `false` if it is another file by now.
+    fn archive(&mut self, file: &NewFile, cut: &Cut, source: &(dyn archive::Source + Sync)) -> Result<bool> {
+        let base = self.base(file, true)?;
+        bundle_archive(self.cx, self.job, self.bundle, cut, source, base.as_ref())
+    }
+
+    /// Bundles the recipe of a file that is no archive.
+    fn recipe(&mut self, file: &NewFile, cut: &Cut) -> Result<()> {
+        let base = if cut.recipe.pieces().len() < MANY { None } else { self.base(file, false)? };
+        let columns = base.as_ref().map(|base| cut.recipe.against(&base.recipe)).transpose()?;
+        bundle_recipe(self.job, self.bundle, cut, base.as_ref().zip(columns.as_deref()))
+    }
+
+    /// What was there before: at this path, or under a name that is like it.
+    fn base(&self, file: &NewFile, far: bool) -> Result<Option<Base>> {
+        let known = file.before.or_else(|| self.leaving.get(&stem(file.path.as_bytes())).copied());
+        let Some(content) = known.filter(|content| *content != file.hash) else { return Ok(None) };
+        Ok(self.job.bases.recipe(&content, far)?.map(|recipe| Base { content, recipe }))
+    }
+
+    /// Reads one large file: an archive with its headers first, any other as a stream.
     fn large(&mut self, file: NewFile) -> Result<()> {
-        let ending = self.stream(&file)?;
-        if let Some(recipe) = ending.recipe()? {
-            self.bundle.add(&[(ObjectId::recipe(file.hash), &recipe)])?;
+        let opened = match self.job.local.open(&file.path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.conclude(file, Ending::Unreadable(error));
+                return Ok(());
+            }
+        };
+        let ending = match self.job.cutter.measure_archive(self.cx, &opened, file.size) {
+            Ok(None) => self.stream(&file, opened)?,
+            Ok(Some(cut)) => match Ending::of(&file, cut) {
+                Ending::Whole(cut) if !self.archive(&file, &cut, &opened)? => Ending::Changed,
+                ending => ending,
+            },
+            Err(error) if is_ours(&error) => return Err(error),
+            Err(error) => Ending::Unreadable(error.at(&file.path)),
+        };
+        if let Ending::Whole(cut) = &ending
+            && !cut.recipe.is_archive()
+        {
+            self.recipe(&file, cut)?;
         }
         self.conclude(file, ending);
         Ok(())
     }
 
-    fn stream(&mut self, file: &NewFile) -> Result<Ending> {
-        let opened = match self.job.local.open(&file.path) {
-            Ok(opened) => opened,
-            Err(error) => return Ok(Ending::Unreadable(error)),
-        };
+    fn stream(&mut self, file: &NewFile, opened: File) -> Result<Ending> {
         // One byte more than wanted shows that it grew; a file that grows without end is not followed.
-        let mut pieces = Pieces::new(&self.job.chunking, opened.take(file.size.saturating_add(1)), file.size);
+        let mut pieces = Pieces::new(self.job.cutter.chunking(), opened.take(file.size.saturating_add(1)), file.size);
         let mut batch: Vec<(ObjectId, Vec<u8>)> = Vec::new();
         let (mut held, mut passed) = (0, 0);
         loop {
@@ -172,9 +225,7 @@ impl Run<'_, '_> {
                         batch.push((id, piece.bytes.to_vec()));
                     }
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::DeadlineExceeded) => {
-                    return Err(error);
-                }
+                Err(error) if is_ours(&error) => return Err(error),
                 Err(error) => return Ok(Ending::Unreadable(error.at(&file.path))),
             }
             if held >= BATCH_BYTES {
@@ -211,11 +262,16 @@ impl Run<'_, '_> {
     }
 }
 
+/// Whether it is not the file's fault.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::DeadlineExceeded)
+}
+
 /// Reads and cuts one small file. The error is cancellation; how reading went is the ending.
 fn read_small(
     cx: &Context,
     local: &dyn LocalContent,
-    chunking: &Chunking,
+    cutter: &Cutter,
     file: &NewFile,
 ) -> Result<(Ending, Vec<u8>)> {
     cx.check()?;
@@ -230,7 +286,7 @@ fn read_small(
         Ok(length) if length != size => Ending::Changed,
         Ok(_) => {
             bytes.truncate(size);
-            Ending::of(file, chunking.cut_slice(&bytes)?)
+            Ending::of(file, cutter.cut_slice(&bytes)?)
         }
     };
     Ok((ending, bytes))

@@ -2,16 +2,19 @@
 //!
 //! Files are taken in path order. Small ones are read whole, many at a time and in parallel; larger ones are streamed.
 //! What the hub lacks is compressed in parallel and added to the pack in order, so that the same job makes the same
-//! packs whatever the number of threads. A file's recipe follows its pieces. Pages come last, together: whoever needs
+//! packs whatever the number of threads. New pieces of archives, and recipes, are held against those of the revision before
+//! (`archive`, [`Bases`]). A file's recipe follows its pieces. Pages come last, together: whoever needs
 //! the tree and no content reads them in one run. A small publish is one pack.
 //!
 //! Laws:
-//! - each distinct content is read once, and not at all when the hub has it;
+//! - each distinct content is read once, and not at all when the hub has it; of archives, new pieces are read twice;
 //! - a file that does not hash to what the scan measured changed meanwhile: it is reported, and no recipe is made of it.
 //!   Pieces of it that were streamed into a pack are waste, never wrong: each has its own name;
 //! - at most about 8 MiB of content, its compressed form and one pack are in memory, beside some 40 bytes for each object
-//!   packed.
+//!   packed; of archives their headers, and of one long deflated piece what it is made of, before and now.
 
+mod archive;
+mod bases;
 mod bundle;
 mod files;
 #[cfg(test)]
@@ -24,11 +27,14 @@ use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::tree::{Change, Pages};
 
-use super::chunker::Chunking;
+use super::cutter::Cutter;
+use super::effort::Effort;
 use super::local::LocalContent;
 use super::object::ObjectId;
 use super::pack::{Pack, PackRef};
 use super::recipe::Recipe;
+
+pub use bases::{Bases, NoBases};
 
 /// What to publish.
 pub struct Job<'a> {
@@ -42,8 +48,12 @@ pub struct Job<'a> {
     pub local: &'a dyn LocalContent,
     /// What the hub has already. Asked from one thread only.
     pub holds: &'a dyn Fn(&ObjectId) -> bool,
+    /// What the hub has of before.
+    pub bases: &'a dyn Bases,
     /// How the hub wants files cut.
-    pub chunking: Chunking,
+    pub cutter: Cutter,
+    /// How much is done to make small what is sent.
+    pub effort: Effort,
 }
 
 /// What came of it.

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::content::chunker::ChunkerParams;
+use crate::content::chunker::{ChunkerParams, Chunking};
 use crate::content::pack::{PACK_TARGET, check_pack, unpack_verified};
 use crate::content::testing::{noise, prose};
 use crate::content::{ObjectKind, Recipe};
@@ -81,7 +81,9 @@ fn publish(
         pages.put(*id, bytes.clone()).expect("puts");
         ids.push(*id);
     }
-    let job = Job { changes, new_pages: &ids, pages: &pages, local, holds, chunking };
+    let (bases, effort) = (&NoBases, Effort::default());
+    let cutter = Cutter::new(chunking, true);
+    let job = Job { changes, new_pages: &ids, pages: &pages, local, holds, bases, cutter, effort };
     let cutting = pack_new(&Context::new(), &job, &mut |pack| {
         packs.push(pack);
         Ok(())
@@ -255,7 +257,8 @@ fn an_error_of_the_sink_and_a_cancelled_context_end_the_job() {
     let local = Memory::of(&[("a", noise(1, 3000)), ("b", noise(2, 30_000_000))]);
     let files = local.scan();
     let (changes, pages) = (&files, &MemoryPages::default());
-    let job = Job { changes, new_pages: &[], pages, local: &local, holds: &|_| false, chunking: Chunking::V1 };
+    let (bases, cutter, effort) = (&NoBases, Cutter::default(), Effort::default());
+    let job = Job { changes, new_pages: &[], pages, local: &local, holds: &|_| false, bases, cutter, effort };
     let failed = pack_new(&Context::new(), &job, &mut |_| Err(Error::new(ErrorKind::Unreachable, "the hub is away")));
     assert_eq!(failed.expect_err("sink").kind(), ErrorKind::Unreachable);
     let cx = Context::new();

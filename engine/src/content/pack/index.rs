@@ -32,7 +32,7 @@ pub struct Slot {
     pub raw_length: u32,
     /// How it is stored, as a number: see [`Codec`]; others belong to later versions.
     pub codec: u8,
-    /// The object of the same kind that it must be applied to. Only codecs of later versions have one.
+    /// The object of the same kind that it is stored against: see [`Codec::based`].
     pub base: Option<Box<Digest>>,
 }
 
@@ -47,7 +47,7 @@ impl Slot {
         self.offset..self.offset.saturating_add(u64::from(self.stored_length))
     }
 
-    /// Checks the lengths against the bounds of kind and codec, and that only an unknown codec names a base.
+    /// Checks the lengths against the bounds of kind and codec, and that there is a base where the codec needs one.
     pub(super) fn check(&self) -> Result<()> {
         let damaged = |why: &str| Err(Error::damaged(self.shown(), why));
         if let Some(kind) = ObjectKind::from_byte(self.kind)
@@ -55,12 +55,19 @@ impl Slot {
         {
             return damaged("its length is out of bounds");
         }
-        let lengths_agree = match Codec::from_byte(self.codec) {
-            None => return Ok(()),
-            Some(_) if self.base.is_some() => return damaged("it names a base that its codec does not use"),
-            Some(Codec::Stored) => self.stored_length == self.raw_length,
+        let Some(codec) = Codec::from_byte(self.codec) else { return Ok(()) };
+        match (codec.based(), &self.base) {
+            (None, None) => {}
+            (None, Some(_)) => return damaged("it names a base that its codec does not use"),
+            (Some(_), None) => return damaged("it lacks the base that its codec needs"),
+            (Some(_), Some(base)) if **base == self.hash => return damaged("it is its own base"),
+            (Some(kind), Some(_)) if kind.byte() != self.kind => return damaged("its codec is for other kinds"),
+            (Some(_), Some(_)) => {}
+        }
+        let lengths_agree = match codec {
+            Codec::Stored => self.stored_length == self.raw_length,
             // It would have been stored as it is.
-            Some(Codec::Zstd) => self.stored_length < self.raw_length,
+            _ => self.stored_length < self.raw_length,
         };
         if lengths_agree { Ok(()) } else { damaged("its two lengths contradict each other") }
     }

@@ -32,7 +32,9 @@ use crate::hash::{Digest, Domain};
 
 pub use index::{PackIndex, Slot};
 pub use names::PackNames;
-pub use stored::{Codec, Encoded, check_readable, unpack, unpack_verified};
+pub use stored::{
+    Codec, Encoded, check_readable, pack_columns, unpack, unpack_piece, unpack_recipe, unpack_verified,
+};
 pub use writer::{Pack, PackWriter};
 
 /// How large a pack should get, index included, in bytes. One object more than fits begins the next pack.
@@ -97,7 +99,7 @@ impl PackRef {
     }
 }
 
-/// Checks a whole pack: its name, its layout, and every object in it that this version can unpack.
+/// Checks a whole pack: its name, its layout, and every object in it that can be unpacked without another.
 pub fn check_pack(bytes: &[u8], reference: &PackRef) -> Result<PackIndex> {
     let tail = reference.tail()?;
     if bytes.len() as u64 != reference.length {

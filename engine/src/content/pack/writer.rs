@@ -12,7 +12,7 @@ use super::names::PackNames;
 use super::stored::Encoded;
 use super::{HEADER, PACK_TARGET, PackRef, TRAILER};
 
-/// About what a slot takes in the index: 37 to 47 bytes.
+/// About what a slot takes in the index: 37 to 47 bytes, and 33 more if it names a base.
 const SLOT: u64 = 44;
 
 /// The most objects in one pack: a bound that its index can hold, far above what [`PACK_TARGET`] leaves room for.
@@ -63,19 +63,28 @@ impl PackWriter {
         let (Ok(raw_length), Ok(stored_length)) = (raw, stored) else {
             return Err(Error::new(ErrorKind::Internal, "an object is too long for a pack").at(id));
         };
-        let codec = encoded.codec.byte();
-        let offset = self.bytes.len() as u64;
-        let slot = Slot { kind: id.kind.byte(), hash: id.hash, offset, stored_length, raw_length, codec, base: None };
+        let (codec, base) = (encoded.codec.byte(), encoded.base.map(Box::new));
+        let slot = Slot { kind: id.kind.byte(), hash: id.hash, offset: 0, stored_length, raw_length, codec, base };
+        self.add_stored(&slot, &encoded.bytes)
+    }
+
+    /// Adds an object as another pack stores it. `false` when the pack holds it already.
+    pub fn add_stored(&mut self, slot: &Slot, stored: &[u8]) -> Result<bool> {
+        let internal = |why: &str| Error::new(ErrorKind::Internal, why).at(slot.shown());
+        let id = slot.id().ok_or_else(|| internal("an object of no known kind"))?;
         slot.check().map_err(|error| error.with_kind(ErrorKind::Internal))?;
+        if stored.len() != slot.stored_length as usize {
+            return Err(internal("an object of another length than is said"));
+        }
         if self.slots.len() == MAX_OBJECTS {
-            return Err(Error::new(ErrorKind::Internal, "the pack has too many objects").at(id));
+            return Err(internal("the pack has too many objects"));
         }
         if !self.held.insert(id) {
             return Ok(false);
         }
-        self.bytes.extend_from_slice(&encoded.bytes);
-        self.slots.push(slot);
-        self.raw += u64::from(raw_length);
+        self.slots.push(Slot { offset: self.bytes.len() as u64, ..slot.clone() });
+        self.bytes.extend_from_slice(stored);
+        self.raw += u64::from(slot.raw_length);
         Ok(true)
     }
 

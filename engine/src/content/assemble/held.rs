@@ -1,0 +1,78 @@
+//! What the local files have that is wanted to make something else of: the bases of what the hub stores.
+
+use std::os::unix::fs::FileExt;
+
+use crate::hash::Digest;
+
+use super::super::recipe::Recipe;
+use super::{Assembly, LocalFile};
+
+/// Where the pieces of the local files are, by the beginning of their names.
+#[derive(Debug, Default)]
+pub(super) struct Held(Vec<Place>);
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    beginning: u64,
+    source: u32,
+    length: u32,
+    offset: u64,
+}
+
+fn beginning(hash: &Digest) -> u64 {
+    u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("because a hash has 32 bytes"))
+}
+
+impl Held {
+    fn of(sources: &[LocalFile]) -> Self {
+        let mut places = Vec::new();
+        for (source, file) in (0..).zip(sources) {
+            match &file.recipe {
+                Some(recipe) => places.extend(recipe.positions().map(|(offset, piece)| Place {
+                    beginning: beginning(&piece.hash),
+                    source,
+                    length: piece.length,
+                    offset,
+                })),
+                None => places.extend(u32::try_from(file.size).ok().map(|length| Place {
+                    beginning: beginning(&file.hash),
+                    source,
+                    length,
+                    offset: 0,
+                })),
+            }
+        }
+        places.sort_unstable_by_key(|place| place.beginning);
+        Self(places)
+    }
+
+    fn places(&self, hash: &Digest) -> impl Iterator<Item = &Place> {
+        let wanted = beginning(hash);
+        let first = self.0.partition_point(|place| place.beginning < wanted);
+        self.0[first..].iter().take_while(move |place| place.beginning == wanted)
+    }
+}
+
+impl Assembly<'_> {
+    /// How a local file of this content is cut, if there is one and that is known.
+    pub fn held_recipe(&self, content: &Digest) -> Option<&Recipe> {
+        let first = self.sources.partition_point(|source| source.hash < *content);
+        let same = self.sources[first..].iter().take_while(|source| source.hash == *content);
+        same.into_iter().find_map(|source| source.recipe.as_ref())
+    }
+
+    /// The bytes of a piece that a local file has, verified.
+    pub fn held_piece(&self, hash: &Digest) -> Option<Vec<u8>> {
+        let held = self.held.get_or_init(|| Held::of(&self.sources));
+        held.places(hash).find_map(|place| {
+            let source = self.sources.get(place.source as usize)?;
+            let file = self.local.open(&source.path).ok()?;
+            let length = u64::from(place.length);
+            // It may be another file by now: no more is claimed than is there.
+            file.metadata().ok().filter(|known| known.len() >= place.offset.saturating_add(length))?;
+            let mut bytes = vec![0; place.length as usize];
+            file.read_exact_at(&mut bytes, place.offset).ok()?;
+            (Digest::of(&bytes) == *hash).then_some(bytes)
+        })
+    }
+}

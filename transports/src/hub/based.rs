@@ -1,0 +1,158 @@
+//! Objects that are stored against others: what those are, and making the ones of the others.
+//!
+//! The base of an object is at hand, mostly, with whoever wants it: a node that has the revision before has the file that
+//! the new one was held against. Where it is not, it is read from the hub, and so is what it is stored against itself,
+//! down to something that stands for itself. Nobody stores what would take more than [`CHAIN`] steps, so no honest chain
+//! is longer, and none that is longer is followed.
+//!
+//! Laws:
+//! - everything is verified by its own name on its way: a base before anything is made of it;
+//! - some objects are made at a time, of no more bytes than [`BATCH`] altogether, if no single chain has more.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use depsync_engine::content::pack::{Slot, unpack, unpack_piece, unpack_recipe};
+use depsync_engine::content::{ObjectId, ObjectKind, Piece, Recipe};
+use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::hash::Digest;
+use depsync_engine::name::Revision;
+use depsync_engine::transport::Base;
+use rayon::prelude::*;
+
+use super::Memory;
+use super::catalog::Found;
+use super::fetch::{self, BATCH, Brought, Receive};
+use super::reading::Reading;
+
+/// How many objects, each stored against the next, lie at the most between one and what stands for itself.
+pub(super) const CHAIN: usize = 8;
+/// Objects of more bytes than this are made one at a time.
+const LARGE: u32 = 1 << 20;
+
+/// The object that `found` is stored against.
+pub(super) fn base_of(found: &Found) -> Option<ObjectId> {
+    let base = found.slot.base.as_deref()?;
+    Some(ObjectId { kind: found.id.kind, hash: *base })
+}
+
+/// Reads `found`, all of which have a base, makes them, and hands them over.
+pub(super) fn read(
+    hub: &Reading<'_>,
+    memory: &mut Memory,
+    at: Revision,
+    found: Vec<Found>,
+    receive: &mut dyn Receive,
+) -> Result<()> {
+    let mut rest = &found[..];
+    while !rest.is_empty() {
+        hub.cx.check()?;
+        let mut bytes = 0;
+        let fits = |found: &&Found| {
+            bytes += found.slot.raw_length as usize + found.slot.stored_length as usize;
+            bytes <= BATCH
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (batch, after) = rest.split_at(count);
+        rest = after;
+        let materials = Materials::gather(hub, memory, at, batch, receive)?;
+        let (large, small): (Vec<&Found>, Vec<&Found>) = batch.iter().partition(|found| found.slot.raw_length > LARGE);
+        receive.take(small.into_par_iter().map(|found| materials.make(found)).collect::<Result<_>>()?)?;
+        for found in large {
+            hub.cx.check()?;
+            receive.take(vec![materials.make(found)?])?;
+        }
+    }
+    Ok(())
+}
+
+/// What some objects are made of.
+#[derive(Default)]
+struct Materials {
+    stored: HashMap<ObjectId, (Slot, Vec<u8>)>,
+    held: HashMap<ObjectId, Base>,
+}
+
+impl Materials {
+    /// Reads what the objects in `batch` are stored as, and all that they are stored against and that is not at hand.
+    fn gather(
+        hub: &Reading<'_>,
+        memory: &mut Memory,
+        at: Revision,
+        batch: &[Found],
+        receive: &mut dyn Receive,
+    ) -> Result<Self> {
+        let mut materials = Self::default();
+        let mut all = batch.to_vec();
+        let mut known: HashSet<ObjectId> = all.iter().map(|found| found.id).collect();
+        let mut bases: Vec<ObjectId> = all.iter().filter_map(base_of).collect();
+        for _ in 0..=CHAIN {
+            let mut missing = HashSet::new();
+            for base in bases.drain(..).filter(|base| known.insert(*base)) {
+                match receive.base(&base)? {
+                    Some(held) => drop(materials.held.insert(base, held)),
+                    None => drop(missing.insert(base)),
+                }
+            }
+            if missing.is_empty() {
+                break;
+            }
+            let (found, nowhere) = memory.catalog.locate(hub, &mut memory.chain, at, missing, false)?;
+            fetch::all_there(hub, at, &nowhere)?;
+            bases.extend(found.iter().filter_map(base_of));
+            all.extend(found);
+        }
+        fetch::read(hub, memory, all, &mut |cx, found, bytes, start| {
+            cx.check()?;
+            for found in found {
+                let stored = fetch::part(bytes, start, found)?.to_vec();
+                materials.stored.insert(found.id, (found.slot.clone(), stored));
+            }
+            Ok(())
+        })?;
+        Ok(materials)
+    }
+
+    fn make(&self, found: &Found) -> Result<Brought<'static>> {
+        match found.id.kind {
+            ObjectKind::Recipe => Ok(Brought::Recipe(found.id.hash, Recipe::clone(&*self.recipe(found.id.hash, 0)?))),
+            ObjectKind::Piece => {
+                let bytes = self.piece(found.id.hash, 0)?.into_owned();
+                Piece::verify(found.id.hash, bytes).map(Brought::Piece)
+            }
+            ObjectKind::Page => Err(Error::damaged(found.id, "no page is stored against another")),
+        }
+    }
+
+    /// The verified bytes of a piece.
+    fn piece(&self, hash: Digest, depth: usize) -> Result<Cow<'_, [u8]>> {
+        let id = ObjectId::piece(hash);
+        if let Some(Base::Piece(bytes)) = self.held.get(&id) {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let (slot, stored) = self.stored(&id, depth)?;
+        let made = match slot.base.as_deref() {
+            Some(base) => Cow::Owned(unpack_piece(slot, stored, &self.piece(*base, depth + 1)?)?),
+            None => unpack(slot, stored)?,
+        };
+        Piece::verify(hash, &*made)?;
+        Ok(made)
+    }
+
+    fn recipe(&self, content: Digest, depth: usize) -> Result<Arc<Recipe>> {
+        let id = ObjectId::recipe(content);
+        if let Some(Base::Recipe(recipe)) = self.held.get(&id) {
+            return Ok(Arc::clone(recipe));
+        }
+        let (slot, stored) = self.stored(&id, depth)?;
+        let base = slot.base.as_deref().map(|base| self.recipe(*base, depth + 1)).transpose()?;
+        unpack_recipe(slot, stored, base.as_deref()).map(Arc::new)
+    }
+
+    fn stored(&self, id: &ObjectId, depth: usize) -> Result<(&Slot, &[u8])> {
+        let known = self.stored.get(id).filter(|_| depth <= CHAIN);
+        let too_long = || Error::new(ErrorKind::Damaged, format!("more than {CHAIN} objects, each stored against the next"));
+        known.map(|(slot, stored)| (slot, &stored[..])).ok_or_else(|| too_long().at(id))
+    }
+}
