@@ -246,17 +246,16 @@ impl Basket {
     }
 
     fn rebuild(&self, hash: Digest, size: u64) -> Result<Vec<u8>> {
-        let single = [hash];
-        let names: Vec<Digest> = match self.recipes.get(&hash) {
-            Some(recipe) => recipe.pieces().iter().map(|piece| piece.hash).collect(),
-            None if size == 0 => Vec::new(),
-            None => single.to_vec(),
-        };
-        let mut bytes = Vec::new();
-        for name in names {
-            let piece = self.pieces.get(&name);
-            bytes.extend_from_slice(piece.ok_or_else(|| Error::new(ErrorKind::Damaged, "a piece is missing"))?);
+        let single = Recipe::default();
+        let recipe = self.recipes.get(&hash).unwrap_or(&single);
+        let mut parts: Vec<(u64, &[u8])> = recipe.inline().collect();
+        let names = recipe.positions().map(|(offset, piece)| (offset, piece.hash));
+        for (offset, name) in names.chain((recipe.size() == 0 && size > 0).then_some((0, hash))) {
+            let piece = self.pieces.get(&name).ok_or_else(|| Error::new(ErrorKind::Damaged, "a piece is missing"))?;
+            parts.push((offset, piece));
         }
+        parts.sort_unstable_by_key(|(offset, _)| *offset);
+        let bytes: Vec<u8> = parts.into_iter().flat_map(|(_, part)| part).copied().collect();
         if Digest::of(&bytes) == hash { Ok(bytes) } else { Err(Error::new(ErrorKind::Damaged, "not the file")) }
     }
 }

@@ -230,10 +230,8 @@ impl Draft {
             }
             place(&mut inline, &mut bytes, at);
             let cut = |leaf: &Leaf| cutter.cut_leaf(leaf, within(&bytes, at, leaf));
-            let (found, ()) = rayon::join(
-                || taken.par_iter().map(cut).collect::<Result<Vec<_>>>(),
-                || whole.update(&bytes),
-            );
+            let (found, ()) =
+                rayon::join(|| taken.par_iter().map(cut).collect::<Result<Vec<_>>>(), || whole.update(&bytes));
             pieces.extend(found?);
             (at, rest) = (end, after);
         }
@@ -272,11 +270,7 @@ fn within<'a>(bytes: &'a [u8], at: u64, leaf: &Leaf) -> &'a [u8] {
 }
 
 /// Puts what stands between pieces into `bytes`, which begin at `at`: as it was when it was looked at.
-fn place<'a>(
-    inline: &mut std::iter::Peekable<impl Iterator<Item = &'a (u64, Vec<u8>)>>,
-    bytes: &mut [u8],
-    at: u64,
-) {
+fn place<'a>(inline: &mut std::iter::Peekable<impl Iterator<Item = &'a (u64, Vec<u8>)>>, bytes: &mut [u8], at: u64) {
     let end = at + bytes.len() as u64;
     while let Some((offset, run)) = inline.peek() {
         if *offset >= end {

@@ -14,9 +14,8 @@ pub(crate) fn stem(name: &[u8]) -> Vec<u8> {
         let start = part.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
         let (before, word) = part.split_at(start);
         stem.extend_from_slice(before);
-        let is_hash = word.len() >= HASH
-            && word.iter().any(u8::is_ascii_digit)
-            && word.iter().all(u8::is_ascii_alphanumeric);
+        let is_hash =
+            word.len() >= HASH && word.iter().any(u8::is_ascii_digit) && word.iter().all(u8::is_ascii_alphanumeric);
         if !is_hash {
             stem.extend(word.iter().filter(|byte| !byte.is_ascii_digit()));
         }

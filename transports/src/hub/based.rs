@@ -152,7 +152,8 @@ impl Materials {
 
     fn stored(&self, id: &ObjectId, depth: usize) -> Result<(&Slot, &[u8])> {
         let known = self.stored.get(id).filter(|_| depth <= CHAIN);
-        let too_long = || Error::new(ErrorKind::Damaged, format!("more than {CHAIN} objects, each stored against the next"));
+        let too_long =
+            || Error::new(ErrorKind::Damaged, format!("more than {CHAIN} objects, each stored against the next"));
         known.map(|(slot, stored)| (slot, &stored[..])).ok_or_else(|| too_long().at(id))
     }
 }

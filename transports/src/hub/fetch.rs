@@ -388,8 +388,7 @@ impl<'a> Runs<'a> {
         let mut parts = Vec::with_capacity(runs.len());
         let read = hub.get_ranges(&calls, &mut parts);
         for (run, bytes) in runs.iter().zip(&parts) {
-            hand(hub.cx, run.found, bytes, run.start)
-                .map_err(|error| blame(hub, memory, &run.found[0].pack, error))?;
+            hand(hub.cx, run.found, bytes, run.start).map_err(|error| blame(hub, memory, &run.found[0].pack, error))?;
         }
         let failed = runs.get(parts.len()).unwrap_or(last).found[0].pack;
         read.map_err(|error| blame(hub, memory, &failed, error))

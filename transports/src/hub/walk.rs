@@ -13,8 +13,8 @@ use depsync_engine::tree::{Entry, Pages, Step, Tree, empty_root};
 use jiff::Timestamp;
 
 use super::Memory;
-use super::catalog::Found;
 use super::based;
+use super::catalog::Found;
 use super::fetch::{Brought, bring, hand_over, read};
 use super::gc::{self, Retention, Seen};
 use super::head;

@@ -17,8 +17,8 @@ use super::fields::{
 };
 use super::layout::{SHORT, Tiles};
 use super::{Layout, MAX_ENTRIES, MAX_INLINE, Tile, short};
-use crate::error::{Error, ErrorKind, Result};
 use crate::content::stem::stem;
+use crate::error::{Error, ErrorKind, Result};
 
 // The columns, in the order in which they are stored.
 const COUNT: usize = 0;
@@ -85,7 +85,12 @@ impl Headers {
 
     /// Passes over them, with those of a base: writes them, or reads them and `bases`, which say of each entry which one
     /// of the base it has (its number and one, or 0 for none).
-    pub(in crate::content) fn pass(&mut self, through: &mut impl Pass, bases: &mut Vec<u64>, base: &Self) -> Result<()> {
+    pub(in crate::content) fn pass(
+        &mut self,
+        through: &mut impl Pass,
+        bases: &mut Vec<u64>,
+        base: &Self,
+    ) -> Result<()> {
         pass(through, &mut self.0, bases, &base.0)
     }
 

@@ -125,10 +125,8 @@ fn pack(
         let Some(old) = fresh.found else { return Ok(None) };
         patch::between(&fresh.data, old, &fresh.counterpart, effort)
     };
-    let mut differences: Vec<Option<patch::Difference>> = batch
-        .par_iter()
-        .map(|fresh| if is_large(fresh) { Ok(None) } else { encode(fresh) })
-        .collect::<Result<_>>()?;
+    let mut differences: Vec<Option<patch::Difference>> =
+        batch.par_iter().map(|fresh| if is_large(fresh) { Ok(None) } else { encode(fresh) }).collect::<Result<_>>()?;
     for (fresh, difference) in batch.iter().zip(&mut differences).filter(|(fresh, _)| is_large(fresh)) {
         *difference = encode(fresh)?;
     }

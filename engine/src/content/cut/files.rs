@@ -268,12 +268,7 @@ fn is_ours(error: &Error) -> bool {
 }
 
 /// Reads and cuts one small file. The error is cancellation; how reading went is the ending.
-fn read_small(
-    cx: &Context,
-    local: &dyn LocalContent,
-    cutter: &Cutter,
-    file: &NewFile,
-) -> Result<(Ending, Vec<u8>)> {
+fn read_small(cx: &Context, local: &dyn LocalContent, cutter: &Cutter, file: &NewFile) -> Result<(Ending, Vec<u8>)> {
     cx.check()?;
     let size = usize::try_from(file.size).expect("because it is at most 1 MiB");
     // One byte more than wanted shows that it grew.

@@ -32,9 +32,7 @@ use crate::hash::{Digest, Domain};
 
 pub use index::{PackIndex, Slot};
 pub use names::PackNames;
-pub use stored::{
-    Codec, Encoded, check_readable, pack_columns, unpack, unpack_piece, unpack_recipe, unpack_verified,
-};
+pub use stored::{Codec, Encoded, check_readable, pack_columns, unpack, unpack_piece, unpack_recipe, unpack_verified};
 pub use writer::{Pack, PackWriter};
 
 /// How large a pack should get, index included, in bytes. One object more than fits begins the next pack.

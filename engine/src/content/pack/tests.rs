@@ -181,13 +181,22 @@ fn slots_must_be_sorted_and_their_lengths_bounded() {
     assert_eq!(change(&|slot| slot.raw_length = 14), ErrorKind::Damaged, "stored with another length");
     assert_eq!(change(&|slot| slot.codec = 1), ErrorKind::Damaged, "compression that does not pay");
     assert_eq!(change(&|slot| slot.base = Some(Box::new(slot.hash))), ErrorKind::Damaged, "a base for nothing");
+    let base = || Some(Box::new(Digest::of(b"base")));
+    assert_eq!(change(&|slot| (slot.codec, slot.raw_length) = (2, 20)), ErrorKind::Damaged, "a patch of nothing");
+    for (codec, kind) in [(2, 2), (3, 1), (4, 3)] {
+        let wrong = |slot: &mut Slot| (slot.codec, slot.kind, slot.raw_length, slot.base) = (codec, kind, 20, base());
+        assert_eq!(change(&wrong), ErrorKind::Damaged, "a codec for another kind");
+    }
+    let own = |slot: &mut Slot| (slot.codec, slot.raw_length, slot.base) = (2, 20, Some(Box::new(slot.hash)));
+    assert_eq!(change(&own), ErrorKind::Damaged, "its own base");
+    assert_eq!(change(&|slot| (slot.codec, slot.base) = (2, base())), ErrorKind::Damaged, "a patch that does not pay");
     assert_eq!(change(&|slot| (slot.codec, slot.raw_length) = (9, 0)), ErrorKind::Damaged, "a piece without bytes");
 }
 
 #[test]
 fn unknown_kinds_and_codecs_are_kept_but_cannot_be_fetched() {
     let start = HEADER.len() as u64;
-    let patch = Slot { codec: 2, raw_length: 900, base: Some(Box::new(Digest::of(b"base"))), ..slot(1, start, 10) };
+    let patch = Slot { codec: 99, raw_length: 900, base: Some(Box::new(Digest::of(b"base"))), ..slot(1, start, 10) };
     let strange = Slot { kind: 77, raw_length: u32::MAX, codec: 1, stored_length: 5, ..slot(2, start + 10, 5) };
     let plain = Slot { hash: Digest::of(b"plain"), ..slot(0, start + 15, 5) };
     let mut slots = [patch.clone(), strange.clone(), plain.clone()];
@@ -245,7 +254,7 @@ fn a_writer_refuses_what_a_reader_would_refuse() {
     let mut writer = PackWriter::new();
     let id = ObjectId::piece(Digest::of(b""));
     assert_eq!(writer.add(id, b"").expect_err("empty").kind(), ErrorKind::Internal);
-    assert_eq!(writer.add(id, &noise(1, (1 << 20) + 1)).expect_err("long").kind(), ErrorKind::Internal);
+    assert_eq!(writer.add(id, &noise(1, crate::content::MAX_PIECE + 1)).expect_err("long").kind(), ErrorKind::Internal);
     assert!(writer.is_empty());
     assert!(writer.add(id, b"x").expect("adds"));
     assert!(!writer.add(id, b"x").expect("held"), "an object is added once");

@@ -77,8 +77,8 @@ pub(super) fn encode(new: &[u8], old: &[u8], effort: Effort) -> Result<Option<Ve
 pub(super) fn decode(mut stored: &[u8], old: &[u8], length: usize) -> Result<Vec<u8>> {
     let claimed = usize::try_from(take(&mut stored)?).ok().filter(|claimed| *claimed <= MOST);
     let claimed = claimed.ok_or_else(|| damaged("its length is out of bounds"))?;
-    let bytes = prefix::decompress(stored, &[], claimed)
-        .map_err(|source| damaged("it does not decompress").because(source))?;
+    let bytes =
+        prefix::decompress(stored, &[], claimed).map_err(|source| damaged("it does not decompress").because(source))?;
     let mut rest = &bytes[..];
     let base = Cutter::default().cut_slice(old)?.recipe;
     let columns = text(&mut rest)?;
@@ -102,9 +102,8 @@ pub(super) fn decode(mut stored: &[u8], old: &[u8], length: usize) -> Result<Vec
         } else {
             match take(&mut rest)?.checked_sub(1) {
                 None => {
-                    let (data, after) = rest
-                        .split_at_checked(piece.length as usize)
-                        .ok_or_else(|| damaged("a piece is cut off"))?;
+                    let (data, after) =
+                        rest.split_at_checked(piece.length as usize).ok_or_else(|| damaged("a piece is cut off"))?;
                     rest = after;
                     copy(&mut made, at, data)?;
                 }

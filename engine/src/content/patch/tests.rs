@@ -91,7 +91,11 @@ fn golden_patches() {
     let patch = difference(&deflated(&new), &deflated(&old), &counterpart(Some(400), Some(400)));
     // Whatever made it: what it makes is for ever.
     let hex = "16900390032";
-    assert!(data_encoding::HEXLOWER.encode(&patch.bytes).starts_with(hex), "{}", data_encoding::HEXLOWER.encode(&patch.bytes));
+    assert!(
+        data_encoding::HEXLOWER.encode(&patch.bytes).starts_with(hex),
+        "{}",
+        data_encoding::HEXLOWER.encode(&patch.bytes)
+    );
 }
 
 fn sample() -> (Vec<u8>, Vec<u8>, Vec<Difference>) {

@@ -71,6 +71,10 @@ impl Recipe {
                 return Err(damaged("the data of an entry have another length than its header says".into()));
             }
         }
-        if contents.next().is_some() { Err(damaged("an archive has contents that belong nowhere".into())) } else { Ok(()) }
+        if contents.next().is_some() {
+            Err(damaged("an archive has contents that belong nowhere".into()))
+        } else {
+            Ok(())
+        }
     }
 }
