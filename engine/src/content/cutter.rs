@@ -72,7 +72,7 @@ impl Cutter {
                     let data = bytes.get(start..end).unwrap_or_default();
                     pieces.push(self.cut_leaf(leaf, data)?);
                 }
-                Ok(Cut { recipe: draft.finish(pieces)?, hash: Digest::of(bytes) })
+                Ok(Cut { recipe: draft.finish(&pieces)?, hash: Digest::of(bytes) })
             }
             Err(_) => self.chunking.cut_slice(bytes),
         }
@@ -235,11 +235,11 @@ impl Draft {
             pieces.extend(found?);
             (at, rest) = (end, after);
         }
-        Ok(Cut { recipe: self.finish(pieces)?, hash: whole.finish() })
+        Ok(Cut { recipe: self.finish(&pieces)?, hash: whole.finish() })
     }
 
     /// The recipe, with the pieces of each leaf.
-    fn finish(self, leaves: Vec<Vec<PieceRef>>) -> Result<Recipe> {
+    fn finish(self, leaves: &[Vec<PieceRef>]) -> Result<Recipe> {
         let mut archive = self.archive;
         let mut counts = leaves.iter().map(|pieces| u32::try_from(pieces.len()).unwrap_or(u32::MAX));
         fill(&mut archive, &mut counts);

@@ -94,7 +94,7 @@ pub(super) fn bundle_recipe(
         }
         None => Encoded::of(&raw)?,
     };
-    bundle.add_encoded(vec![(id, encoded)])
+    bundle.add_encoded(&[(id, encoded)])
 }
 
 fn pack(
@@ -139,6 +139,6 @@ fn pack(
         Ok::<_, Error>((id, encoded))
     });
     let encoded = encoded.collect::<Result<Vec<_>>>()?;
-    bundle.add_encoded(encoded)?;
+    bundle.add_encoded(&encoded)?;
     Ok(true)
 }

@@ -74,9 +74,9 @@ impl<'a> Bundle<'a> {
     }
 
     /// Adds objects that are lacking and were encoded before, in this order.
-    pub(super) fn add_encoded(&mut self, encoded: Vec<(ObjectId, Encoded<'_>)>) -> Result<()> {
+    pub(super) fn add_encoded(&mut self, encoded: &[(ObjectId, Encoded<'_>)]) -> Result<()> {
         self.known.extend(encoded.iter().map(|(id, _)| beginning(id)));
-        self.append(&encoded)
+        self.append(encoded)
     }
 
     fn append(&mut self, encoded: &[(ObjectId, Encoded<'_>)]) -> Result<()> {

@@ -41,7 +41,7 @@ impl Recipe {
     /// Puts an archive where the file ends so far; `next` is the first piece that is not placed yet.
     pub(super) fn lay(&mut self, archive: &Archived, next: &mut usize, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
-            return Err(damaged("archives in archives in archives, too deep".into()));
+            return Err(damaged("archives in archives in archives, too deep"));
         }
         let (tiles, inline) = archive.headers.tiles()?;
         let (mut inline, mut contents) = (&inline[..], archive.contents.iter());
@@ -55,7 +55,7 @@ impl Recipe {
                 continue;
             }
             let (Some(content), Some((_, length))) = (contents.next(), lengths.next()) else {
-                return Err(damaged("an archive lacks contents".into()));
+                return Err(damaged("an archive lacks contents"));
             };
             let before = self.size;
             match content {
@@ -68,11 +68,11 @@ impl Recipe {
                 Content::Archive(archive) => self.lay(archive, next, depth + 1)?,
             }
             if self.size - before != *length {
-                return Err(damaged("the data of an entry have another length than its header says".into()));
+                return Err(damaged("the data of an entry have another length than its header says"));
             }
         }
         if contents.next().is_some() {
-            Err(damaged("an archive has contents that belong nowhere".into()))
+            Err(damaged("an archive has contents that belong nowhere"))
         } else {
             Ok(())
         }

@@ -107,21 +107,21 @@ impl<'a, P: Pass> Passing<'a, P> {
         match (kind, &*content) {
             (PIECES, Content::Pieces(_)) | (ARCHIVE, Content::Archive(_)) => {}
             (ARCHIVE, Content::Pieces(_)) => *content = Content::Archive(Box::default()),
-            _ => return Err(damaged("a content of an unknown kind".into())),
+            _ => return Err(damaged("a content of an unknown kind")),
         }
         Ok(())
     }
 
     fn archive(&mut self, archive: &mut Archived, known: Option<(&Archived, usize)>, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
-            return Err(damaged("archives in archives in archives, too deep".into()));
+            return Err(damaged("archives in archives in archives, too deep"));
         }
         let none = Archived::default();
         let (base, first) = known.unwrap_or((&none, 0));
         let mut bases = archive.headers.matched(&base.headers);
         archive.headers.pass(self.through, &mut bases, &base.headers)?;
         let room = self.room.checked_sub(archive.headers.count());
-        self.room = room.ok_or_else(|| damaged(format!("more than {MAX_ENTRIES} entries")))?;
+        self.room = room.ok_or_else(|| damaged(&format!("more than {MAX_ENTRIES} entries")))?;
         let index = Index::of(base, first);
         let contents = archive.headers.contents();
         archive.contents.resize_with(contents.len(), Content::default);
@@ -165,7 +165,7 @@ impl<'a, P: Pass> Passing<'a, P> {
         *count = u32::try_from(value)
             .ok()
             .filter(|count| self.at + *count as usize <= MAX_PIECES)
-            .ok_or_else(|| damaged(format!("more than {MAX_PIECES} pieces")))?;
+            .ok_or_else(|| damaged(&format!("more than {MAX_PIECES} pieces")))?;
         let mut left = length;
         for number in (0..*count).rev() {
             let before = self.base_piece(expected);
@@ -181,7 +181,7 @@ impl<'a, P: Pass> Passing<'a, P> {
             self.expected.push(expected);
             self.through.number(FROM, &[expected, 0], &mut from)?;
             if from > 0 {
-                piece = self.base_piece(from).ok_or_else(|| damaged("a piece that its base does not have".into()))?;
+                piece = self.base_piece(from).ok_or_else(|| damaged("a piece that its base does not have"))?;
                 expected = from + 1;
             } else {
                 let mut hash = *piece.hash.as_bytes();
@@ -191,7 +191,7 @@ impl<'a, P: Pass> Passing<'a, P> {
                     self.through.number(LENGTH, &[before.map_or(0, |base| base.length.into())], &mut length)?;
                 }
                 let length = u32::try_from(length).ok().filter(|length| *length as usize <= MAX_PIECE);
-                let length = length.ok_or_else(|| damaged("a piece is too long".into()))?;
+                let length = length.ok_or_else(|| damaged("a piece is too long"))?;
                 piece = PieceRef { hash: Digest::from_bytes(hash), length };
                 // It stands in the place of one, mostly.
                 expected = if expected > 0 { expected + 1 } else { 0 };
@@ -199,9 +199,9 @@ impl<'a, P: Pass> Passing<'a, P> {
             self.pieces[self.at] = piece;
             self.at += 1;
             let rest = left.checked_sub(piece.length.into());
-            left = rest.ok_or_else(|| damaged("its pieces are longer than what they make".into()))?;
+            left = rest.ok_or_else(|| damaged("its pieces are longer than what they make"))?;
         }
-        if left > 0 { Err(damaged("its pieces are shorter than what they make".into())) } else { Ok(()) }
+        if left > 0 { Err(damaged("its pieces are shorter than what they make")) } else { Ok(()) }
     }
 
     fn base_piece(&self, number: u64) -> Option<PieceRef> {

@@ -88,7 +88,7 @@ impl Recipe {
         let mut next = 0;
         recipe.lay(&archive, &mut next, 0)?;
         if next != recipe.pieces.len() {
-            return Err(damaged("more pieces than belong to it".into()));
+            return Err(damaged("more pieces than belong to it"));
         }
         recipe.archive = Some(Box::new(archive));
         Ok(recipe)
@@ -173,22 +173,22 @@ impl Recipe {
 
     fn check_count(&self) -> Result<()> {
         if self.pieces.len() > MAX_PIECES {
-            return Err(damaged(format!("{} pieces are more than {MAX_PIECES}", self.pieces.len())));
+            return Err(damaged(&format!("{} pieces are more than {MAX_PIECES}", self.pieces.len())));
         }
         Ok(())
     }
 
     /// Puts the piece of this number where the file ends so far.
     fn count_piece(&mut self, place: usize) -> Result<()> {
-        let piece = self.pieces.get(place).ok_or_else(|| damaged("it lacks pieces".into()))?;
+        let piece = self.pieces.get(place).ok_or_else(|| damaged("it lacks pieces"))?;
         if piece.length == 0 || piece.length as usize > MAX_PIECE {
-            return Err(damaged(format!("piece {} has {} bytes", piece.hash, piece.length)));
+            return Err(damaged(&format!("piece {} has {} bytes", piece.hash, piece.length)));
         }
         self.grow(piece.length.into())
     }
 
     fn grow(&mut self, length: u64) -> Result<()> {
-        let size = self.size.checked_add(length).ok_or_else(|| damaged("its size is beyond counting".into()))?;
+        let size = self.size.checked_add(length).ok_or_else(|| damaged("its size is beyond counting"))?;
         self.size = size;
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Recipe {
     /// Appends bytes that stand between pieces.
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let length = u32::try_from(bytes.len()).ok().filter(|_| self.inline.len() + bytes.len() <= MAX_INLINE);
-        let length = length.ok_or_else(|| damaged(format!("more than {MAX_INLINE} bytes between its pieces")))?;
+        let length = length.ok_or_else(|| damaged(&format!("more than {MAX_INLINE} bytes between its pieces")))?;
         match self.runs.last_mut() {
             _ if length == 0 => {}
             Some(run) if run.offset + u64::from(run.length) == self.size => run.length += length,
@@ -207,6 +207,6 @@ impl Recipe {
     }
 }
 
-fn damaged(why: String) -> Error {
+fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Damaged, format!("damaged recipe: {why}"))
 }
