@@ -42,10 +42,10 @@ pub(super) fn read(
     hub: &Reading<'_>,
     memory: &mut Memory,
     at: Revision,
-    found: Vec<Found>,
+    found: &[Found],
     receive: &mut dyn Receive,
 ) -> Result<()> {
-    let mut rest = &found[..];
+    let mut rest = found;
     while !rest.is_empty() {
         hub.cx.check()?;
         let mut bytes = 0;

@@ -224,7 +224,7 @@ pub(super) fn bring(
             read(hub, memory, plain, &mut |cx, found, bytes, start| {
                 hand_over(cx, found, bytes, start, &mut |objects| counting.take(objects))
             })?;
-            based::read(hub, memory, at, based, &mut counting)?;
+            based::read(hub, memory, at, &based, &mut counting)?;
             Ok(missing)
         });
         match tried {
