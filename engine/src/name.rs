@@ -145,7 +145,7 @@ pub const MAX_REVISION: u64 = 999_999_999_999;
 /// A published revision: its number and the hash of its record.
 ///
 /// The number is for people and for file names. Identity is the hash: two hubs may both have a revision 7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Revision {
     /// The number, from 1.
     pub number: u64,

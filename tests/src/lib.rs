@@ -13,6 +13,7 @@ pub mod forge;
 pub mod fuzz;
 pub mod ground;
 pub mod guarded;
+pub mod jar;
 mod listener;
 pub mod mounted;
 pub mod nats;

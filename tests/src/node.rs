@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
-use depsync_engine::content::{Effort, LocalContent, ObjectId, Piece, Recipe};
+use depsync_engine::content::cutter::Cutter;
+use depsync_engine::content::{Effort, LocalContent, ObjectId, ObjectKind, Piece, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -14,7 +15,7 @@ use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
 use depsync_engine::record::Draft;
 use depsync_engine::transport::{
-    Deliver, Look, NodeReport, Outcome, Proposal, Published, REPORT_SCHEMA, Transport, Want, WantedContent,
+    Base, Deliver, Look, NodeReport, Outcome, Proposal, Published, REPORT_SCHEMA, Transport, Want, WantedContent,
 };
 use depsync_engine::tree::{self, Change, Entry, LinkTarget, MemoryPages, Mode, Pages, Tree};
 
@@ -151,7 +152,7 @@ impl<T: Transport> Node<T> {
             .filter_map(|change| change.after.as_ref()?.content())
             .map(|(hash, size)| WantedContent { hash, size })
             .collect();
-        let mut basket = Basket::new(&wanted);
+        let mut basket = Basket::new(&wanted).with(&self.files)?;
         let fetched = if wanted.is_empty() {
             0
         } else {
@@ -237,12 +238,27 @@ struct Basket {
     pages: MemoryPages,
     recipes: HashMap<Digest, Recipe>,
     pieces: HashMap<Digest, Vec<u8>>,
+    /// The recipes of the files that are there before.
+    held: HashMap<Digest, Recipe>,
 }
 
 impl Basket {
     fn new(wanted: &[WantedContent]) -> Self {
-        let (pages, recipes, pieces) = Default::default();
-        Self { wanted: wanted.to_vec(), pages, recipes, pieces }
+        let (pages, recipes, pieces, held) = Default::default();
+        Self { wanted: wanted.to_vec(), pages, recipes, pieces, held }
+    }
+
+    /// With the pieces of the files that are there before, and their recipes.
+    fn with(mut self, files: &Files) -> Result<Self> {
+        for bytes in files.values() {
+            let cut = Cutter::default().cut_slice(bytes)?;
+            for (offset, piece) in cut.recipe.positions() {
+                let start = usize::try_from(offset).expect("it is in memory");
+                self.pieces.insert(piece.hash, bytes[start..start + piece.length as usize].to_vec());
+            }
+            self.held.insert(cut.hash, cut.recipe);
+        }
+        Ok(self)
     }
 
     fn rebuild(&self, hash: Digest, size: u64) -> Result<Vec<u8>> {
@@ -275,7 +291,15 @@ impl Deliver for Basket {
         let single = single.map(|wanted| ObjectId::piece(wanted.hash));
         let pieces =
             self.recipes.values().flat_map(|recipe| recipe.pieces().iter().map(|piece| ObjectId::piece(piece.hash)));
-        Ok(single.chain(pieces).collect())
+        Ok(single.chain(pieces).filter(|id| !self.pieces.contains_key(&id.hash)).collect())
+    }
+
+    fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {
+        Ok(match object.kind {
+            ObjectKind::Piece => self.pieces.get(&object.hash).cloned().map(Base::Piece),
+            ObjectKind::Recipe => self.held.get(&object.hash).cloned().map(Arc::new).map(Base::Recipe),
+            ObjectKind::Page => None,
+        })
     }
 
     fn pieces(&mut self, pieces: &[Piece<'_>]) -> Result<()> {

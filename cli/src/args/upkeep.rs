@@ -24,6 +24,9 @@ pub(crate) struct Gc {
     /// Remove nothing that was condemned less than this ago
     #[arg(long, value_name = "AGE", default_value = "1d")]
     pub(crate) grace: crate::units::Span,
+    /// Store whole what is stored as a difference: for nodes that cannot deflate as the format demands
+    #[arg(long)]
+    pub(crate) raw: bool,
 }
 
 pub(super) const DEMO: &str = "\

@@ -14,7 +14,7 @@ use crate::faults::Fault;
 use crate::node::{Files, Node, files, noise, report};
 use crate::place::{Hub, Place};
 
-const AT_ONCE: Retention = Retention { keep_revisions: 1, keep_age: Duration::ZERO, grace: Duration::ZERO };
+const AT_ONCE: Retention = Retention { keep_revisions: 1, keep_age: Duration::ZERO, grace: Duration::ZERO, raw: false };
 
 fn gc(place: &Place) -> Collected {
     collector(place).gc(&Context::new(), &AT_ONCE).expect("gc")

@@ -13,7 +13,7 @@ use crate::faults::Fault;
 use crate::node::{Files, Node, files, noise};
 use crate::place::{Hub, Place};
 
-const AT_ONCE: Retention = Retention { keep_revisions: 1, keep_age: Duration::ZERO, grace: Duration::ZERO };
+const AT_ONCE: Retention = Retention { keep_revisions: 1, keep_age: Duration::ZERO, grace: Duration::ZERO, raw: false };
 
 /// What happens while a collector stalls.
 #[derive(Clone, Copy, Debug)]

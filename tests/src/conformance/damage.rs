@@ -188,8 +188,11 @@ pub fn features_are_respected(place: &Place) {
     let mut node = first(place);
     node.must_publish(&sample(1));
     let format = String::from_utf8(place.peek(&layout::format()).expect("FORMAT")).expect("utf-8");
-    let with =
-        |list: &str| format.replace(&format!("\"{list}\": []"), &format!("\"{list}\": [\"later-1\"]")).into_bytes();
+    let with = |list: &str| {
+        let mut said: serde_json::Value = serde_json::from_str(&format).expect("JSON");
+        said[list].as_array_mut().expect("a list").push("later-1".into());
+        said.to_string().into_bytes()
+    };
     place.tamper(&layout::format(), Some(with("requires_to_write")));
     let mut writer = Node::new(place.transport("main"));
     let facts = writer.transport.open(&cx, OpenMode::Existing).expect("open");

@@ -11,6 +11,7 @@ pub mod damage;
 mod draw;
 pub mod faults;
 pub mod general;
+pub mod versions;
 
 pub use collect::*;
 pub use collectors::*;
@@ -18,6 +19,7 @@ pub use cost::*;
 pub use damage::*;
 pub use faults::*;
 pub use general::*;
+pub use versions::*;
 
 use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
@@ -114,6 +116,10 @@ macro_rules! every_behaviour {
             a_stalled_collector_takes_nothing_that_is_needed
             a_deployment_that_begins_after_gc_is_whole
             an_index_that_is_replaced_is_read_again
+            a_chain_of_releases_is_followed
+            gc_keeps_what_differences_are_made_of
+            a_reader_that_knew_the_hub_before_finds_what_was_renewed
+            gc_stores_pieces_whole_if_it_is_told_to
             the_heads_of_all_deployments_are_told
         }
     };

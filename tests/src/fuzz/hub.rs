@@ -105,7 +105,7 @@ fn look_around(storage: &MemoryStorage) {
         }
     }
     let none = Duration::ZERO;
-    let retention = Retention { keep_revisions: 1, keep_age: none, grace: none };
+    let retention = Retention { keep_revisions: 1, keep_age: none, grace: none, raw: false };
     for _ in 0..2 {
         let _ = fair(transport.gc(&cx, &retention));
     }

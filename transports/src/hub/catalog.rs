@@ -122,23 +122,20 @@ struct Search {
 impl Search {
     /// Takes what `shelf` holds, and tells whether that was anything; as much work as the smaller of the two sides.
     fn look_in(&mut self, shelf: &Arc<Shelf>) -> bool {
-        let before = self.found.len();
-        let mut take = |id: ObjectId, slot: &Slot| {
-            self.found.push(Found { id, pack: shelf.reference, slot: slot.clone() });
-        };
         if self.wanted.len() < shelf.index.len() {
-            for id in &self.wanted {
-                if let Some(slot) = shelf.index.find(id) {
-                    take(*id, slot);
-                }
-            }
-        } else {
-            for slot in shelf.index.iter() {
-                if let Some(id) = slot.id().filter(|id| self.wanted.contains(id)) {
-                    take(id, slot);
-                }
-            }
+            let wanted: Vec<ObjectId> = self.wanted.iter().copied().collect();
+            return self.look_for(shelf, wanted.into_iter());
         }
+        let held = shelf.index.iter().filter_map(Slot::id).filter(|id| self.wanted.contains(id));
+        let held: Vec<ObjectId> = held.collect();
+        self.look_for(shelf, held.into_iter())
+    }
+
+    /// Takes those of `ids` that `shelf` holds, and tells whether that was any.
+    fn look_for(&mut self, shelf: &Arc<Shelf>, ids: impl Iterator<Item = ObjectId>) -> bool {
+        let before = self.found.len();
+        let held = ids.filter_map(|id| Some((id, shelf.index.find(&id)?)));
+        self.found.extend(held.map(|(id, slot)| Found { id, pack: shelf.reference, slot: slot.clone() }));
         for found in &self.found[before..] {
             self.wanted.remove(&found.id);
             if self.either {
@@ -213,13 +210,15 @@ impl Catalog {
 
     fn look_in_index(&mut self, hub: &Reading<'_>, search: &mut Search) -> Result<()> {
         let Some(index) = self.index.clone() else { return Ok(()) };
-        let mut packs: Vec<PackRef> = search.wanted.iter().filter_map(|id| index.find(id)).collect();
-        packs.sort_unstable_by_key(|pack| pack.name);
-        packs.dedup();
-        for pack in packs {
+        let mut places: Vec<(PackRef, ObjectId)> =
+            search.wanted.iter().filter_map(|id| Some((index.find(id)?, *id))).collect();
+        places.sort_unstable_by_key(|(pack, id)| (pack.name, *id));
+        for those in places.chunk_by(|(left, _), (right, _)| left.name == right.name) {
             hub.cx.check()?;
-            let shelf = self.shelf(hub, &pack)?;
-            search.look_in(&shelf);
+            let shelf = self.shelf(hub, &those[0].0)?;
+            // Those and no others: what stands in several packs is to be taken from the one that the index names, where gc
+            // may have written it anew.
+            search.look_for(&shelf, those.iter().map(|(_, id)| *id));
         }
         Ok(())
     }

@@ -65,6 +65,15 @@ impl<'a> Brought<'a> {
         }
     }
 
+    /// Its bytes, as a pack holds them that stores it whole.
+    pub(super) fn raw(&self) -> Result<Cow<'_, [u8]>> {
+        Ok(match self {
+            Self::Page(_, bytes) => Cow::Borrowed(bytes),
+            Self::Recipe(_, recipe) => Cow::Owned(recipe.encode()?),
+            Self::Piece(piece) => Cow::Borrowed(piece.bytes()),
+        })
+    }
+
     /// How many bytes of content it is.
     fn bytes(&self) -> u64 {
         match self {

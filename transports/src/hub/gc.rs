@@ -4,7 +4,7 @@
 //! and what nodes report as applied; through pages, recipes, pieces, and the bases that stored objects name. Anything
 //! in doubt makes gc stop: an object that cannot be found is [`ErrorKind::Damaged`], and nothing is condemned.
 //!
-//! 1. **Condemn**: walk; write `index/<hash>` with what is alive, replace `INDEX`, then write `gc/condemned`: the packs
+//! 1. **Condemn**: walk; write whole what is stored against something that nothing else needs (`renew`); write `index/<hash>` with what is alive, replace `INDEX`, then write `gc/condemned`: the packs
 //!    in which nothing is alive.
 //! 2. **Sweep**, no sooner than the grace period later by the hub's own clock: remove every staged file that is there
 //!    (a publisher that looked at the list before it was there cannot commit any more, the others begin their commit
@@ -33,6 +33,7 @@ use super::condemned::Condemned;
 use super::index::{self, HubIndex, Pointer};
 use super::layout;
 use super::reading::Reading;
+use super::renew;
 use super::turn::{Turn, Turns};
 use super::walk::{self, Alive};
 
@@ -50,12 +51,14 @@ pub struct Retention {
     pub keep_age: Duration,
     /// The time between condemning and deleting: longer than any publish or fetch takes.
     pub grace: Duration,
+    /// Whether all pieces are to be stored whole: so that nobody who reads the hub has to deflate anything.
+    pub raw: bool,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Self { keep_revisions: 50, keep_age: 30 * day, grace: day }
+        Self { keep_revisions: 50, keep_age: 30 * day, grace: day, raw: false }
     }
 }
 
@@ -72,6 +75,8 @@ pub struct Collected {
     pub leftovers: u64,
     /// Packs that are condemned and may not be deleted yet.
     pub waiting: u64,
+    /// Objects written whole by this run, that were stored against others.
+    pub renewed: u64,
 }
 
 /// One run: sweeps what was condemned long enough ago, or else condemns.
@@ -86,7 +91,7 @@ pub(super) fn run(hub: &Reading<'_>, retention: &Retention) -> Result<Collected>
     let turns = Turns::look(hub, &condemned)?;
     let mut done = Collected { leftovers, ..Collected::default() };
     if condemned.packs().is_empty() {
-        done.condemned = condemn(hub, turns, retention, now, old)?;
+        (done.condemned, done.renewed) = condemn(hub, turns, retention, now, old)?;
         done.waiting = done.condemned;
         return Ok(done);
     }
@@ -120,9 +125,15 @@ fn condemn(
     retention: &Retention,
     now: Timestamp,
     old: impl Fn(Timestamp) -> bool,
-) -> Result<u64> {
+) -> Result<(u64, u64)> {
     let turn = turns.take(hub)?;
-    let alive = walk::walk(hub, retention, now).map_err(|error| turn.blame(hub, error))?;
+    let mut alive = walk::walk(hub, retention, now).map_err(|error| turn.blame(hub, error))?;
+    let renewed = renew::renew(hub, turn, &mut alive, retention.raw).map_err(|error| turn.blame(hub, error))?;
+    if renewed > 0 {
+        // From here on the objects are found where they stand whole, and what they were stored against is not needed.
+        write_index(hub, turn, &alive)?;
+        alive = walk::walk(hub, retention, now).map_err(|error| turn.blame(hub, error))?;
+    }
     let mut dead = Vec::new();
     for (name, path) in packs(hub)? {
         hub.cx.check()?;
@@ -136,14 +147,14 @@ fn condemn(
         }
     }
     if dead.is_empty() {
-        return Ok(0);
+        return Ok((0, renewed));
     }
     write_index(hub, turn, &alive)?;
     hub.cx.step("gc.condemn");
     turn.check(hub)?;
     let count = dead.len() as u64;
     Condemned::write(hub, turn.generation(), dead)?;
-    Ok(count)
+    Ok((count, renewed))
 }
 
 fn sweep(
@@ -186,7 +197,7 @@ fn write_index(hub: &Reading<'_>, turn: Turn, alive: &Alive) -> Result<()> {
     let packs: Vec<PackRef> = alive.packs.values().copied().collect();
     let place: BTreeMap<Digest, u32> =
         packs.iter().enumerate().map(|(at, pack)| (pack.name, u32::try_from(at).unwrap_or(u32::MAX))).collect();
-    let mut objects: Vec<(ObjectId, u32)> = alive.objects.iter().map(|(id, pack)| (*id, place[pack])).collect();
+    let mut objects: Vec<(ObjectId, u32)> = alive.objects.iter().map(|(id, standing)| (*id, place[&standing.pack])).collect();
     objects.sort_unstable();
     let (hash, bytes) = HubIndex::encode(&alive.through, &packs, &objects)?;
     hub.cx.step("gc.index");

@@ -22,6 +22,7 @@ mod known;
 pub mod layout;
 mod publish;
 mod reading;
+mod renew;
 mod report;
 mod turn;
 mod walk;

@@ -27,10 +27,29 @@ pub(super) struct Alive {
     pub(super) through: Vec<(DeploymentName, u64)>,
     /// The packs that hold something alive, by name.
     pub(super) packs: BTreeMap<Digest, PackRef>,
-    /// The objects that are alive, each with its pack.
-    pub(super) objects: HashMap<ObjectId, Digest>,
+    /// The objects that are alive.
+    pub(super) objects: HashMap<ObjectId, Standing>,
+    /// What some of them are stored against, and where that was found out.
+    pub(super) based: HashMap<ObjectId, Based>,
     /// All packs that any record lists.
     pub(super) listed: HashSet<Digest>,
+}
+
+/// Where an object that is alive stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) pack: Digest,
+    /// Whether a revision needs it, and not only another object that is stored against it.
+    pub(super) is_wanted: bool,
+}
+
+/// An object that is stored against another.
+#[derive(Clone, Debug)]
+pub(super) struct Based {
+    pub(super) base: ObjectId,
+    /// The deployment, and the revision of it, that it was reached from.
+    pub(super) deployment: DeploymentName,
+    pub(super) at: Revision,
 }
 
 /// Walks all deployments.
@@ -166,16 +185,27 @@ fn note(
     seen: &mut Seen,
     alive: &mut Alive,
 ) -> Result<()> {
+    seen.extend(wanted.iter().copied());
+    let mut is_wanted = true;
     while !wanted.is_empty() {
+        // What was found as the base of something may be wanted for itself now.
+        wanted.retain(|id| {
+            let known = alive.objects.get_mut(id);
+            known.map(|known| known.is_wanted |= is_wanted).is_none()
+        });
         let (found, missing) = memory.catalog.locate(hub, &mut memory.chain, at, wanted, false)?;
         none_missing(hub, &missing)?;
         wanted = Seen::new();
         for found in found {
             alive.packs.insert(found.pack.name, found.pack);
-            alive.objects.insert(found.id, found.pack.name);
-            seen.insert(found.id);
-            wanted.extend(based::base_of(&found).filter(|base| !seen.contains(base)));
+            alive.objects.insert(found.id, Standing { pack: found.pack.name, is_wanted });
+            if let Some(base) = based::base_of(&found) {
+                let deployment = hub.deployment.clone();
+                alive.based.insert(found.id, Based { base, deployment, at });
+                wanted.insert(base);
+            }
         }
+        is_wanted = false;
     }
     Ok(())
 }
