@@ -12,7 +12,7 @@ use depsync_engine::name::{DeploymentName, NodeId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::args::{HealName, RoleName};
+use crate::args::{EffortName, HealName, RoleName};
 use crate::units::{Size, Span};
 
 /// The file's name where none is given.
@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) archives: Option<Vec<String>>,
     /// Who publishes.
     pub(crate) author: Option<String>,
+    /// How much is done to make small what is published.
+    pub(crate) effort: Option<EffortName>,
     /// How long a command may take.
     pub(crate) timeout: Option<Span>,
     /// How a hub behind ssh is reached.

@@ -70,6 +70,7 @@ impl Settings {
         options.role = config.role.map(Into::into);
         options.node = global.node.clone().or(config.node);
         options.author = config.author.unwrap_or_else(|| environment.author());
+        options.effort = config.effort.map(Into::into).unwrap_or_default();
         options.ignore = config.ignore;
         if let Some(archives) = config.archives {
             options.archives = archives;

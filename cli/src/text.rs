@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use depsync_engine::content::{Freight, How, Part};
 use depsync_engine::engine::{Conflict, Remark};
 use depsync_engine::packed::Packed;
 use depsync_engine::tree::{Change, Entry, Mode};
@@ -93,6 +94,48 @@ pub(crate) fn section<T>(out: &mut String, title: &str, items: &[T], length: Len
 /// Adds what has changed, a line a path.
 pub(crate) fn changes(out: &mut String, changes: &Packed<Change>, length: Length) {
     list(out, changes.len(), changes.iter(), length, |changed| change(&changed));
+}
+
+/// Adds what would travel, file by file, the largest parts of each first.
+pub(crate) fn freight(out: &mut String, freight: &[Freight], length: Length) {
+    let total = freight.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+    let whole = freight.iter().map(|file| file.size).fold(0, u64::saturating_add);
+    if freight.is_empty() {
+        return;
+    }
+    writeln!(out, "what would travel: {} of {}", styled(STRONG, bytes(total)), bytes(whole))
+        .expect("writing to a string cannot fail");
+    list(out, freight.len(), freight.iter(), length, |file| {
+        let mut line = format!("{}: {} of {}", file.path, bytes(file.bytes), bytes(file.size));
+        let mut parts: Vec<&Part> = file.parts.iter().collect();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
+        let is_archive = parts.iter().any(|part| part.entry.is_some() || part.how == How::Recipe);
+        if is_archive {
+            let shown = if length == Length::Full { parts.len() } else { SHOWN };
+            for part in parts.iter().take(shown) {
+                line.push_str(&format!("\n    {}", styled(FAINT, of_part(part))));
+            }
+            if parts.len() > shown {
+                line.push_str(&format!(
+                    "\n    {}",
+                    styled(FAINT, format!("… and {} more (-v lists all)", parts.len() - shown))
+                ));
+            }
+        }
+        line
+    });
+}
+
+/// One part of a file that travels.
+fn of_part(part: &Part) -> String {
+    let entry = part.entry.as_deref().map_or("between the entries".to_owned(), clean);
+    let sizes = format!("{} of {}", bytes(part.bytes), bytes(part.size));
+    match part.how {
+        How::Whole => format!("{entry}: whole, {sizes}"),
+        How::Patched => format!("{entry}: what has changed, {sizes}"),
+        How::Nested => format!("{entry}: what has changed within it, {sizes}"),
+        How::Recipe => format!("how it is put together: {}", bytes(part.bytes)),
+    }
 }
 
 /// What happened to a path, in one letter.

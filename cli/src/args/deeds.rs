@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
+use depsync_engine::content::Effort;
 use depsync_engine::engine::{PublishOptions, Side};
 use depsync_transports::nodes::Selector;
 
@@ -30,7 +31,7 @@ that lost more than half of its entries is refused until --allow-mass-delete say
 
 Examples:
   depsync publish /srv/deploy /mnt/hub -m 'release 7'
-  depsync publish --dry-run            say what would be published
+  depsync publish --dry-run            say what would be published, and what of it would travel
   depsync publish --forget logs/old    a path that is ignored now leaves the deployment
   depsync --json publish | jq .revision";
 
@@ -44,6 +45,28 @@ pub(crate) struct Publish {
     /// A tracked path that is ignored now and is to leave the deployment (repeatable)
     #[arg(long, value_name = "PATH")]
     pub(crate) forget: Vec<std::ffi::OsString>,
+}
+
+/// How much is done to make small what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EffortName {
+    /// Little, for a fast network
+    Fast,
+    /// Most of what can be had
+    Balanced,
+    /// All of it, where many nodes fetch what one has published
+    Small,
+}
+
+impl From<EffortName> for Effort {
+    fn from(name: EffortName) -> Self {
+        match name {
+            EffortName::Fast => Self::Fast,
+            EffortName::Balanced => Self::Balanced,
+            EffortName::Small => Self::Small,
+        }
+    }
 }
 
 /// How to publish, for the commands that do.
@@ -61,6 +84,9 @@ pub(crate) struct Publishing {
     /// Publish files that look half-copied, too
     #[arg(long)]
     no_hold: bool,
+    /// How much is done to make small what is sent [default: balanced]
+    #[arg(long, value_name = "EFFORT", value_enum)]
+    effort: Option<EffortName>,
 }
 
 impl Publishing {
@@ -71,6 +97,7 @@ impl Publishing {
             dry_run: self.dry_run,
             allow_mass_delete: self.allow_mass_delete,
             no_hold: self.no_hold,
+            effort: self.effort.map(Into::into),
             ..PublishOptions::default()
         }
     }

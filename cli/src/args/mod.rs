@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use depsync_engine::name::{DeploymentName, NodeId};
 
+pub(crate) use deeds::{EffortName, Init, Publish, Push, Resolve, Rollback, Update};
 use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
-pub(crate) use deeds::{Init, Publish, Push, Resolve, Rollback, Update};
 use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};
 pub(crate) use questions::{Diff, Doctor, Log, Status, Verify, Wait};
 use run::RUN;

@@ -72,6 +72,7 @@ pub(crate) struct Wait {
 pub(super) const LOG: &str = "\
 Examples:
   depsync log
+  depsync log --stat
   depsync log -n 3 --hub /mnt/hub --dir /srv/deploy";
 
 /// `log`.
@@ -80,6 +81,9 @@ pub(crate) struct Log {
     /// At most this many
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
+    /// Also how many bytes each has brought to the hub, and how many the files have that were new in it
+    #[arg(long)]
+    pub(crate) stat: bool,
 }
 
 pub(super) const DIFF: &str = "\
@@ -89,7 +93,8 @@ the hub) or `disk` (the directory as it is). A is `agreement` and B is `disk` un
 Examples:
   depsync diff                 what a publish would publish
   depsync diff agreement head  what an update would bring
-  depsync diff 3 7             what happened between two revisions";
+  depsync diff 3 7             what happened between two revisions
+  depsync diff --bytes 3 7     and what a node fetches that goes from the one to the other";
 
 /// `diff`.
 #[derive(Debug, Args)]
@@ -100,6 +105,9 @@ pub(crate) struct Diff {
     /// The new side
     #[arg(value_name = "B", default_value = "disk", hide_default_value = true)]
     pub(crate) new: SideName,
+    /// Also what of each file would travel, and why: with a publish, or to a node that has A, if B is a revision
+    #[arg(long)]
+    pub(crate) bytes: bool,
 }
 
 pub(super) const VERIFY: &str = "\

@@ -1,5 +1,7 @@
 //! `diff`: the paths that differ between two sides.
 
+use depsync_engine::content::Freight;
+use depsync_engine::engine::Node;
 use depsync_engine::error::Result;
 use depsync_engine::packed::Packed;
 use depsync_engine::path::RelPath;
@@ -15,6 +17,8 @@ use crate::text::{self, Deed, Length};
 #[derive(Serialize)]
 struct Facts {
     changes: Vec<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freight: Option<Vec<Freight>>,
 }
 
 /// One difference for machines.
@@ -69,17 +73,21 @@ impl From<Change> for Line {
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Diff) -> Result<Answer> {
     let open = session.open_existing(&Operands::default())?;
-    let outcome = open.node.diff(&open.cx, args.old.0, args.new.0)?;
+    let diff = if args.bytes { Node::diff_with_bytes } else { Node::diff };
+    let outcome = diff(&open.node, &open.cx, args.old.0, args.new.0)?;
     let mut out = String::new();
     text::changes(&mut out, &outcome.changes, Length::Full);
     if out.is_empty() {
         out.push_str("no difference\n");
     }
-    Ok(Answer::fact(&facts(&outcome.changes), out, Exit::Done))
+    if let Some(freight) = &outcome.freight {
+        text::freight(&mut out, freight, session.length());
+    }
+    Ok(Answer::fact(&facts(&outcome.changes, outcome.freight), out, Exit::Done))
 }
 
-fn facts(changes: &Packed<Change>) -> Facts {
-    Facts { changes: changes.iter().map(Line::from).collect() }
+fn facts(changes: &Packed<Change>, freight: Option<Vec<Freight>>) -> Facts {
+    Facts { changes: changes.iter().map(Line::from).collect(), freight }
 }
 
 #[cfg(test)]
@@ -95,7 +103,7 @@ mod tests {
             after: Some(Entry::Symlink { target: LinkTarget::new(*b"b").expect("a target") }),
         };
         assert_eq!(
-            serde_json::to_string(&facts(&[change].into_iter().collect())).expect("JSON"),
+            serde_json::to_string(&facts(&[change].into_iter().collect(), None)).expect("JSON"),
             r#"{"changes":[{"path":"a","change":"modified","before":{"kind":"directory","mode":"0755"},"after":{"kind":"symlink","target":"b"}}]}"#
         );
     }

@@ -23,7 +23,12 @@ struct Facts {
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Gc) -> Result<Answer> {
     let open = session.open_existing(&Operands::default())?;
-    let retention = Retention { keep_revisions: args.keep_revisions, keep_age: args.keep_age.0, grace: args.grace.0, raw: args.raw };
+    let retention = Retention {
+        keep_revisions: args.keep_revisions,
+        keep_age: args.keep_age.0,
+        grace: args.grace.0,
+        raw: args.raw,
+    };
     let Collected { condemned, deleted, pardoned, leftovers, waiting, renewed } = open.hub.gc(&open.cx, &retention)?;
     let facts = Facts { condemned, deleted, pardoned, leftovers, waiting, renewed };
     let exit = Exit::of_deed(false, false, condemned + deleted + leftovers + renewed > 0);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use depsync_engine::engine::LogEntry;
+use depsync_engine::engine::{LogEntry, Node, Stat};
 use depsync_engine::error::Result;
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::output::Answer;
 use crate::session::Session;
 use crate::text::{FAINT, STRONG, clean, first_line, styled};
+use crate::units::bytes;
 
 #[derive(Serialize)]
 struct Facts {
@@ -20,7 +21,8 @@ struct Facts {
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Log) -> Result<Answer> {
     let open = session.open_existing(&Operands::default())?;
-    let revisions = open.node.log(&open.cx, args.limit)?;
+    let log = if args.stat { Node::log_with_stat } else { Node::log };
+    let revisions = log(&open.node, &open.cx, args.limit)?;
     let text = say(&revisions);
     Ok(Answer::fact(&Facts { revisions }, text, Exit::Done))
 }
@@ -46,8 +48,20 @@ fn say(entries: &[LogEntry]) -> String {
         let gap = if message.is_empty() { "" } else { "  " };
         writeln!(out, "{mark} {number}  {time}  {}{gap}{message}", styled(FAINT, about))
             .expect("writing to a string cannot fail");
+        if let Some(stat) = &entry.stat {
+            writeln!(out, "  {:>width$}  {}", "", stated(stat)).expect("writing to a string cannot fail");
+        }
     }
     out
+}
+
+/// What a revision has brought.
+fn stated(stat: &Stat) -> String {
+    let sent = stat.bytes_sent.map_or("an unknown number of bytes".to_owned(), bytes);
+    match stat.bytes_changed {
+        Some(changed) => format!("{sent} sent for {} changed", bytes(changed)),
+        None => format!("{sent} sent"),
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +80,7 @@ mod tests {
             time: "2026-11-21T20:00:00Z".parse().expect("a time"),
             message: message.into(),
             applied,
+            stat: None,
         };
         let text = say(&[entry(10, "two\nlines", false), entry(9, "", true)]);
         assert_eq!(
@@ -78,6 +93,13 @@ mod tests {
             anstream::adapter::strip_str(&say(&[by_hand])).to_string(),
             "  8  2026-11-21T20:00:00Z  alice  by hand\n"
         );
+        let stat = |bytes_changed| Some(Stat { bytes_sent: Some(28_672), bytes_changed });
+        let stated = say(&[
+            LogEntry { stat: stat(Some(31 << 20)), ..entry(10, "", false) },
+            LogEntry { stat: stat(None), ..entry(9, "", false) },
+        ]);
+        let lines: Vec<String> = anstream::adapter::strip_str(&stated).to_string().lines().map(str::to_owned).collect();
+        assert_eq!((&lines[1][..], &lines[3][..]), ("      28 KiB sent for 31 MiB changed", "      28 KiB sent"));
         assert_eq!(say(&[]), "no revision yet\n");
     }
 }

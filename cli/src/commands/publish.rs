@@ -20,8 +20,7 @@ pub(super) fn run(session: &Session<'_>, args: &Publish) -> Result<Answer> {
     };
     let open = session.open(&args.operands)?;
     let outcome = open.node.publish(&open.cx, &options)?;
-    let length = if options.dry_run { Length::Full } else { session.length() };
-    Ok(answer(&outcome, &open.options.deployment, options.dry_run, length))
+    Ok(answer(&outcome, &open.options.deployment, options.dry_run, session.length()))
 }
 
 /// What is said of a publish or a rollback.
@@ -47,7 +46,11 @@ pub(super) fn say(outcome: &PublishOutcome, deployment: &DeploymentName, dry_run
         (_, Some(number)) => format!("nothing to publish: revision {number} of {deployment} stands\n"),
         (_, None) => format!("nothing to publish: {deployment} has no revision yet\n"),
     };
-    text::changes(&mut out, &outcome.changes, length);
+    // A dry run is there to be read.
+    text::changes(&mut out, &outcome.changes, if dry_run { Length::Full } else { length });
+    if let Some(freight) = &outcome.freight {
+        text::freight(&mut out, freight, length);
+    }
     text::section(&mut out, "held back", &outcome.held, length, text::remark);
     text::section(&mut out, "conflicts", &outcome.conflicts, length, text::conflict);
     if !outcome.conflicts.is_empty() {
@@ -82,6 +85,7 @@ mod tests {
             problems: vec![],
             bytes_changed: 2048,
             bytes_sent: 100,
+            freight: None,
             duration_ms: 40,
             changes: [].into_iter().collect(),
             warnings: vec![],

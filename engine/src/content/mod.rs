@@ -24,6 +24,7 @@ pub mod cut;
 pub mod cutter;
 pub mod deflate;
 mod effort;
+mod freight;
 mod local;
 mod object;
 pub mod pack;
@@ -34,6 +35,7 @@ mod stem;
 pub(crate) mod testing;
 
 pub use effort::Effort;
+pub use freight::{Freight, How, Load, Part};
 pub use local::LocalContent;
 pub use object::{ObjectId, ObjectKind, Piece, ShortId, verify};
 pub use recipe::{MAX_CHUNK, MAX_PIECE, MAX_PIECES, PieceRef, Recipe};

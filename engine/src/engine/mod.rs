@@ -56,8 +56,8 @@ pub use options::{
     DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
 };
 pub use outcome::{
-    Conflict, DiffOutcome, HeldRevision, InitOutcome, LogEntry, PublishOutcome, Remark, StatusOutcome, UpdateOutcome,
-    VerifyOutcome,
+    Conflict, DiffOutcome, HeldRevision, InitOutcome, LogEntry, PublishOutcome, Remark, Stat, StatusOutcome,
+    UpdateOutcome, VerifyOutcome,
 };
 pub use push::{Addressed, Delivery, PushOptions, PushOutcome};
 pub use standing::{Standing, State};

@@ -131,6 +131,8 @@ pub struct PublishOptions {
     pub forget: Vec<RelPath>,
     /// What is looked at on the disk.
     pub scope: Scope,
+    /// How much is done to make small what is sent, if not as [`Options::effort`] says.
+    pub effort: Option<Effort>,
 }
 
 /// What of the directory is looked at. All else counts as the last look found it.

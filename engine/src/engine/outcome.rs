@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::standing::Standing;
+use crate::content::Freight;
 use crate::error::Error;
 use crate::hash::Digest;
 use crate::name::{DeploymentName, HubId, NodeId, Revision};
@@ -95,8 +96,11 @@ pub struct PublishOutcome {
     pub problems: Vec<Remark>,
     /// Bytes of the files that were added or modified.
     pub bytes_changed: u64,
-    /// Bytes written to the hub.
+    /// Bytes written to the hub (or that would be, in a dry run).
     pub bytes_sent: u64,
+    /// What these would be, file by file: in a dry run, where the hub is of a kind that can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freight: Option<Vec<Freight>>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// What was done, path by path.
@@ -262,6 +266,18 @@ pub struct LogEntry {
     pub message: String,
     /// Whether this node has it applied.
     pub applied: bool,
+    /// What it has brought, where that was asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub stat: Option<Stat>,
+}
+
+/// What a revision has brought to the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stat {
+    /// How many bytes that was; none if it is not known.
+    pub bytes_sent: Option<u64>,
+    /// How many bytes the files have that were new in it; none where the trees are gone from the hub.
+    pub bytes_changed: Option<u64>,
 }
 
 /// What `diff` found.
@@ -269,6 +285,8 @@ pub struct LogEntry {
 pub struct DiffOutcome {
     /// The differences, in path order.
     pub changes: Packed<Change>,
+    /// What of each file would travel, where that was asked for.
+    pub freight: Option<Vec<Freight>>,
 }
 
 /// What `init` made or found.

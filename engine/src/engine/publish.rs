@@ -129,8 +129,12 @@ impl Node {
         let mut plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden, &occupied))?;
         self.check_place(&position, &disk, plan.publish.is_empty())?;
         let accepts = self.guard(&trees, &plan, options)?;
-        let outcome = PublishOutcome::of(&mut plan, &hub.head, held, &disk, attempt.begun);
+        let mut outcome = PublishOutcome::of(&mut plan, &hub.head, held, &disk, attempt.begun);
         if options.dry_run {
+            if outcome.changed {
+                let parent = hub.head.as_ref().map(|head| head.revision);
+                self.weigh(cx, attempt, parent, (&disk.root, &pages), &trees, accepts, &mut outcome)?;
+            }
             return Ok(Ok(outcome));
         }
         position.place = Some((disk.scan.device, disk.scan.inode));
@@ -208,7 +212,7 @@ impl Node {
             pages: &pages,
             content,
             recipes: &|content| self.db.recipe(content),
-            effort: self.options.effort,
+            effort: attempt.options.effort.unwrap_or(self.options.effort),
             restores: None,
         };
         cx.step("publish.write-down");
@@ -261,6 +265,40 @@ impl Node {
         cx.step("state.sweep-cache");
         self.db.sweep_cache(&[observed, root])?;
         Ok(Ok(outcome))
+    }
+
+    /// Says in the outcome what would be sent, where the transport can tell.
+    #[allow(clippy::too_many_arguments, reason = "the state of one attempt; split off only for its length")]
+    fn weigh(
+        &self,
+        cx: &Context,
+        attempt: &Attempt<'_>,
+        parent: Option<Revision>,
+        (content, pages): (&Root, &dyn Pages),
+        trees: &Trees<'_>,
+        accepts: Vec<Acceptance>,
+        outcome: &mut PublishOutcome,
+    ) -> Result<()> {
+        let mut pages = Overlay::new(pages);
+        let published = outcome.changes.iter().map(|change| Ok((change.path, change.after)));
+        let root = tree::edit(trees.wanted, published, &mut pages)?;
+        let new_pages = Tree::new(&pages, trees.wanted.root()).new_pages(&Tree::new(&pages, root))?;
+        let proposal = Proposal {
+            parent,
+            draft: self.draft(cx, root, &attempt.options.message, accepts)?,
+            changes: &outcome.changes,
+            new_pages: &new_pages,
+            pages: &pages,
+            content,
+            recipes: &|content| self.db.recipe(content),
+            effort: attempt.options.effort.unwrap_or(self.options.effort),
+            restores: None,
+        };
+        if let Some(weight) = self.transport.weigh(cx, &proposal)? {
+            outcome.bytes_sent = weight.bytes;
+            outcome.freight = Some(weight.freight);
+        }
+        Ok(())
     }
 
     /// What the record is to say.
@@ -406,6 +444,7 @@ impl PublishOutcome {
             problems: Vec::new(),
             bytes_changed: bytes,
             bytes_sent: 0,
+            freight: None,
             duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             changes,
             warnings: Vec::new(),

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::{Effort, LocalContent, ObjectId, Piece, Recipe};
+use crate::content::{Effort, Freight, LocalContent, ObjectId, Piece, Recipe};
 use crate::context::Context;
 use crate::error::Result;
 use crate::hash::Digest;
@@ -199,6 +199,15 @@ pub enum Published {
     Moved(Vec<RelPath>),
 }
 
+/// What a publish would send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// All of it, in bytes: the index besides.
+    pub bytes: u64,
+    /// What of each file, in the order of their paths.
+    pub freight: Vec<Freight>,
+}
+
 /// The code that talks to one deployment of one hub.
 pub trait Transport: Send + Sync {
     /// The hub's address for people, without credentials.
@@ -246,6 +255,23 @@ pub trait Transport: Send + Sync {
 
     /// Publishes a revision after `proposal.parent`, or answers that somebody else was first.
     fn publish(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Published>;
+
+    /// What publishing this would send, without doing it; none where that is not known beforehand.
+    fn weigh(&self, _cx: &Context, _proposal: &Proposal<'_>) -> Result<Option<Weight>> {
+        Ok(None)
+    }
+
+    /// What of each file a node would fetch that has what these changes begin with, and wants revision `at`, which they
+    /// lead to; none where that is not known beforehand. `recipes` are those that this node remembers.
+    fn weigh_fetch(
+        &self,
+        _cx: &Context,
+        _at: Revision,
+        _changes: &Packed<Change>,
+        _recipes: &dyn Fn(&Digest) -> Result<Option<Recipe>>,
+    ) -> Result<Option<Vec<Freight>>> {
+        Ok(None)
+    }
 
     /// Whether hubs of this kind have a place for reports. (Whether this hub can be written to is found out by opening it.)
     fn has_reports(&self) -> bool {

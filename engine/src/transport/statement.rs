@@ -27,6 +27,8 @@ pub struct Statement {
     pub message: String,
     /// The accidents that the publisher confirmed.
     pub accepts: Vec<Acceptance>,
+    /// How many bytes it has brought to the hub, if that is known.
+    pub bytes: Option<u64>,
 }
 
 impl Statement {
@@ -55,6 +57,7 @@ impl From<&Envelope> for Statement {
             time: payload.time,
             message: payload.message.clone(),
             accepts: payload.accepts.clone(),
+            bytes: Some(payload.packs.iter().map(|pack| pack.length).fold(0, u64::saturating_add)),
         }
     }
 }

@@ -334,7 +334,8 @@ impl Collector {
             ledger,
             &site.hub(),
         )?;
-        let retention = Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO, raw: false };
+        let retention =
+            Retention { keep_revisions: keep as u64, keep_age: Duration::ZERO, grace: Duration::ZERO, raw: false };
         hub.gc(&site.context(), &retention)
     }
 }

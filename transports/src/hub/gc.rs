@@ -197,7 +197,8 @@ fn write_index(hub: &Reading<'_>, turn: Turn, alive: &Alive) -> Result<()> {
     let packs: Vec<PackRef> = alive.packs.values().copied().collect();
     let place: BTreeMap<Digest, u32> =
         packs.iter().enumerate().map(|(at, pack)| (pack.name, u32::try_from(at).unwrap_or(u32::MAX))).collect();
-    let mut objects: Vec<(ObjectId, u32)> = alive.objects.iter().map(|(id, standing)| (*id, place[&standing.pack])).collect();
+    let mut objects: Vec<(ObjectId, u32)> =
+        alive.objects.iter().map(|(id, standing)| (*id, place[&standing.pack])).collect();
     objects.sort_unstable();
     let (hash, bytes) = HubIndex::encode(&alive.through, &packs, &objects)?;
     hub.cx.step("gc.index");

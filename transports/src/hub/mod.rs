@@ -26,21 +26,24 @@ mod renew;
 mod report;
 mod turn;
 mod walk;
+mod weigh;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use depsync_engine::content::LocalContent;
 use depsync_engine::content::pack::{PackNames, PackRef};
+use depsync_engine::content::{Freight, LocalContent, Recipe};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
 use depsync_engine::name::{DeploymentName, Revision};
+use depsync_engine::packed::Packed;
 use depsync_engine::record::Envelope;
 use depsync_engine::transport::{
     Capabilities, Deliver, Fetched, HubFacts, Ledger, Look, Names, NodeReport, OpenMode, Proposal, Published,
-    Statement, Transport, Want,
+    Statement, Transport, Want, Weight,
 };
+use depsync_engine::tree::Change;
 
 use crate::storage::Storage;
 use catalog::Catalog;
@@ -227,6 +230,24 @@ impl<S: Storage> Transport for HubTransport<S> {
                 return Err(Error::new(ErrorKind::Unsupported, why).hint("upgrade depsync on this node"));
             }
             publish::publish(hub, memory, format, proposal)
+        })
+    }
+
+    fn weigh(&self, cx: &Context, proposal: &Proposal<'_>) -> Result<Option<Weight>> {
+        self.with(cx, "look what is to be sent", |hub, memory, format| {
+            weigh::publish(hub, memory, format, proposal).map(Some)
+        })
+    }
+
+    fn weigh_fetch(
+        &self,
+        cx: &Context,
+        at: Revision,
+        changes: &Packed<Change>,
+        recipes: &dyn Fn(&Digest) -> Result<Option<Recipe>>,
+    ) -> Result<Option<Vec<Freight>>> {
+        self.with(cx, "look what is to be fetched", |hub, memory, _| {
+            weigh::fetch(hub, memory, at, changes, recipes).map(Some)
         })
     }
 

@@ -177,30 +177,15 @@ fn upload(
     condemned: &Condemned,
     sent: &mut u64,
 ) -> Result<Uploaded> {
-    let known = Known::survey(hub, &mut memory.catalog, &mut memory.chain, proposal.parent, condemned)?;
     let mine: Vec<(PackRef, Arc<PackNames>)> = memory.mine.clone();
     let used_mine = Cell::new(false);
-    let holds = |id: &ObjectId| {
+    let held = |id: &ObjectId| {
         let held = mine.iter().any(|(_, names)| names.hold(id));
         used_mine.set(used_mine.get() || held);
-        held || known.holds(id)
-    };
-    let memory = RefCell::new(memory);
-    let archives = format.has_archives();
-    let parent = proposal.parent.filter(|_| archives);
-    let bases = HubBases { hub, memory: &memory, known: &known, parent, recipes: proposal.recipes };
-    let job = Job {
-        changes: proposal.changes,
-        new_pages: proposal.new_pages,
-        pages: proposal.pages,
-        local: proposal.content,
-        holds: &holds,
-        bases: &bases,
-        cutter: Cutter::new(format.chunking, archives),
-        effort: proposal.effort,
+        held
     };
     let mut packs = Vec::new();
-    let mut cutting = pack_new(hub.cx, &job, &mut |pack| {
+    let mut cutting = pack(hub, memory, format, proposal, condemned, &held, &mut |memory, pack| {
         let pack = if condemned.packs().contains(&pack.reference.name) { renamed(&pack)? } else { pack };
         hub.cx.step("hub.put-pack");
         hub.storage.put_if_absent(hub.cx, &layout::pack(&pack.reference.name), &pack.bytes)?;
@@ -208,7 +193,6 @@ fn upload(
         packs.push(pack.reference);
         let start = usize::try_from(pack.reference.tail()?.start).expect("because the pack is in memory");
         let shelf = Arc::new(Shelf { reference: pack.reference, index: pack.index });
-        let mut memory = memory.borrow_mut();
         memory.catalog.keep(hub, &shelf, &pack.bytes[start..])?;
         memory.mine.push((pack.reference, pack.names));
         Ok(())
@@ -229,6 +213,34 @@ fn upload(
         packs.splice(0..0, mine.iter().map(|(reference, _)| *reference));
     }
     Ok(Ok((cutting, packs)))
+}
+
+/// Cuts what the hub lacks, and what is not `held` besides; `sink` gets the packs.
+pub(super) fn pack(
+    hub: &Reading<'_>,
+    memory: &mut Memory,
+    format: &Format,
+    proposal: &Proposal<'_>,
+    condemned: &Condemned,
+    held: &dyn Fn(&ObjectId) -> bool,
+    sink: &mut dyn FnMut(&mut Memory, Pack) -> Result<()>,
+) -> Result<Cutting> {
+    let known = Known::survey(hub, &mut memory.catalog, &mut memory.chain, proposal.parent, condemned)?;
+    let memory = RefCell::new(memory);
+    let archives = format.has_archives();
+    let parent = proposal.parent.filter(|_| archives);
+    let bases = HubBases { hub, memory: &memory, known: &known, parent, recipes: proposal.recipes };
+    let job = Job {
+        changes: proposal.changes,
+        new_pages: proposal.new_pages,
+        pages: proposal.pages,
+        local: proposal.content,
+        holds: &|id| held(id) || known.holds(id),
+        bases: &bases,
+        cutter: Cutter::new(format.chunking, archives),
+        effort: proposal.effort,
+    };
+    pack_new(hub.cx, &job, &mut |pack| sink(&mut memory.borrow_mut(), pack))
 }
 
 /// The same objects under another name: with sixteen random bytes besides.

@@ -90,6 +90,7 @@ impl Where {
             time: entry.date.unwrap_or(Timestamp::UNIX_EPOCH),
             message: entry.message.map(|message| message.trim_end_matches('\n').to_owned()).unwrap_or_default(),
             accepts: said.accepts,
+            bytes: None,
         }
     }
 }

@@ -137,6 +137,11 @@ impl Headers {
         contents
     }
 
+    /// The name of this entry, as the central directory has it.
+    pub(in crate::content) fn name(&self, number: u32) -> &[u8] {
+        self.0.entries.get(number as usize).map_or(&[], |entry| &entry.name)
+    }
+
     /// How many entries there are.
     pub(in crate::content) fn count(&self) -> usize {
         self.0.entries.len()

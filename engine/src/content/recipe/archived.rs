@@ -71,10 +71,6 @@ impl Recipe {
                 return Err(damaged("the data of an entry have another length than its header says"));
             }
         }
-        if contents.next().is_some() {
-            Err(damaged("an archive has contents that belong nowhere"))
-        } else {
-            Ok(())
-        }
+        if contents.next().is_some() { Err(damaged("an archive has contents that belong nowhere")) } else { Ok(()) }
     }
 }

@@ -114,6 +114,11 @@ impl Recipe {
         self.archive.is_some()
     }
 
+    /// How the archive is made, if it is one.
+    pub(in crate::content) fn archive(&self) -> Option<&Archived> {
+        self.archive.as_deref()
+    }
+
     /// Whether a file like this needs a recipe object in the hub: it is more than one piece.
     pub fn is_needed(&self) -> bool {
         self.pieces.len() > 1 || !self.inline.is_empty()
