@@ -4,6 +4,7 @@
 //! the ratios do. Processor time and bytes come first, the wall clock second. A result that is wrong ends the run
 //! without a report, so that a fast wrong answer shows.
 
+mod answer;
 mod cost;
 mod crew;
 mod growth;
