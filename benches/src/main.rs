@@ -4,6 +4,8 @@
 //! the ratios do. Processor time and bytes come first, the wall clock second. A result that is wrong ends the run
 //! without a report, so that a fast wrong answer shows.
 
+mod answer;
+mod archive;
 mod cost;
 mod crew;
 mod growth;
@@ -53,6 +55,9 @@ enum Command {
     Tomcat(tomcat::TomcatArgs),
     /// Save files in one directory and time when they are in the others, beside lsyncd and syncthing
     Latency(latency::LatencyArgs),
+    /// Bring rebuilt archives, beside rsync, xdelta3, casync and zstd --patch-from
+    #[command(after_help = archive::HOW)]
+    Archive(archive::ArchiveArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -71,6 +76,7 @@ fn main() -> Result<()> {
         Command::Svn(args) => svn::run(&args),
         Command::Tomcat(args) => tomcat::run(&args),
         Command::Latency(args) => latency::run(&args),
+        Command::Archive(args) => archive::run(&args),
         Command::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(&dir)?)?),
         Command::Measured(args) => measured::measure(&args),
     }

@@ -89,7 +89,10 @@ pub(crate) fn run(invocation: &Invocation, scratch: &Path) -> Result<(Measure, S
     // A record that is read twice would be a measure of something else.
     fs::remove_file(&record)?;
     if measure.status != Some(0) {
-        bail!("{}: ended with {:?}: {}", invocation.text(), measure.status, complaint.trim());
+        // With --json errors are answers, too.
+        let answer = String::from_utf8_lossy(&said.stdout);
+        let told = if complaint.trim().is_empty() { &answer } else { &complaint };
+        bail!("{}: ended with {:?}: {}", invocation.text(), measure.status, told.trim());
     }
     Ok((measure, String::from_utf8(said.stdout)?))
 }

@@ -213,9 +213,16 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.is_file())
 }
 
+/// The first line of what a program says of its version; none of one that does not start.
 pub(crate) fn version(program: &Path) -> Option<String> {
     let said = Command::new(program).arg("--version").env("LC_ALL", "C").output().ok()?;
-    Some(first_line(&String::from_utf8_lossy(&said.stdout)))
+    // The dynamic linker's status: it cannot start, as good as not there.
+    if said.status.code() == Some(127) {
+        return None;
+    }
+    // Some tell it where complaints go.
+    let text = if said.stdout.is_empty() { said.stderr } else { said.stdout };
+    Some(first_line(&String::from_utf8_lossy(&text)))
 }
 
 fn first_line(text: &str) -> String {
@@ -224,6 +231,8 @@ fn first_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn programs() -> Programs {
@@ -238,6 +247,21 @@ mod tests {
             "rsync version 3.5.0 protocol version 32"
         );
         assert_eq!(first_line(""), "");
+    }
+
+    #[test]
+    fn a_program_that_does_not_start_has_no_version() {
+        let place = tempfile::tempdir().expect("a directory");
+        let says = |name: &str, text: &str| {
+            let program = place.path().join(name);
+            fs::write(&program, format!("#!/bin/sh\n{text}\n")).expect("writes");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmods");
+            version(&program)
+        };
+        assert_eq!(says("one", "echo one 1.0; echo a hint >&2").as_deref(), Some("one 1.0"));
+        assert_eq!(says("two", "echo two 2.0 >&2; exit 1").as_deref(), Some("two 2.0"));
+        assert_eq!(says("three", "echo no such library >&2; exit 127"), None);
+        assert_eq!(version(&place.path().join("four")), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::ledger::Ledger;
 use crate::measured::{Invocation, Measure, run as measured};
 use crate::setting::{Setting, SettingArgs};
-use crate::statistics::{median, ratio};
+use crate::statistics::{bytes, median, ratio};
 use crate::tree::{Layout, Shape, equal};
 
 #[derive(Args)]
@@ -189,12 +189,6 @@ fn write_down(place: &Path, depsync: &Path, source: &Path, nodes: &[Node]) -> Re
     fs::write(place.join("depsync.toml"), config)?;
     let ours = Invocation::of(depsync).arg("push").arg("--config").arg(place.join("depsync.toml"));
     Ok([ours, Invocation::of("sh").arg(place.join("loop.sh"))])
-}
-
-/// Precise enough: a push sends far less than 2^53 bytes.
-#[allow(clippy::cast_precision_loss)]
-fn bytes(count: u64) -> f64 {
-    count as f64
 }
 
 /// A line for each task and each of the two, and the ratio of their processor seconds, both sides together.

@@ -6,20 +6,19 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use crate::answer::{Answer, Deed};
 use crate::measured::{Measure, run as measured};
 use crate::peers::{Peer, Programs, Site, Task};
+use crate::setting::SETTLE;
 use crate::tree::{self, Layout, Shape};
 use crate::written::Snapshot;
 
 /// Repetitions of the cheap tasks in a round.
 const REPETITIONS: usize = 3;
-/// Longer than any program's doubt of a file that was written just now.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// One measured process.
 #[derive(Clone, Debug, Serialize)]
@@ -91,7 +90,7 @@ impl Round<'_> {
             let mut said_bytes = None;
             match peer {
                 Peer::Depsync => {
-                    let answer = Answer::of(task, &said).with_context(|| invocation.text())?;
+                    let answer = Answer::of(deed(task), &said).with_context(|| invocation.text())?;
                     (root, said_bytes) = (Some(answer.root), Some(answer.bytes));
                 }
                 Peer::Git => self.after_git(task, &said)?,
@@ -143,66 +142,11 @@ impl Round<'_> {
     }
 }
 
-/// What depsync says of a publish or an update.
-#[derive(Debug, PartialEq)]
-struct Answer {
-    root: String,
-    /// Bytes sent or fetched.
-    bytes: u64,
-}
-
-impl Answer {
-    /// Reads the JSON object; an error if it tells of a change where there was none, or of none where there was one.
-    fn of(task: Task, said: &str) -> Result<Self> {
-        let object: serde_json::Value = serde_json::from_str(said).with_context(|| format!("not JSON: {said}"))?;
-        let idle = matches!(task, Task::IdlePublish | Task::IdleUpdate);
-        if object["changed"].as_bool() != Some(!idle) {
-            bail!("{}: changed is {}", task.name(), object["changed"]);
-        }
-        if matches!(task, Task::ChangePublish | Task::ChangeUpdate) {
-            let counts = ["added", "modified", "removed"].map(|field| object[field].as_u64());
-            ensure!(counts == [Some(0), Some(1), Some(0)], "{}: {counts:?}, not one modified", task.name());
-        }
-        for list in ["conflicts", "problems", "held"] {
-            // An update holds nothing back, and has no list of it.
-            let empty = object[list].as_array().map_or(list == "held", Vec::is_empty);
-            ensure!(empty, "{}: {list}: {}", task.name(), object[list]);
-        }
-        let bytes = object["bytes_sent"].as_u64().or(object["bytes_fetched"].as_u64()).context("no bytes")?;
-        Ok(Self { root: object["root"].as_str().context("no root")?.to_owned(), bytes })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PUBLISHED: &str = r#"{"root":"7f","changed":true,"added":0,"modified":1,"removed":0,"held":[],
-        "conflicts":[],"problems":[],"bytes_sent":644}"#;
-
-    #[test]
-    fn an_answer_is_read() {
-        let answer = Answer::of(Task::ChangePublish, PUBLISHED).expect("an answer");
-        assert_eq!(answer, Answer { root: "7f".to_owned(), bytes: 644 });
-        let fetched = PUBLISHED.replace("bytes_sent", "bytes_fetched");
-        assert_eq!(Answer::of(Task::ChangeUpdate, &fetched).expect("an answer"), answer);
-    }
-
-    #[test]
-    fn an_answer_that_cannot_be_right_is_refused() {
-        Answer::of(Task::IdlePublish, PUBLISHED).expect_err("idle, but changed");
-        for (from, to) in [
-            ("true", "false"),
-            (r#""modified":1"#, r#""modified":2"#),
-            (r#""added":0"#, r#""added":1"#),
-            (r#""problems":[]"#, r#""problems":["x"]"#),
-            (r#""conflicts":[],"#, ""),
-            (r#""held":[]"#, r#""held":["x"]"#),
-            (r#""root":"7f","#, ""),
-            ("bytes_sent", "bytes"),
-            ("}", ""),
-        ] {
-            Answer::of(Task::ChangePublish, &PUBLISHED.replace(from, to)).expect_err(from);
-        }
+/// What a task is to do.
+fn deed(task: Task) -> Deed {
+    match task {
+        Task::FirstPublish | Task::FirstUpdate => Deed::Anything,
+        Task::IdlePublish | Task::IdleUpdate => Deed::Nothing,
+        Task::ChangePublish | Task::ChangeUpdate => Deed::OneModified,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -9,6 +10,9 @@ use tempfile::TempDir;
 
 use crate::machine::Machine;
 use crate::peers::Programs;
+
+/// Longer than any program's doubt of a file that was written just now.
+pub(crate) const SETTLE: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
 pub(crate) struct SettingArgs {

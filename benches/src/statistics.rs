@@ -38,6 +38,12 @@ pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> Option<f64> {
     median(&pairs.map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
 }
 
+/// A number of bytes to reckon with. Precise enough: what is measured here is far less than 2^53.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn bytes(count: u64) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

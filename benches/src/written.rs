@@ -34,6 +34,11 @@ impl Snapshot {
         Ok(Self(found))
     }
 
+    /// Bytes of all files.
+    pub(crate) fn size(&self) -> u64 {
+        self.0.values().map(|(size, ..)| size).sum()
+    }
+
     /// Bytes of the files that were not there, or not so, in `before`.
     pub(crate) fn written_since(&self, before: &Self) -> u64 {
         let new = self.0.iter().filter(|(inode, seen)| before.0.get(inode) != Some(seen));
@@ -58,6 +63,7 @@ mod tests {
         fs::rename(top.join("two"), top.join("a/two")).expect("moves");
         fs::write(top.join("a/one"), [2; 11]).expect("writes");
         fs::write(top.join("three"), [1; 1000]).expect("writes");
-        assert_eq!(Snapshot::of(&top).expect("looks").written_since(&first), 1011);
+        let second = Snapshot::of(&top).expect("looks");
+        assert_eq!((first.size(), second.written_since(&first), second.size()), (110, 1011, 1111));
     }
 }

@@ -1,5 +1,6 @@
 //! Real input: Debian packages that `./dev test` has unpacked beneath `target/debian` (see `tests/packages.txt`).
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the package `name` is unpacked.
@@ -12,4 +13,21 @@ pub fn unpacked(name: &str) -> PathBuf {
     let place = target.join("debian").join(name);
     assert!(place.is_dir(), "{} is missing: `./dev test` unpacks it", place.display());
     place
+}
+
+/// Every archive beneath a directory, by name. Links are passed over: packages give an archive several names.
+pub fn archives(top: &Path) -> Vec<PathBuf> {
+    let (mut found, mut waiting) = (Vec::new(), vec![top.to_owned()]);
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(&directory).expect("lists").flatten() {
+            let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
+            if kind.is_dir() {
+                waiting.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|name| name == "jar" || name == "war") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
 }

@@ -1,6 +1,5 @@
 //! A repository, the server that it is reached through, and what counts before it.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,6 +7,8 @@ use clap::ValueEnum;
 use depsync_tests::sshd::{Relay, Way};
 use depsync_tests::svn::{Apache, Repository, Svnserve};
 use serde::Serialize;
+
+use crate::written::Snapshot;
 
 /// How a repository is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -92,18 +93,6 @@ impl Shelf {
 
     /// Bytes of all files of the repository.
     pub(super) fn size(&self) -> Result<u64> {
-        let (mut sum, mut waiting) = (0, vec![self.repository.path()]);
-        while let Some(directory) = waiting.pop() {
-            for entry in fs::read_dir(directory)? {
-                let entry = entry?;
-                let seen = entry.metadata()?;
-                if seen.is_dir() {
-                    waiting.push(entry.path());
-                } else {
-                    sum += seen.len();
-                }
-            }
-        }
-        Ok(sum)
+        Ok(Snapshot::of(&self.repository.path())?.size())
     }
 }

@@ -22,7 +22,6 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -33,11 +32,8 @@ use self::archive::Archive;
 use self::scripts::Contest;
 use crate::ledger::Ledger;
 use crate::measured::{Measure, run as measured};
-use crate::setting::{Setting, SettingArgs};
+use crate::setting::{SETTLE, Setting, SettingArgs};
 use crate::tree::{Layout, Shape};
-
-/// Longer than any program's doubt of a file that was written just now.
-const SETTLE: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
 pub(crate) struct SvnArgs {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::access::Access;
 use super::{Row, Step, Task, Who};
-use crate::statistics::{median, ratio};
+use crate::statistics::{bytes, median, ratio};
 
 /// Everything that was measured.
 pub(super) fn table(rows: &[Row], mebibytes: u16) -> String {
@@ -71,10 +71,4 @@ fn pair(text: &mut String, task: Task, step: Step, rows: &[&Row]) {
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
-}
-
-/// Precise enough: far less than 2^53 bytes.
-#[allow(clippy::cast_precision_loss)]
-fn bytes(count: u64) -> f64 {
-    count as f64
 }

@@ -9,11 +9,11 @@ mod made;
 mod oracle;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use depsync_engine::content::archive::{Headers, Layout, Plain, Tile};
 use depsync_engine::content::deflate;
-use depsync_tests::debian;
+use depsync_tests::debian::{archives, unpacked};
 
 use self::oracle::Said;
 
@@ -91,28 +91,11 @@ fn deflated_again(path: &Path, seen: impl Fn(usize, Said)) -> (usize, Again) {
     (layout.entries().len(), again)
 }
 
-/// Every archive beneath a directory.
-fn archives(top: &Path) -> Vec<PathBuf> {
-    let (mut found, mut waiting) = (Vec::new(), vec![top.to_owned()]);
-    while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(&directory).expect("lists").flatten() {
-            let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
-            if kind.is_dir() {
-                waiting.push(path);
-            } else if kind.is_file() && path.extension().is_some_and(|name| name == "jar" || name == "war") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 /// Java's own writer made them, by way of Debian's builds: all of what is deflated is made again.
 #[test]
 fn the_jars_of_a_real_server_are_cut_and_deflated_again() {
     let (mut count, mut all) = (0, Again::default());
-    for path in archives(&debian::unpacked("libtomcat10-java")) {
+    for path in archives(&unpacked("libtomcat10-java")) {
         let again = check(&path);
         assert_eq!(again.made, again.deflated, "{}", path.display());
         (count, all.deflated, all.made) = (count + 1, all.deflated + again.deflated, all.made + again.made);
@@ -124,7 +107,7 @@ fn the_jars_of_a_real_server_are_cut_and_deflated_again() {
 fn what_is_no_archive_is_a_plain_file() {
     let place = tempfile::tempdir().expect("a directory");
     let path = place.path().join("file");
-    let jar = fs::read(&archives(&debian::unpacked("libtomcat10-java"))[0]).expect("reads");
+    let jar = fs::read(&archives(&unpacked("libtomcat10-java"))[0]).expect("reads");
     let mut late = jar.clone();
     late.extend_from_slice(b"more behind it");
     for (what, bytes) in [
