@@ -154,6 +154,22 @@ impl Pack {
         self
     }
 
+    /// Adds bytes and says anything of them, and that they are stored against something.
+    pub fn against(
+        &mut self,
+        kind: ObjectKind,
+        hash: Digest,
+        (codec, base): (u8, Digest),
+        raw_length: u32,
+        stored: Vec<u8>,
+    ) -> &mut Self {
+        self.stored(kind.byte(), hash, codec, raw_length, stored);
+        if let Some((slot, _)) = self.objects.last_mut() {
+            slot.base = Some(Box::new(base));
+        }
+        self
+    }
+
     /// The pack, with slots that tile it.
     pub fn finish(&self) -> (PackRef, Vec<u8>) {
         self.finish_with(|_| {})

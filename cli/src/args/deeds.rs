@@ -84,8 +84,8 @@ pub(crate) struct Publishing {
     /// Publish files that look half-copied, too
     #[arg(long)]
     no_hold: bool,
-    /// How much is done to make small what is sent [default: balanced]
-    #[arg(long, value_name = "EFFORT", value_enum)]
+    /// How much is done to make small what is sent: fast, balanced or small [default: balanced]
+    #[arg(long, value_name = "EFFORT", value_enum, hide_possible_values = true)]
     effort: Option<EffortName>,
 }
 

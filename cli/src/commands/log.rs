@@ -99,7 +99,7 @@ mod tests {
             LogEntry { stat: stat(None), ..entry(9, "", false) },
         ]);
         let lines: Vec<String> = anstream::adapter::strip_str(&stated).to_string().lines().map(str::to_owned).collect();
-        assert_eq!((&lines[1][..], &lines[3][..]), ("      28 KiB sent for 31 MiB changed", "      28 KiB sent"));
+        assert_eq!((&lines[1][..], &lines[3][..]), ("      28.0 KiB sent for 31.0 MiB changed", "      28.0 KiB sent"));
         assert_eq!(say(&[]), "no revision yet\n");
     }
 }

@@ -50,6 +50,7 @@ pub(super) const KEYS: [(&str, &[Row]); 9] = [
             ("ignore", "Patterns of what is left alone, in the syntax of gitignore."),
             ("archives", "Extensions of archives: they are held back while they have no valid end."),
             ("author", "Who publishes."),
+            ("effort", "How much is done to make small what is published: `fast`, `balanced` or `small`."),
             ("timeout", "How long a command may take."),
             ("ssh, svn, push, recovery, unit, run, channel, hooks", "Tables, below."),
         ],

@@ -132,11 +132,11 @@ mod tests {
     use super::*;
     use crate::content::cutter::Cutter;
     use crate::content::pack::PackWriter;
-    use crate::content::testing::{archive, noise, prose};
+    use crate::content::testing::{archive, noise};
 
     #[test]
     fn what_travels_is_said_entry_by_entry_and_once() {
-        let inner = archive(&[("C.class", &prose(1, 6000), Some(6))], 1);
+        let inner = archive(&[("C.class", &noise(1, 6000), Some(6))], 1);
         let picture = noise(2, 200_000);
         let war = archive(&[("lib/in.jar", &inner, None), ("picture.png", &picture, None)], 1);
         let cut = Cutter::default().cut_slice(&war).expect("cut");

@@ -9,6 +9,7 @@ use depsync_engine::context::{Context, Observer};
 use depsync_engine::engine::UpdateOptions;
 use depsync_tests::cluster::Site;
 use depsync_tests::crash::{self, Child, Copier, End, Work};
+use depsync_tests::jar;
 use depsync_tests::node::noise;
 use depsync_tests::snapshot::{Item, Snapshot, brief, check_same, snapshot, write_tree};
 
@@ -333,11 +334,13 @@ pub(crate) fn whole_old(top: &Path) {
     );
     std::fs::write(top.join("big.bin"), noise(1, 300_000)).expect("big");
     std::fs::write(top.join("big-gone.bin"), noise(2, 300_000)).expect("big");
+    std::fs::write(top.join("shop.war"), jar::release(1)).expect("an archive");
     chmod(&top.join("locked"), 0o555);
 }
 
 pub(crate) fn whole_new(top: &Path) {
     chmod(&top.join("locked"), 0o755);
+    std::fs::write(top.join("shop.war"), jar::release(2)).expect("an archive");
     remove(
         top,
         &[

@@ -5,6 +5,7 @@
 //! nanosecond, memory stays bounded, and once the hub is honest again the node goes on as if nothing had been.
 
 mod bombs;
+mod differences;
 mod links;
 mod objects;
 mod race;

@@ -13,7 +13,7 @@ use crate::scene::{REFUSED, Scene, publish};
 const CONTENT: &[u8] = b"four and twenty blackbirds baked in a pie";
 
 /// A revision with one file, `a`, that is promised to be `entry`; `fill` puts what is not so into the pack.
-fn promised(scene: &Scene, what: &str, entry: Entry, fill: impl FnOnce(&mut Pack)) -> String {
+pub(crate) fn promised(scene: &Scene, what: &str, entry: Entry, fill: impl FnOnce(&mut Pack)) -> String {
     scene.forged(what, |hub| {
         let mut pack = Pack::default();
         fill(&mut pack);
@@ -91,12 +91,12 @@ fn recipes_that_do_not_make_the_file() {
 }
 
 /// A zstd frame: a magic, a descriptor, a content size of eight bytes, then `blocks`.
-fn frame(says: u64, blocks: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(says: u64, blocks: &[u8]) -> Vec<u8> {
     [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &says.to_le_bytes(), blocks].concat()
 }
 
 /// The last block of a frame: `length` times one byte, in four bytes.
-fn run(byte: u8, length: u32) -> Vec<u8> {
+pub(crate) fn run(byte: u8, length: u32) -> Vec<u8> {
     let header = 1 | (1 << 1) | (length << 3);
     [&header.to_le_bytes()[..3], &[byte]].concat()
 }

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use depsync_tests::jar;
 use depsync_tests::snapshot::{Item, snapshot};
 
 use crate::oracle::{Name, PATTERNS, Tree, above, is_directory};
@@ -140,12 +141,20 @@ impl Editor {
         if !archive {
             return self.noise(length);
         }
+        if self.dice.chance(30) {
+            return jar::release(self.release());
+        }
         let whole = zip(&self.noise(length.max(8)));
         match self.dice.below(6) {
             0 => Vec::new(),
             1 => whole[..whole.len() - 1 - self.dice.below(20)].to_vec(),
             _ => whole,
         }
+    }
+
+    /// A release that nobody else has: all of them have much alike.
+    fn release(&mut self) -> u32 {
+        self.serial() as u32
     }
 
     fn noise(&mut self, length: usize) -> Vec<u8> {
@@ -163,17 +172,20 @@ impl Editor {
     fn rewrite(&mut self, at: &Path) -> String {
         let old = fs::read(at).expect("a file");
         let name = at.file_name().expect("a name").as_bytes();
-        let new =
-            if old.len() > ZIP_AROUND + 8 && old.starts_with(b"PK") && old.ends_with(&[0, 0]) && name.ends_with(b"r") {
-                zip(&self.noise(old.len() - ZIP_AROUND))
-            } else if old.len() > 20_000 && self.dice.chance(70) {
-                // A little in the middle of something large.
-                let (mut new, some, start) = (old.clone(), self.noise(16), self.dice.below(old.len() - 16));
-                new[start..start + 16].copy_from_slice(&some);
-                new
-            } else {
-                self.noise(old.len())
-            };
+        let new = if old.len() > 20_000 && old.starts_with(b"PK") && self.dice.chance(80) {
+            // Another release of it.
+            jar::release(self.release())
+        } else if old.len() > ZIP_AROUND + 8 && old.starts_with(b"PK") && old.ends_with(&[0, 0]) && name.ends_with(b"r")
+        {
+            zip(&self.noise(old.len() - ZIP_AROUND))
+        } else if old.len() > 20_000 && self.dice.chance(70) {
+            // A little in the middle of something large.
+            let (mut new, some, start) = (old.clone(), self.noise(16), self.dice.below(old.len() - 16));
+            new[start..start + 16].copy_from_slice(&some);
+            new
+        } else {
+            self.noise(old.len())
+        };
         let found = at.metadata().expect("metadata");
         let by_rename = self.dice.chance(40);
         if by_rename {
