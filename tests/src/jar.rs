@@ -76,6 +76,11 @@ pub fn class(seed: u64) -> Vec<u8> {
 /// A WAR of this release: classes, one of them new in each; a module stored and one deflated, in each of which one class is
 /// new; and the time of the build in every header.
 pub fn release(number: u32) -> Vec<u8> {
+    jar(&entries(number), number)
+}
+
+/// The entries of [`release`].
+pub fn entries(number: u32) -> Vec<Entry> {
     let module = |seed: u64| {
         let fresh = [class(seed), format!("release {number}").into_bytes()].concat();
         let same = (1..8).map(|class_number| {
@@ -91,5 +96,5 @@ pub fn release(number: u32) -> Vec<u8> {
     entries.push(deflated("WEB-INF/lib/two.jar", module(2000)));
     entries.push(stored("static/picture.png", noise(7, 90_000)));
     entries.push(deflated("WEB-INF/web.xml", format!("<web-app version=\"{number}\"/>\n")));
-    jar(&entries, number)
+    entries
 }

@@ -11,7 +11,9 @@ use depsync_engine::engine::{Node, PublishOptions, PublishOutcome, UpdateOptions
 use depsync_engine::record::Envelope;
 use depsync_engine::transport::{Look, Transport};
 use depsync_tests::cluster::Site;
+use depsync_tests::jar;
 use depsync_tests::recording::{Operation, Recording};
+use depsync_tests::snapshot::snapshot;
 use depsync_transports::MountStorage;
 use depsync_transports::hub::Retention;
 
@@ -248,4 +250,61 @@ fn after_gc_a_small_publish_does_not_read_the_whole_index_again() {
         let bytes = read(&calls);
         assert!(round == 2 || bytes < 16 << 10, "{bytes} bytes read: {calls:?}");
     }
+}
+
+/// What the manager `m` and its worker `w` move between their places and the hub for what is in `m` now.
+fn moved(site: &Site) -> (usize, usize) {
+    let cx = site.context();
+    let (manager, hub) = site.recorded("m");
+    assert!(publish(&cx, &manager).changed);
+    let sent = written(&hub.take());
+    let (worker, hub) = site.recorded("w");
+    assert!(update(&cx, &worker).changed);
+    (sent, read(&hub.take()))
+}
+
+#[test]
+fn a_directory_beside_the_archive_it_was_unpacked_from_costs_little() {
+    let site = settled(0);
+    let war = jar::release(1);
+    fs::write(site.dir("m").join("shop.war"), &war).expect("a file");
+    let (sent, fetched) = moved(&site);
+    assert!(sent > war.len() / 2 && fetched > war.len() / 2);
+    let whole = unpack(&site, "shop", &jar::entries(1));
+    let (sent, fetched) = moved(&site);
+    assert!(sent < whole / 4 && fetched < whole / 4, "{sent} sent and {fetched} fetched of {whole}");
+    // And the other way: what is unpacked comes first.
+    let mut entries = jar::entries(2);
+    // An archive that is reversed is none, and not published.
+    let others = entries.iter_mut().filter(|entry| !entry.name.ends_with(".jar"));
+    others.for_each(|entry| entry.content.reverse());
+    let whole = unpack(&site, "cart", &entries);
+    moved(&site);
+    fs::write(site.dir("m").join("cart.war"), jar::jar(&entries, 7)).expect("a file");
+    let (sent, fetched) = moved(&site);
+    assert!(sent < whole / 4 && fetched < whole / 4, "{sent} sent and {fetched} fetched of {whole}");
+    assert!(snapshot(&site.dir("m")) == snapshot(&site.dir("w")));
+}
+
+/// Writes what an archive of these entries is unpacked to. How many bytes that is.
+fn unpack(site: &Site, name: &str, entries: &[jar::Entry]) -> usize {
+    for entry in entries {
+        let path = site.dir("m").join(name).join(&entry.name);
+        fs::create_dir_all(path.parent().expect("beneath a directory")).expect("a directory");
+        fs::write(path, &entry.content).expect("a file");
+    }
+    entries.iter().map(|entry| entry.content.len()).sum()
+}
+
+#[test]
+fn a_new_version_beside_the_one_before_costs_little() {
+    let site = settled(0);
+    for number in 1..=3 {
+        let war = jar::release(number);
+        fs::write(site.dir("m").join(format!("shop##00{number}.war")), &war).expect("a file");
+        let (sent, fetched) = moved(&site);
+        let limit = if number == 1 { war.len() * 2 } else { war.len() / 4 };
+        assert!(sent < limit && fetched < limit, "{sent} sent and {fetched} fetched of {}", war.len());
+    }
+    assert!(snapshot(&site.dir("m")) == snapshot(&site.dir("w")));
 }

@@ -25,6 +25,7 @@ pub mod cutter;
 pub mod deflate;
 mod effort;
 mod freight;
+pub(crate) mod kin;
 mod local;
 mod object;
 pub mod pack;

@@ -1,5 +1,6 @@
 //! Rebuilding the files of an update in the staging area.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::apply::{Stage, choose_mtime};
 use crate::beneath::Root;
 use crate::content::assemble::{self, Assembly, LocalFile, WantedFile};
 use crate::content::cutter::Cutter;
+use crate::content::kin;
 use crate::content::{ObjectId, ObjectKind, Piece, Recipe};
 use crate::context::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +23,7 @@ use crate::path::RelPath;
 use crate::plan::Application;
 use crate::stamp::Stamp;
 use crate::transport::{Base, Deliver, Want, WantedContent};
-use crate::tree::Entry;
+use crate::tree::{Entry, Tree};
 
 /// What staging brought.
 #[derive(Default)]
@@ -137,15 +139,42 @@ impl Node {
         let mut sources = Vec::new();
         for application in batch.files.iter().map(|file| &file.application).chain(leaving) {
             if let Some((hash, size)) = application.have.as_ref().and_then(Entry::content) {
-                let recipe = self.recipe_of(cx, root, application, hash, size)?;
+                let recipe = self.recipe_of(cx, root, &application.path, hash, size)?;
                 sources.push(LocalFile { path: application.path.clone(), hash, size, recipe });
             }
         }
+        self.add_kin(cx, root, batch, &mut sources)?;
         let slots = Slots { cx, stage: staging.stage, batch };
         let of_tag = |tag| batch.file(tag).map(|file| file.application.path.clone());
         let rebuilt = self.rebuild(cx, staging.at, wanted, &slots, (root, sources), &of_tag)?;
         staged.fetched += rebuilt.fetched;
         staged.recipes.extend(rebuilt.recipes);
+        Ok(())
+    }
+
+    /// Adds what was agreed on before and what files that are new may be stored against: the archives beside the directories
+    /// that they come into, other versions of them, or what they were unpacked into.
+    fn add_kin(&self, cx: &Context, root: &Root, batch: &Batch, sources: &mut Vec<LocalFile>) -> Result<()> {
+        let agreement = Tree::new(&*self.db, self.db.position()?.agreement);
+        if agreement.is_empty() {
+            return Ok(());
+        }
+        let mut known: HashSet<RelPath> = sources.iter().map(|source| source.path.clone()).collect();
+        let mut looked = HashSet::new();
+        for file in &batch.files {
+            let path = &file.application.path;
+            let mut found = kin::archives_above(&agreement, path, &mut looked)?;
+            if file.application.have.is_none() {
+                found.extend(kin::versions(&agreement, path)?);
+                found.extend(kin::files_unpacked(&agreement, path)?);
+            }
+            for (path, hash, size) in found {
+                if known.insert(path.clone()) {
+                    let recipe = self.recipe_of(cx, root, &path, hash, size)?;
+                    sources.push(LocalFile { path, hash, size, recipe });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -183,14 +212,7 @@ impl Node {
     }
 
     /// How the file that is there now is cut: as remembered, or as it is cut now.
-    fn recipe_of(
-        &self,
-        cx: &Context,
-        root: &Root,
-        application: &Application,
-        hash: Digest,
-        size: u64,
-    ) -> Result<Option<Recipe>> {
+    fn recipe_of(&self, cx: &Context, root: &Root, path: &RelPath, hash: Digest, size: u64) -> Result<Option<Recipe>> {
         if size <= CERTAINLY_ONE_PIECE {
             return Ok(None);
         }
@@ -198,7 +220,7 @@ impl Node {
             return Ok(Some(recipe));
         }
         // Any failure only means that nothing is taken from this file.
-        let Ok(file) = root.read(&application.path) else { return Ok(None) };
+        let Ok(file) = root.read(path) else { return Ok(None) };
         match Cutter::default().measure(cx, &file, size) {
             Ok(cut) if cut.hash == hash => Ok(Some(cut.recipe)),
             Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),

@@ -119,6 +119,7 @@ macro_rules! every_behaviour {
             a_chain_of_releases_is_followed
             gc_keeps_what_differences_are_made_of
             a_reader_that_knew_the_hub_before_finds_what_was_renewed
+            a_crash_of_gc_while_it_renews_leaves_a_valid_hub
             gc_stores_pieces_whole_if_it_is_told_to
             the_heads_of_all_deployments_are_told
         }

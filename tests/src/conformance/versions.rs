@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use depsync_engine::context::Context;
-use depsync_engine::transport::Transport;
+use depsync_engine::error::ErrorKind;
+use depsync_engine::transport::{OpenMode, Transport};
 use depsync_transports::hub::{Collected, Retention};
 
+use super::draw::Draw;
 use super::{another, first};
+use crate::faults::Fault;
 use crate::jar;
 use crate::node::{Files, files, noise};
 use crate::place::Place;
@@ -115,6 +118,46 @@ pub fn a_reader_that_knew_the_hub_before_finds_what_was_renewed(place: &Place) {
     for node in [&mut reader, &mut other] {
         node.update(&cx).expect("a valid hub");
         assert_eq!(node.files, release(4));
+    }
+}
+
+/// A deployment with an archive of which a class is another one in each release.
+fn little(release: u32) -> Files {
+    let main = [jar::class(5), format!("release {release}").into_bytes()].concat();
+    let same = (1..12).map(|class| jar::deflated(format!("C{class}.class"), jar::class(class)));
+    let entries: Vec<jar::Entry> = same.chain([jar::deflated("Main.class", main)]).collect();
+    files([("shop.war", &jar::jar(&entries, release)[..])])
+}
+
+/// gc dies at any call while it writes whole what was stored against something that goes.
+pub fn a_crash_of_gc_while_it_renews_leaves_a_valid_hub(place: &Place) {
+    let cx = Context::new();
+    let mut draw = Draw::of(place);
+    let mut at = draw.stride();
+    loop {
+        let place = place.another();
+        let mut node = first(&place);
+        for number in 1..=3 {
+            node.must_publish(&little(number));
+        }
+        let (transport, faulty) = place.probed("main");
+        transport.open(&cx, OpenMode::Existing).expect("open");
+        faulty.reset();
+        faulty.set(at, Fault::Fail(ErrorKind::Io));
+        let outcome = transport.gc(&cx, &AT_ONCE);
+        if faulty.is_armed() {
+            assert!(outcome.is_ok_and(|done| done.renewed > 0) && at > 10, "{at} calls cannot be all");
+            return;
+        }
+        let reads = || {
+            let mut fresh = another(&place);
+            fresh.update(&cx).expect("a valid hub");
+            assert_eq!(fresh.files, little(3), "call {at}");
+        };
+        reads();
+        collect_all(&place, &AT_ONCE);
+        reads();
+        at += draw.stride();
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct HubBases<'a, 'b> {
 
 impl HubBases<'_, '_> {
     /// Those of `wanted` that others may be stored against.
-    fn usable(&self, at: Revision, wanted: HashSet<ObjectId>) -> Result<HashSet<ObjectId>> {
+    fn usable_at(&self, at: Revision, wanted: HashSet<ObjectId>) -> Result<HashSet<ObjectId>> {
         let mut memory = self.memory.borrow_mut();
         let Memory { catalog, chain, .. } = &mut **memory;
         let wanted: HashSet<ObjectId> = wanted.into_iter().filter(|id| self.known.holds(id)).collect();
@@ -83,7 +83,7 @@ impl Bases for HubBases<'_, '_> {
         let Some(at) = self.parent else { return Ok(None) };
         let remembered = (self.recipes)(content)?;
         let id = ObjectId::recipe(*content);
-        if remembered.is_none() && !far || self.usable(at, HashSet::from([id]))?.is_empty() {
+        if remembered.is_none() && !far || self.usable_at(at, HashSet::from([id]))?.is_empty() {
             return Ok(None);
         }
         let mut found = remembered.map(Arc::new);
@@ -97,10 +97,15 @@ impl Bases for HubBases<'_, '_> {
         Ok(found)
     }
 
+    fn usable(&self, wanted: &[ObjectId]) -> Result<HashSet<ObjectId>> {
+        let wanted = wanted.iter().copied().collect();
+        self.parent.map_or_else(|| Ok(HashSet::new()), |at| self.usable_at(at, wanted))
+    }
+
     fn pieces(&self, wanted: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>> {
         let mut found = HashMap::with_capacity(wanted.len());
         let Some(at) = self.parent else { return Ok(found) };
-        let usable = self.usable(at, wanted.iter().copied().map(ObjectId::piece).collect())?;
+        let usable = self.usable_at(at, wanted.iter().copied().map(ObjectId::piece).collect())?;
         self.bring(at, usable, &mut |object| {
             if let Brought::Piece(piece) = object {
                 found.insert(piece.hash(), piece.bytes().to_vec());

@@ -46,6 +46,13 @@ pub(super) struct Found {
     pub(super) slot: Slot,
 }
 
+impl Found {
+    /// By which objects that stand together come together.
+    pub(super) fn place(&self) -> (Digest, u64) {
+        (self.pack.name, self.slot.offset)
+    }
+}
+
 /// What is known of the hub's packs.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {

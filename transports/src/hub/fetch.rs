@@ -229,7 +229,10 @@ pub(super) fn bring(
                 found.retain(|found| found.id.kind == ObjectKind::Recipe);
             }
             let mut counting = Counting { receive: &mut *receive, wanted: &mut wanted, either };
-            let (based, plain) = found.into_iter().partition(|found| found.slot.base.is_some());
+            let (mut based, plain): (Vec<Found>, Vec<Found>) =
+                found.into_iter().partition(|found| found.slot.base.is_some());
+            // They are made some at a time: those that stand together.
+            based.sort_unstable_by_key(Found::place);
             read(hub, memory, plain, &mut |cx, found, bytes, start| {
                 hand_over(cx, found, bytes, start, &mut |objects| counting.take(objects))
             })?;
@@ -280,10 +283,7 @@ pub(super) type Hand<'a> = &'a mut dyn FnMut(&Context, &[Found], &[u8], u64) -> 
 
 /// Reads the objects found, pack by pack, in the order in which they stand.
 pub(super) fn read(hub: &Reading<'_>, memory: &mut Memory, mut found: Vec<Found>, hand: Hand<'_>) -> Result<()> {
-    found.sort_unstable_by(|left, right| {
-        let key = |found: &Found| (found.pack.name, found.slot.offset);
-        key(left).cmp(&key(right))
-    });
+    found.sort_unstable_by_key(Found::place);
     announce(hub, memory, &found);
     let mut runs = Runs::default();
     for group in found.chunk_by(|left, right| left.pack.name == right.pack.name) {

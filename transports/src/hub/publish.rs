@@ -34,6 +34,7 @@ use depsync_engine::name::{Revision, random_bytes};
 use depsync_engine::path::RelPath;
 use depsync_engine::record::{Envelope, MAX_RECORD};
 use depsync_engine::transport::{Proposal, Published};
+use depsync_engine::tree::Tree;
 
 use super::Memory;
 use super::bases::HubBases;
@@ -231,6 +232,7 @@ pub(super) fn pack(
     let parent = proposal.parent.filter(|_| archives);
     let bases = HubBases { hub, memory: &memory, known: &known, parent, recipes: proposal.recipes };
     let job = Job {
+        tree: Tree::new(proposal.pages, proposal.draft.root),
         changes: proposal.changes,
         new_pages: proposal.new_pages,
         pages: proposal.pages,

@@ -47,6 +47,8 @@ pub(super) fn renew(hub: &Reading<'_>, turn: Turn, alive: &mut Alive, raw: bool)
         packs.put()?;
         renewed += objects.len() as u64;
     }
+    // They must be there before `INDEX` names them.
+    hub.storage.flush(hub.cx)?;
     Ok(renewed)
 }
 

@@ -1,4 +1,4 @@
-//! What the local files have that is wanted to make something else of: the bases of what the hub stores.
+//! What is here and wanted to make something else of: the bases of what the hub stores.
 
 use std::os::unix::fs::FileExt;
 
@@ -61,8 +61,26 @@ impl Assembly<'_> {
         same.into_iter().find_map(|source| source.recipe.as_ref())
     }
 
-    /// The bytes of a piece that a local file has, verified.
+    /// The bytes of a piece that a local file has, or one that is being rebuilt has got; verified.
     pub fn held_piece(&self, hash: &Digest) -> Option<Vec<u8>> {
+        self.piece_of_sources(hash).or_else(|| self.piece_of_staged(hash))
+    }
+
+    fn piece_of_staged(&self, hash: &Digest) -> Option<Vec<u8>> {
+        if self.ledger.needs(hash) {
+            return None;
+        }
+        self.ledger.places(hash).find_map(|place| {
+            let content = self.contents.get(place.content);
+            let mut bytes = vec![0; content.length_of(place.part)?];
+            let tag = self.contents.first_tag(content);
+            let file = self.handles.get(place.content, content, tag, self.staging).ok()?;
+            file.read_exact_at(&mut bytes, place.offset).ok()?;
+            (Digest::of(&bytes) == *hash).then_some(bytes)
+        })
+    }
+
+    fn piece_of_sources(&self, hash: &Digest) -> Option<Vec<u8>> {
         let held = self.held.get_or_init(|| Held::of(&self.sources));
         held.places(hash).find_map(|place| {
             let source = self.sources.get(place.source as usize)?;

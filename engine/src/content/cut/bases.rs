@@ -1,11 +1,12 @@
 //! What the hub has of earlier revisions, to hold new content against.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::hash::Digest;
 
+use super::super::object::ObjectId;
 use super::super::recipe::Recipe;
 
 /// Where a publisher gets what was there before. Asked from one thread only.
@@ -15,6 +16,9 @@ use super::super::recipe::Recipe;
 pub trait Bases {
     /// The recipe of this content. Unless `far`, only if it is remembered here.
     fn recipe(&self, content: &Digest, far: bool) -> Result<Option<Arc<Recipe>>>;
+
+    /// Those of these objects that others may be stored against.
+    fn usable(&self, wanted: &[ObjectId]) -> Result<HashSet<ObjectId>>;
 
     /// Those of these pieces that can be had.
     fn pieces(&self, wanted: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>>;
@@ -26,6 +30,10 @@ pub struct NoBases;
 impl Bases for NoBases {
     fn recipe(&self, _: &Digest, _: bool) -> Result<Option<Arc<Recipe>>> {
         Ok(None)
+    }
+
+    fn usable(&self, _: &[ObjectId]) -> Result<HashSet<ObjectId>> {
+        Ok(HashSet::new())
     }
 
     fn pieces(&self, _: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>> {

@@ -73,13 +73,14 @@ impl<'a> Bundle<'a> {
         self.append(&encoded)
     }
 
-    /// Adds objects that are lacking and were encoded before, in this order.
+    /// Adds objects that are lacking and were encoded before, in this order; one that comes twice, once.
     pub(super) fn add_encoded(&mut self, encoded: &[(ObjectId, Encoded<'_>)]) -> Result<()> {
         self.known.extend(encoded.iter().map(|(id, _)| beginning(id)));
-        self.append(encoded)
+        let mut taken = HashSet::with_capacity(encoded.len());
+        self.append(encoded.iter().filter(|(id, _)| taken.insert(*id)))
     }
 
-    fn append(&mut self, encoded: &[(ObjectId, Encoded<'_>)]) -> Result<()> {
+    fn append<'e>(&mut self, encoded: impl IntoIterator<Item = &'e (ObjectId, Encoded<'e>)>) -> Result<()> {
         for (id, encoded) in encoded {
             if !self.writer.takes(encoded.stored_length()) {
                 self.emit()?;

@@ -15,11 +15,13 @@ use crate::tree::{Change, Entry};
 use super::super::archive;
 use super::super::chunker::{Cut, Pieces};
 use super::super::cutter::Cutter;
+use super::super::kin;
 use super::super::local::LocalContent;
 use super::super::object::ObjectId;
 use super::super::stem::stem;
-use super::archive::{Base, bundle_archive, bundle_recipe};
+use super::archive::{Base, Beside, bundle_archive, bundle_recipe};
 use super::bundle::Bundle;
+use super::kinship::{Kinship, Twin};
 use super::{Cutting, Job};
 
 /// Files up to this many bytes are read whole, the others are streamed.
@@ -56,7 +58,16 @@ impl NewFile {
 pub(super) fn cut_files(cx: &Context, job: &Job<'_>, bundle: &mut Bundle<'_>) -> Result<Cutting> {
     let sizes = job.changes.iter().filter_map(NewFile::of).map(|file| file.size);
     let total = sizes.fold(0, u64::saturating_add);
-    let run = Run { cx, job, bundle, leaving: leaving(job), outcome: Cutting::default(), done: 0, total };
+    let run = Run {
+        cx,
+        job,
+        bundle,
+        leaving: leaving(job),
+        kinship: Kinship::new(job),
+        outcome: Cutting::default(),
+        done: 0,
+        total,
+    };
     run.all()
 }
 
@@ -72,6 +83,7 @@ struct Run<'a, 'b> {
     job: &'a Job<'a>,
     bundle: &'a mut Bundle<'b>,
     leaving: HashMap<Vec<u8>, Digest>,
+    kinship: Kinship<'a>,
     outcome: Cutting,
     done: u64,
     total: u64,
@@ -92,8 +104,9 @@ impl Ending {
 
 impl Run<'_, '_> {
     fn all(mut self) -> Result<Cutting> {
+        let first = self.archives_first()?;
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        for file in self.job.changes.iter().filter_map(NewFile::of) {
+        for file in self.job.changes.iter().filter_map(NewFile::of).filter(|file| !first.contains(&file.path)) {
             if self.hub_has(&file) {
                 self.advance(file.size);
             } else if file.size > SMALL {
@@ -111,6 +124,23 @@ impl Run<'_, '_> {
         }
         self.small(batch)?;
         Ok(self.outcome)
+    }
+
+    /// Cuts the archives beside which stands the directory that they were unpacked into; gives their paths.
+    fn archives_first(&mut self) -> Result<HashSet<RelPath>> {
+        let mut first = HashSet::new();
+        for file in self.job.changes.iter().filter_map(NewFile::of) {
+            if self.kinship.unpacked(&file.path)?.is_none() {
+                continue;
+            }
+            first.insert(file.path.clone());
+            if self.hub_has(&file) {
+                self.advance(file.size);
+            } else {
+                self.large(file)?;
+            }
+        }
+        Ok(first)
     }
 
     /// Whether the hub has the content, this job's packs included. It has the pieces of every recipe that it has.
@@ -132,14 +162,21 @@ impl Run<'_, '_> {
             let mut read: Vec<(Ending, Vec<u8>)> =
                 batch.par_iter().map(|file| read_small(cx, local, &cutter, file)).collect::<Result<_>>()?;
             let mut objects = Vec::new();
-            for (ending, bytes) in &read {
+            for (file, (ending, bytes)) in batch.iter().zip(&read) {
                 let Ending::Whole(cut) = ending else { continue };
                 if cut.recipe.is_archive() {
                     continue;
                 }
-                for (offset, piece) in cut.recipe.positions() {
+                let pieces = cut.recipe.positions().map(|(offset, piece)| {
                     let start = usize::try_from(offset).expect("because the file is in memory");
-                    objects.push((ObjectId::piece(piece.hash), &bytes[start..start + piece.length as usize]));
+                    (ObjectId::piece(piece.hash), &bytes[start..start + piece.length as usize])
+                });
+                match self.kinship.twin(&file.path, &self.outcome.recipes)? {
+                    None => objects.extend(pieces),
+                    Some((archive, twin)) => {
+                        let lacking: Vec<_> = pieces.filter(|(id, _)| self.bundle.lacks(id)).collect();
+                        self.bundle.add_encoded(&self.kinship.encode(&lacking, &archive, twin)?)?;
+                    }
                 }
             }
             self.bundle.add(&objects)?;
@@ -165,7 +202,9 @@ impl Run<'_, '_> {
     /// Bundles what is new in an archive. `false` if it is another file by now.
     fn archive(&mut self, file: &NewFile, cut: &Cut, source: &(dyn archive::Source + Sync)) -> Result<bool> {
         let base = self.base(file, true)?;
-        bundle_archive(self.cx, self.job, self.bundle, cut, source, base.as_ref())
+        let unpacked = self.kinship.unpacked(&file.path)?;
+        let beside = unpacked.as_ref().map(|directory| Beside { directory, whole: &mut self.kinship.whole });
+        bundle_archive(self.cx, self.job, self.bundle, cut, source, base.as_ref(), beside)
     }
 
     /// Bundles the recipe of a file that is no archive.
@@ -175,11 +214,19 @@ impl Run<'_, '_> {
         bundle_recipe(self.job, self.bundle, cut, base.as_ref().zip(columns.as_deref()))
     }
 
-    /// What was there before: at this path, or under a name that is like it.
+    /// What was there before: at this path, or under a name that is like it, which leaves or stays.
     fn base(&self, file: &NewFile, far: bool) -> Result<Option<Base>> {
         let known = file.before.or_else(|| self.leaving.get(&stem(file.path.as_bytes())).copied());
-        let Some(content) = known.filter(|content| *content != file.hash) else { return Ok(None) };
-        Ok(self.job.bases.recipe(&content, far)?.map(|recipe| Base { content, recipe }))
+        let candidates = match known {
+            Some(known) => vec![known],
+            None => kin::versions(&self.job.tree, &file.path)?.into_iter().map(|(_, hash, _)| hash).collect(),
+        };
+        for content in candidates.into_iter().filter(|content| *content != file.hash) {
+            if let Some(recipe) = self.job.bases.recipe(&content, far)? {
+                return Ok(Some(Base { content, recipe }));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads one large file: an archive with its headers first, any other as a stream.
@@ -212,6 +259,7 @@ impl Run<'_, '_> {
     fn stream(&mut self, file: &NewFile, opened: File) -> Result<Ending> {
         // One byte more than wanted shows that it grew; a file that grows without end is not followed.
         let mut pieces = Pieces::new(self.job.cutter.chunking(), opened.take(file.size.saturating_add(1)), file.size);
+        let twin = self.kinship.twin(&file.path, &self.outcome.recipes)?;
         let mut batch: Vec<(ObjectId, Vec<u8>)> = Vec::new();
         let (mut held, mut passed) = (0, 0);
         loop {
@@ -229,18 +277,23 @@ impl Run<'_, '_> {
                 Err(error) => return Ok(Ending::Unreadable(error.at(&file.path))),
             }
             if held >= BATCH_BYTES {
-                self.add_owned(&mut batch)?;
+                self.add_owned(&mut batch, twin.as_ref())?;
                 held = 0;
                 self.cx.progress(Phase::Upload, (self.done + passed).min(self.total), Some(self.total));
             }
         }
-        self.add_owned(&mut batch)?;
+        self.add_owned(&mut batch, twin.as_ref())?;
         Ok(Ending::of(file, pieces.finish()?))
     }
 
-    fn add_owned(&mut self, batch: &mut Vec<(ObjectId, Vec<u8>)>) -> Result<()> {
+    fn add_owned(&mut self, batch: &mut Vec<(ObjectId, Vec<u8>)>, twin: Option<&(RelPath, Twin)>) -> Result<()> {
         let objects: Vec<(ObjectId, &[u8])> = batch.iter().map(|(id, raw)| (*id, raw.as_slice())).collect();
-        self.bundle.add(&objects)?;
+        match twin {
+            None => self.bundle.add(&objects)?,
+            Some((archive, twin)) => {
+                self.bundle.add_encoded(&self.kinship.encode(&objects, archive, *twin)?)?;
+            }
+        }
         batch.clear();
         Ok(())
     }

@@ -17,6 +17,7 @@ mod archive;
 mod bases;
 mod bundle;
 mod files;
+mod kinship;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::hash::Digest;
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::tree::{Change, Pages};
+use crate::tree::{Change, Pages, Tree};
 
 use super::cutter::Cutter;
 use super::effort::Effort;
@@ -48,6 +49,8 @@ pub struct Job<'a> {
     pub local: &'a dyn LocalContent,
     /// What the hub has already. Asked from one thread only.
     pub holds: &'a dyn Fn(&ObjectId) -> bool,
+    /// The new tree.
+    pub tree: Tree<'a>,
     /// What the hub has of before.
     pub bases: &'a dyn Bases,
     /// How the hub wants files cut.

@@ -81,9 +81,9 @@ fn publish(
         pages.put(*id, bytes.clone()).expect("puts");
         ids.push(*id);
     }
-    let (bases, effort) = (&NoBases, Effort::default());
+    let (bases, effort, tree) = (&NoBases, Effort::default(), Tree::empty(&pages));
     let cutter = Cutter::new(chunking, true);
-    let job = Job { changes, new_pages: &ids, pages: &pages, local, holds, bases, cutter, effort };
+    let job = Job { changes, new_pages: &ids, pages: &pages, local, holds, tree, bases, cutter, effort };
     let cutting = pack_new(&Context::new(), &job, &mut |pack| {
         packs.push(pack);
         Ok(())
@@ -257,8 +257,8 @@ fn an_error_of_the_sink_and_a_cancelled_context_end_the_job() {
     let local = Memory::of(&[("a", noise(1, 3000)), ("b", noise(2, 30_000_000))]);
     let files = local.scan();
     let (changes, pages) = (&files, &MemoryPages::default());
-    let (bases, cutter, effort) = (&NoBases, Cutter::default(), Effort::default());
-    let job = Job { changes, new_pages: &[], pages, local: &local, holds: &|_| false, bases, cutter, effort };
+    let (bases, cutter, effort, tree) = (&NoBases, Cutter::default(), Effort::default(), Tree::empty(pages));
+    let job = Job { changes, new_pages: &[], pages, local: &local, holds: &|_| false, tree, bases, cutter, effort };
     let failed = pack_new(&Context::new(), &job, &mut |_| Err(Error::new(ErrorKind::Unreachable, "the hub is away")));
     assert_eq!(failed.expect_err("sink").kind(), ErrorKind::Unreachable);
     let cx = Context::new();

@@ -117,6 +117,11 @@ impl<'a> Encoded<'a> {
         Ok(plain)
     }
 
+    /// Whether it stands for itself.
+    pub fn is_whole(&self) -> bool {
+        self.base.is_none()
+    }
+
     /// How many bytes the pack will hold.
     pub fn stored_length(&self) -> usize {
         self.bytes.len()

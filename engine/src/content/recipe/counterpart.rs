@@ -1,5 +1,7 @@
 //! Which piece of another file is most like a piece of this one, and how each is to be read.
 
+use std::collections::HashMap;
+
 use super::archived::{Archived, Content};
 use super::{Recipe, coding};
 use crate::content::archive::Tile;
@@ -37,6 +39,21 @@ impl Recipe {
             note(archive, &mut inflated, 0);
         }
         inflated
+    }
+}
+
+impl Recipe {
+    /// The names of the entries of an archive whose data is one piece, by that piece's number.
+    pub(in crate::content) fn entries(&self) -> HashMap<usize, Vec<u8>> {
+        let (mut entries, mut next) = (HashMap::new(), 0);
+        let Some(archive) = &self.archive else { return entries };
+        for (content, (tile, _)) in archive.contents.iter().zip(archive.headers.contents()) {
+            if let (Content::Pieces(1), Tile::Data(entry)) = (content, tile) {
+                entries.insert(next, archive.headers.name(entry).to_vec());
+            }
+            next += content.pieces();
+        }
+        entries
     }
 }
 
