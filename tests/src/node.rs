@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
 use depsync_engine::content::cutter::Cutter;
-use depsync_engine::content::{Effort, LocalContent, ObjectId, ObjectKind, Piece, Recipe};
+use depsync_engine::content::{Effort, LocalContent, ObjectId, ObjectKind, Piece, Recipe, RecipePart};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -264,14 +264,18 @@ impl Basket {
     fn rebuild(&self, hash: Digest, size: u64) -> Result<Vec<u8>> {
         let single = Recipe::default();
         let recipe = self.recipes.get(&hash).unwrap_or(&single);
-        let mut parts: Vec<(u64, &[u8])> = recipe.inline().collect();
-        let names = recipe.positions().map(|(offset, piece)| (offset, piece.hash));
-        for (offset, name) in names.chain((recipe.size() == 0 && size > 0).then_some((0, hash))) {
-            let piece = self.pieces.get(&name).ok_or_else(|| Error::new(ErrorKind::Damaged, "a piece is missing"))?;
-            parts.push((offset, piece));
+        let missing = || Error::new(ErrorKind::Damaged, "a piece is missing");
+        let mut bytes = Vec::new();
+        recipe.walk(&mut |_, part| {
+            bytes.extend_from_slice(match part {
+                RecipePart::Inline(inline) => inline,
+                RecipePart::Piece(_, piece) => self.pieces.get(&piece.hash).ok_or_else(missing)?,
+            });
+            Ok(())
+        })?;
+        if recipe.size() == 0 && size > 0 {
+            bytes.extend_from_slice(self.pieces.get(&hash).ok_or_else(missing)?);
         }
-        parts.sort_unstable_by_key(|(offset, _)| *offset);
-        let bytes: Vec<u8> = parts.into_iter().flat_map(|(_, part)| part).copied().collect();
         if Digest::of(&bytes) == hash { Ok(bytes) } else { Err(Error::new(ErrorKind::Damaged, "not the file")) }
     }
 }

@@ -97,8 +97,14 @@ impl Cutter {
         if !self.archives || size <= LEAST {
             return Err(Plain::Because("it is not looked at"));
         }
-        let mut draft =
-            Draft { archive: Archived::default(), leaves: Vec::new(), inline: Vec::new(), size, entries: 0, bytes: 0 };
+        let mut draft = Draft {
+            archive: Archived::default(),
+            leaves: Vec::new(),
+            between: Hasher::plain(),
+            size,
+            entries: 0,
+            bytes: 0,
+        };
         draft.archive = draft.look(source, 0, size, 0)?;
         Ok(draft)
     }
@@ -126,8 +132,8 @@ struct Draft {
     archive: Archived,
     /// In the order of the file.
     leaves: Vec<Leaf>,
-    /// What stands between them, with where it stands.
-    inline: Vec<(u64, Vec<u8>)>,
+    /// Takes in what stands between them: it must be the same when the leaves are read.
+    between: Hasher,
     size: u64,
     /// How many entries there are in it, and how many bytes between them.
     entries: usize,
@@ -150,12 +156,12 @@ impl Draft {
             return Err(Plain::Because("it has more entries than are looked at, or none"));
         }
         (self.entries, self.bytes) = (entries, bytes);
-        let (mut contents, mut at, mut inline) = (Vec::new(), start, layout.inline());
+        let (mut contents, mut at, mut inline) = (Vec::with_capacity(layout.tiles().len() / 2), start, layout.inline());
         for &tile in layout.tiles() {
             let length = layout.length(tile);
             if let Tile::Inline(count) = tile {
                 let (taken, rest) = inline.split_at_checked(count as usize).unwrap_or_default();
-                self.inline.push((at, taken.to_vec()));
+                self.between.update(taken);
                 inline = rest;
             } else {
                 contents.push(self.content(source, at, length, &layout, tile, depth)?);
@@ -180,12 +186,11 @@ impl Draft {
         };
         let is_stored = entry.is_some_and(|entry| entry.method == 0 && entry.flags & 1 == 0);
         if is_stored && depth < MAX_DEPTH && length > LEAST && begins_as_archive(source, offset)? {
-            let before = (self.leaves.len(), self.inline.len(), self.entries, self.bytes);
+            let before = (self.leaves.len(), self.between.clone(), self.entries, self.bytes);
             match self.look(source, offset, length, depth + 1) {
                 Err(Plain::Because(_)) => {
                     self.leaves.truncate(before.0);
-                    self.inline.truncate(before.1);
-                    (self.entries, self.bytes) = (before.2, before.3);
+                    (self.between, self.entries, self.bytes) = (before.1, before.2, before.3);
                 }
                 looked => return Ok(Content::Archive(Box::new(looked?))),
             }
@@ -201,9 +206,8 @@ impl Draft {
 
     /// Reads all of it, and makes the recipe.
     fn read(self, cx: &Context, cutter: &Cutter, file: &File) -> Result<Cut> {
-        let mut whole = Hasher::plain();
+        let (mut whole, mut between) = (Hasher::plain(), Hasher::plain());
         let mut pieces = Vec::with_capacity(self.leaves.len());
-        let mut inline = self.inline.iter().peekable();
         let (mut rest, mut at) = (&self.leaves[..], 0);
         while at < self.size {
             cx.check()?;
@@ -228,12 +232,16 @@ impl Draft {
                 }
                 return Err(Error::new(ErrorKind::Io, "").op("read").because(source));
             }
-            place(&mut inline, &mut bytes, at);
+            take_between(&mut between, &bytes, at, taken);
             let cut = |leaf: &Leaf| cutter.cut_leaf(leaf, within(&bytes, at, leaf));
             let (found, ()) =
                 rayon::join(|| taken.par_iter().map(cut).collect::<Result<Vec<_>>>(), || whole.update(&bytes));
             pieces.extend(found?);
             (at, rest) = (end, after);
+        }
+        if between.finish() != self.between.finish() {
+            // Somebody writes to it: what was looked at and what was read are not of one file.
+            return Ok(Cut { recipe: Recipe::default(), hash: Digest::from_bytes([0; 32]) });
         }
         Ok(Cut { recipe: self.finish(&pieces)?, hash: whole.finish() })
     }
@@ -269,22 +277,15 @@ fn within<'a>(bytes: &'a [u8], at: u64, leaf: &Leaf) -> &'a [u8] {
     bytes.get(start..end).unwrap_or_default()
 }
 
-/// Puts what stands between pieces into `bytes`, which begin at `at`: as it was when it was looked at.
-fn place<'a>(inline: &mut std::iter::Peekable<impl Iterator<Item = &'a (u64, Vec<u8>)>>, bytes: &mut [u8], at: u64) {
-    let end = at + bytes.len() as u64;
-    while let Some((offset, run)) = inline.peek() {
-        if *offset >= end {
-            return;
-        }
-        let run_end = offset + run.len() as u64;
-        let (from, to) = ((*offset).max(at), run_end.min(end));
-        let local = |place: u64, start: u64| usize::try_from(place - start).unwrap_or_default();
-        bytes[local(from, at)..local(to, at)].copy_from_slice(&run[local(from, *offset)..local(to, *offset)]);
-        if run_end > end {
-            return;
-        }
-        inline.next();
+/// Takes in what stands between these leaves in `bytes`, which begin at `at`.
+fn take_between(between: &mut Hasher, bytes: &[u8], at: u64, leaves: &[Leaf]) {
+    let local = |place: u64| usize::try_from(place - at).unwrap_or(usize::MAX).min(bytes.len());
+    let mut done = 0;
+    for leaf in leaves {
+        between.update(&bytes[done..local(leaf.offset)]);
+        done = local(leaf.offset + leaf.length);
     }
+    between.update(&bytes[done..]);
 }
 
 fn begins_as_archive(source: &(impl Source + ?Sized), offset: u64) -> io::Result<bool> {

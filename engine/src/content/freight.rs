@@ -77,8 +77,7 @@ impl Load {
             self.put(&mut freight, owner.as_ref(), ObjectId::piece(piece.hash), piece.length.into());
         }
         if let Some((_, bytes)) = self.stored.remove(&ObjectId::recipe(hash)) {
-            let inline = recipe.inline().map(|(_, bytes)| bytes.len() as u64).sum();
-            freight.parts.push(Part { entry: None, how: How::Recipe, size: inline, bytes });
+            freight.parts.push(Part { entry: None, how: How::Recipe, size: recipe.inline_length(), bytes });
             freight.bytes += bytes;
         }
         freight

@@ -39,4 +39,4 @@ pub use effort::Effort;
 pub use freight::{Freight, How, Load, Part};
 pub use local::LocalContent;
 pub use object::{ObjectId, ObjectKind, Piece, ShortId, verify};
-pub use recipe::{MAX_CHUNK, MAX_PIECE, MAX_PIECES, PieceRef, Recipe};
+pub use recipe::{MAX_CHUNK, MAX_PIECE, MAX_PIECES, PieceRef, Recipe, RecipePart};

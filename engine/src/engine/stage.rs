@@ -300,7 +300,7 @@ impl Deliver for Arriving<'_> {
     }
 
     fn recipe(&mut self, file: Digest, recipe: Recipe) -> Result<()> {
-        self.assembly.recipe(self.cx, file, recipe)
+        self.assembly.recipe(file, recipe)
     }
 
     fn needed(&mut self) -> Result<Vec<ObjectId>> {

@@ -5,20 +5,23 @@
 //! Columns of nothing but first candidates are nearly nothing when they are compressed, and so are those of a value that
 //! repeats.
 
+use std::sync::Arc;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most candidates of a field.
 const MOST: usize = 8;
 /// What stands for a value that is no candidate.
 const OTHER: u8 = 0xff;
+const TOO_LONG: &str = "a text is too long";
 
 /// One passing over all fields: what it does with each.
 pub(in crate::content) trait Pass {
     /// A number.
     fn number(&mut self, column: usize, candidates: &[u64], value: &mut u64) -> Result<()>;
 
-    /// A text, of `most` bytes at the most.
-    fn text(&mut self, column: usize, candidates: &[&[u8]], value: &mut Vec<u8>, most: usize) -> Result<()>;
+    /// A text, of `most` bytes at the most. One that is read shares what the candidate has.
+    fn text(&mut self, column: usize, candidates: &[&Arc<[u8]>], value: &mut Arc<[u8]>, most: usize) -> Result<()>;
 
     /// Bytes of a length that both know, of which nothing is expected.
     fn exact(&mut self, column: usize, value: &mut [u8]) -> Result<()>;
@@ -93,9 +96,9 @@ impl Pass for Writing {
         Ok(())
     }
 
-    fn text(&mut self, column: usize, candidates: &[&[u8]], value: &mut Vec<u8>, _: usize) -> Result<()> {
+    fn text(&mut self, column: usize, candidates: &[&Arc<[u8]>], value: &mut Arc<[u8]>, _: usize) -> Result<()> {
         let Column { choices, values } = &mut self.0.0[column];
-        match candidates.iter().take(MOST).position(|candidate| candidate == value) {
+        match candidates.iter().take(MOST).position(|candidate| *candidate == value) {
             Some(choice) => choices.push(choice as u8),
             None => {
                 choices.push(OTHER);
@@ -148,21 +151,24 @@ impl Pass for Reading<'_> {
         Ok(())
     }
 
-    fn text(&mut self, column: usize, candidates: &[&[u8]], value: &mut Vec<u8>, most: usize) -> Result<()> {
+    fn text(&mut self, column: usize, candidates: &[&Arc<[u8]>], value: &mut Arc<[u8]>, most: usize) -> Result<()> {
         let found = match self.choice(column)? {
             OTHER => {
                 let values = &mut self.columns[column].1;
                 let length = length(values)?;
                 let (text, rest) = values.split_at_checked(length).ok_or_else(|| damaged("a text is cut off"))?;
                 *values = rest;
-                text
+                if text.len() > most {
+                    return Err(damaged(TOO_LONG));
+                }
+                Arc::from(text)
             }
-            choice => *candidates.get(usize::from(choice)).ok_or_else(|| damaged("no such candidate"))?,
+            choice => Arc::clone(candidates.get(usize::from(choice)).ok_or_else(|| damaged("no such candidate"))?),
         };
         if found.len() > most {
-            return Err(damaged("a text is too long"));
+            return Err(damaged(TOO_LONG));
         }
-        *value = found.to_vec();
+        *value = found;
         Ok(())
     }
 
@@ -234,13 +240,13 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Field {
         Number(Vec<u64>, u64),
-        Text(Vec<Vec<u8>>, Vec<u8>),
+        Text(Vec<Arc<[u8]>>, Arc<[u8]>),
     }
 
     fn fields() -> impl Strategy<Value = Vec<(usize, Field)>> {
         let number = (proptest::collection::vec(0u64..20, 0..4), prop_oneof![0u64..20, any::<u64>()])
             .prop_map(|(candidates, value)| Field::Number(candidates, value));
-        let text = || proptest::collection::vec(0u8..3, 0..4);
+        let text = || proptest::collection::vec(0u8..3, 0..4).prop_map(Arc::from);
         let text = (proptest::collection::vec(text(), 0..4), text())
             .prop_map(|(candidates, value)| Field::Text(candidates, value));
         proptest::collection::vec((0usize..3, prop_oneof![number, text]), 0..60)
@@ -251,7 +257,7 @@ mod tests {
             match field {
                 Field::Number(candidates, value) => through.number(*column, candidates, value)?,
                 Field::Text(candidates, value) => {
-                    let candidates: Vec<&[u8]> = candidates.iter().map(Vec::as_slice).collect();
+                    let candidates: Vec<&Arc<[u8]>> = candidates.iter().collect();
                     through.text(*column, &candidates, value, 3)?;
                 }
             }
@@ -270,7 +276,7 @@ mod tests {
             for (_, field) in &mut blank {
                 match field {
                     Field::Number(_, value) => *value = 77,
-                    Field::Text(_, value) => *value = b"blank".to_vec(),
+                    Field::Text(_, value) => *value = Arc::from(&b"blank"[..]),
                 }
             }
             let mut reading = Reading::of(&columns);

@@ -3,9 +3,14 @@
 //! [`Fields::of`] takes apart what a [`Layout`] has inline; [`Fields::made`] puts it together. What does not come back as it
 //! was is no loss: whoever codes headers compares, and codes them as they are then.
 
+use std::sync::Arc;
+
 use super::layout::{SHORT, Tiles};
 use super::local::Form;
 use super::{Layout, Tile, long, short};
+
+/// A name, an extra field, a comment: shared by all that have it alike, and there are many.
+pub(super) type Text = Arc<[u8]>;
 
 /// The numbers of a central record, and how many bytes each has, in the order of the record. Between `SIZE` and `DISK`
 /// stand the lengths of the texts.
@@ -30,7 +35,7 @@ pub(super) const LOCAL: [usize; 7] = [2, 2, 2, 4, 4, 4, 4];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Gap {
     /// Few bytes, as they are.
-    pub(super) inline: Vec<u8>,
+    pub(super) inline: Box<[u8]>,
     /// So many bytes that are content.
     pub(super) long: u64,
 }
@@ -38,15 +43,15 @@ pub(super) struct Gap {
 /// An entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fielded {
-    pub(super) central: [u64; CENTRAL.len()],
-    pub(super) name: Vec<u8>,
-    pub(super) extra: Vec<u8>,
-    pub(super) comment: Vec<u8>,
-    pub(super) local: [u64; LOCAL.len()],
-    pub(super) local_name: Vec<u8>,
-    pub(super) local_extra: Vec<u8>,
+    pub(super) central: [u32; CENTRAL.len()],
+    pub(super) name: Text,
+    pub(super) extra: Text,
+    pub(super) comment: Text,
+    pub(super) local: [u32; LOCAL.len()],
+    pub(super) local_name: Text,
+    pub(super) local_extra: Text,
     /// The form of its descriptor, as a number.
-    pub(super) form: u64,
+    pub(super) form: u8,
     /// What is really meant by `COMPRESSED` and `SIZE`: with what is left to ZIP64.
     pub(super) compressed: u64,
     pub(super) size: u64,
@@ -74,15 +79,17 @@ impl Fields {
             fields.gaps.push(cut.gap(span.gap)?);
             let entry = fields.entries.get_mut(span.entry as usize)?;
             read_local(entry, cut.next(span.header as usize)?)?;
-            entry.form = span.form as u64;
+            entry.form = span.form as u8;
             cut.next(span.form.length())?;
             fields.order.push(span.entry);
         }
         let [before_directory, before_end] = layout.later_gaps();
         fields.gaps.push(cut.gap(before_directory)?);
+        let mut before = Fielded::default();
         for (entry, known) in fields.entries.iter_mut().zip(layout.entries()) {
             read_central(entry, cut.next(known.record_length())?)?;
             (entry.compressed, entry.size) = (known.compressed, known.size);
+            entry.share(&mut before);
         }
         fields.gaps.push(cut.gap(before_end)?);
         fields.end = cut.0.to_vec();
@@ -91,12 +98,14 @@ impl Fields {
 
     /// The tiles, and the bytes that are inline.
     pub(super) fn made(&self) -> Option<Tiles> {
-        let mut made = Tiles::default();
+        let (mut made, mut bytes) = (Tiles::default(), Vec::new());
         let (gaps, later) = self.gaps.split_at_checked(self.order.len())?;
         for (gap, &number) in gaps.iter().zip(&self.order) {
             let entry = self.entries.get(number as usize)?;
             made.gap(gap)?;
-            made.inline(&entry.header()?)?;
+            bytes.clear();
+            entry.header(&mut bytes)?;
+            made.inline(&bytes)?;
             if entry.compressed > 0 {
                 made.tiles.push(Tile::Data(number));
             }
@@ -105,7 +114,9 @@ impl Fields {
         let [before_directory, before_end] = later else { return None };
         made.gap(before_directory)?;
         for entry in &self.entries {
-            made.inline(&entry.record()?)?;
+            bytes.clear();
+            entry.record(&mut bytes)?;
+            made.inline(&bytes)?;
         }
         made.gap(before_end)?;
         made.inline(&self.end)?;
@@ -119,7 +130,7 @@ impl Fields {
             let entry = self.entries.get(number as usize)?;
             at = at.checked_add(gap.length()?)?;
             positions.push(at);
-            let around = entry.header_length() + Form::of_number(entry.form)?.length();
+            let around = entry.header_length() + Form::of_number(entry.form.into())?.length();
             at = at.checked_add(around as u64)?.checked_add(entry.compressed)?;
         }
         let gap = self.gaps.get(self.order.len())?;
@@ -139,38 +150,57 @@ impl Fielded {
         30 + self.local_name.len() + self.local_extra.len()
     }
 
-    fn header(&self) -> Option<Vec<u8>> {
-        let mut bytes = b"PK\x03\x04".to_vec();
-        numbers(&mut bytes, &self.local, &LOCAL)?;
+    /// Appends its local header.
+    fn header(&self, bytes: &mut Vec<u8>) -> Option<()> {
+        bytes.extend_from_slice(b"PK\x03\x04");
+        numbers(bytes, &self.local, &LOCAL)?;
         for text in [&self.local_name, &self.local_extra] {
             bytes.extend_from_slice(&u16::try_from(text.len()).ok()?.to_le_bytes());
         }
         bytes.extend_from_slice(&self.local_name);
         bytes.extend_from_slice(&self.local_extra);
-        Some(bytes)
+        Some(())
     }
 
-    fn record(&self) -> Option<Vec<u8>> {
-        let mut bytes = b"PK\x01\x02".to_vec();
-        numbers(&mut bytes, &self.central[..DISK], &CENTRAL[..DISK])?;
+    /// Appends its central record.
+    fn record(&self, bytes: &mut Vec<u8>) -> Option<()> {
+        bytes.extend_from_slice(b"PK\x01\x02");
+        numbers(bytes, &self.central[..DISK], &CENTRAL[..DISK])?;
         for text in [&self.name, &self.extra, &self.comment] {
             bytes.extend_from_slice(&u16::try_from(text.len()).ok()?.to_le_bytes());
         }
-        numbers(&mut bytes, &self.central[DISK..], &CENTRAL[DISK..])?;
+        numbers(bytes, &self.central[DISK..], &CENTRAL[DISK..])?;
         for text in [&self.name, &self.extra, &self.comment] {
             bytes.extend_from_slice(text);
         }
-        Some(bytes)
+        Some(())
     }
 
     fn descriptor(&self) -> Option<Vec<u8>> {
-        let crc = u32::try_from(self.central[CRC]).ok()?;
-        Form::of_number(self.form)?.made(crc, self.compressed, self.size)
+        Form::of_number(self.form.into())?.made(self.central[CRC], self.compressed, self.size)
+    }
+
+    /// Lets texts that it has alike be one: its own, and those of the entry before.
+    fn share(&mut self, before: &mut Self) {
+        if self.local_name == self.name {
+            self.local_name = Arc::clone(&self.name);
+        }
+        for (text, known) in [
+            (&mut self.extra, &mut before.extra),
+            (&mut self.local_extra, &mut before.local_extra),
+            (&mut self.comment, &mut before.comment),
+        ] {
+            if text == known {
+                *text = Arc::clone(known);
+            } else {
+                *known = Arc::clone(text);
+            }
+        }
     }
 }
 
 /// Appends numbers of these lengths; none if one has more bytes.
-fn numbers(into: &mut Vec<u8>, values: &[u64], lengths: &[usize]) -> Option<()> {
+fn numbers(into: &mut Vec<u8>, values: &[u32], lengths: &[usize]) -> Option<()> {
     for (value, &length) in values.iter().zip(lengths) {
         let bytes = value.to_le_bytes();
         let (taken, rest) = bytes.split_at_checked(length)?;
@@ -183,9 +213,9 @@ fn numbers(into: &mut Vec<u8>, values: &[u64], lengths: &[usize]) -> Option<()> 
 }
 
 /// Reads numbers of these lengths, one after the other.
-fn read_numbers(into: &mut [u64], lengths: &[usize], bytes: &[u8], mut at: usize) -> Option<usize> {
+fn read_numbers(into: &mut [u32], lengths: &[usize], bytes: &[u8], mut at: usize) -> Option<usize> {
     for (value, &length) in into.iter_mut().zip(lengths) {
-        *value = if length == 2 { short(bytes, at)?.into() } else { long(bytes, at)?.into() };
+        *value = if length == 2 { short(bytes, at)?.into() } else { long(bytes, at)? };
         at += length;
     }
     Some(at)
@@ -194,8 +224,8 @@ fn read_numbers(into: &mut [u64], lengths: &[usize], bytes: &[u8], mut at: usize
 fn read_local(entry: &mut Fielded, bytes: &[u8]) -> Option<()> {
     let at = read_numbers(&mut entry.local, &LOCAL, bytes, 4)?;
     let name = usize::from(short(bytes, at)?);
-    entry.local_name = bytes.get(30..30 + name)?.to_vec();
-    entry.local_extra = bytes.get(30 + name..)?.to_vec();
+    entry.local_name = text(bytes.get(30..30 + name)?);
+    entry.local_extra = text(bytes.get(30 + name..)?);
     Some(())
 }
 
@@ -203,11 +233,16 @@ fn read_central(entry: &mut Fielded, bytes: &[u8]) -> Option<()> {
     let at = read_numbers(&mut entry.central[..DISK], &CENTRAL[..DISK], bytes, 4)?;
     let lengths = [short(bytes, at)?, short(bytes, at + 2)?, short(bytes, at + 4)?].map(usize::from);
     let mut at = read_numbers(&mut entry.central[DISK..], &CENTRAL[DISK..], bytes, at + 6)?;
-    for (text, length) in [&mut entry.name, &mut entry.extra, &mut entry.comment].into_iter().zip(lengths) {
-        *text = bytes.get(at..at + length)?.to_vec();
+    for (into, length) in [&mut entry.name, &mut entry.extra, &mut entry.comment].into_iter().zip(lengths) {
+        *into = text(bytes.get(at..at + length)?);
         at += length;
     }
     (at == bytes.len()).then_some(())
+}
+
+/// All that are empty are one.
+pub(super) fn text(bytes: &[u8]) -> Text {
+    if bytes.is_empty() { Text::default() } else { Text::from(bytes) }
 }
 
 /// Inline bytes that are being taken apart.
@@ -222,9 +257,9 @@ impl<'a> Cut<'a> {
 
     fn gap(&mut self, length: u64) -> Option<Gap> {
         if length > SHORT {
-            return Some(Gap { inline: Vec::new(), long: length });
+            return Some(Gap { inline: Box::default(), long: length });
         }
-        Some(Gap { inline: self.next(usize::try_from(length).ok()?)?.to_vec(), long: 0 })
+        Some(Gap { inline: self.next(usize::try_from(length).ok()?)?.into(), long: 0 })
     }
 }
 

@@ -9,11 +9,13 @@
 //! another format.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::columns::{Columns, Pass, Reading, Writing};
 use super::fields::{
     CENTRAL, COMPRESSED, CRC, DISK, EXTERNAL, FLAGS, Fielded, Fields, Gap, INTERNAL, LOCAL, MADE_BY, METHOD, NEEDED,
-    OFFSET, SIZE, STAMP,
+    OFFSET, SIZE, STAMP, Text, text,
 };
 use super::layout::{SHORT, Tiles};
 use super::{Layout, MAX_ENTRIES, MAX_INLINE, Tile, short};
@@ -43,7 +45,7 @@ pub(in crate::content) const ALL: usize = LOCAL_NAME + 9;
 /// The longest name, extra field or comment.
 const TEXT: usize = 0xffff;
 /// What is left to ZIP64.
-const LEFT: u64 = u32::MAX as u64;
+const LEFT: u32 = u32::MAX;
 
 /// The headers of an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,7 +152,7 @@ impl Headers {
     /// How many bytes the data of this entry has when it is inflated, if it is deflated.
     pub(in crate::content) fn inflated(&self, number: u32) -> Option<u64> {
         let entry = self.0.entries.get(number as usize)?;
-        is_deflated(entry.central[METHOD], entry.central[FLAGS]).then_some(entry.size)
+        is_deflated(entry.central[METHOD].into(), entry.central[FLAGS].into()).then_some(entry.size)
     }
 }
 
@@ -194,9 +196,14 @@ fn pass(through: &mut impl Pass, fields: &mut Fields, bases: &mut Vec<u64>, base
         next = value + 1;
     }
     fields.gaps.resize_with(count + 2, Gap::default);
+    let nothing = Text::default();
     for gap in &mut fields.gaps {
         through.number(GAP_LONG, &[0], &mut gap.long)?;
-        through.text(GAP_INLINE, &[b""], &mut gap.inline, SHORT as usize)?;
+        let mut inline = text(&gap.inline);
+        through.text(GAP_INLINE, &[&nothing], &mut inline, SHORT as usize)?;
+        if *inline != *gap.inline {
+            gap.inline = inline[..].into();
+        }
         room = spend(room, gap.inline.len())?;
     }
     let mut previous = none.clone();
@@ -225,7 +232,7 @@ fn central(through: &mut impl Pass, entry: &mut Fielded, base: &Fielded, previou
             STAMP => [previous.central[field], base.central[field]],
             _ => [base.central[field], previous.central[field]],
         };
-        through.number(CENTRALS + field, &candidates, &mut entry.central[field])?;
+        narrow(through, CENTRALS + field, candidates, &mut entry.central[field])?;
     }
     for (field, known, wide) in
         [(SIZE, base.size, &mut entry.size), (COMPRESSED, base.compressed, &mut entry.compressed)]
@@ -233,7 +240,7 @@ fn central(through: &mut impl Pass, entry: &mut Fielded, base: &Fielded, previou
         if entry.central[field] == LEFT {
             through.number(WIDE, &[known], wide)?;
         } else {
-            *wide = entry.central[field];
+            *wide = entry.central[field].into();
         }
     }
     Ok(())
@@ -244,12 +251,23 @@ fn local(through: &mut impl Pass, entry: &mut Fielded, base: &Fielded, previous:
     for (place, value) in entry.local.iter_mut().enumerate() {
         // The same again; or nothing, where it stands behind the data.
         let central = entry.central[NEEDED + place];
-        through.number(LOCALS + place, &[central, 0, LEFT, base.local[place]], value)?;
+        narrow(through, LOCALS + place, [central, 0, LEFT, base.local[place]], value)?;
     }
     through.text(LOCAL_NAME, &[&entry.name], &mut entry.local_name, TEXT)?;
     let stamped = restamped(&base.local_extra, &previous.local_extra);
     through.text(LOCAL_EXTRA, &[&base.local_extra, &previous.local_extra, &stamped], &mut entry.local_extra, TEXT)?;
-    through.number(FORM, &[base.form, previous.form], &mut entry.form)
+    let mut form = entry.form.into();
+    through.number(FORM, &[base.form.into(), previous.form.into()], &mut form)?;
+    entry.form = u8::try_from(form).map_err(|_| damaged("a descriptor of no known form"))?;
+    Ok(())
+}
+
+/// A number of at most four bytes.
+fn narrow<const N: usize>(through: &mut impl Pass, column: usize, candidates: [u32; N], value: &mut u32) -> Result<()> {
+    let mut wide = u64::from(*value);
+    through.number(column, &candidates.map(u64::from), &mut wide)?;
+    *value = u32::try_from(wide).map_err(|_| damaged("a number of more than four bytes"))?;
+    Ok(())
 }
 
 /// Where the entries are, and what follows from it: extra fields, and the end.
@@ -259,7 +277,7 @@ fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &F
         .order
         .first()
         .zip(positions.first())
-        .map_or(0, |(&number, &at)| at.wrapping_sub(fields.entries[number as usize].central[OFFSET]));
+        .map_or(0, |(&number, &at)| at.wrapping_sub(fields.entries[number as usize].central[OFFSET].into()));
     through.number(SHIFT, &[0], &mut shift)?;
     let mut at = vec![0; fields.entries.len()];
     for (&number, position) in fields.order.iter().zip(&positions) {
@@ -269,28 +287,32 @@ fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &F
     for (place, &number) in bases.iter().enumerate() {
         let (before, rest) = fields.entries.split_at_mut(place);
         let (entry, previous) = (&mut rest[0], before.last().unwrap_or(&none));
-        through.number(CENTRALS + OFFSET, &[at[place], LEFT], &mut entry.central[OFFSET])?;
-        let known = of_base(base, number).map_or(&[][..], |known| &known.extra);
+        let mut offset = u64::from(entry.central[OFFSET]);
+        through.number(CENTRALS + OFFSET, &[at[place], LEFT.into()], &mut offset)?;
+        entry.central[OFFSET] = u32::try_from(offset).map_err(|_| damaged("a number of more than four bytes"))?;
+        let known = &of_base(base, number).unwrap_or(&none).extra;
         let values = [(SIZE, entry.size), (COMPRESSED, entry.compressed), (OFFSET, at[place])];
         let left: Vec<u64> =
             values.into_iter().filter(|(field, _)| entry.central[*field] == LEFT).map(|(_, value)| value).collect();
         let (wide, stamped) = (widened(known, &left), restamped(known, &previous.extra));
-        let candidates = [&wide[..], &widened(&previous.extra, &left), &stamped, &entry.local_extra];
+        let candidates = [&wide, &widened(&previous.extra, &left), &stamped, &entry.local_extra];
         through.text(EXTRA, &candidates, &mut entry.extra, TEXT)?;
         room = spend(room, entry.extra.len())?;
     }
     let length: usize =
         fields.entries.iter().map(|entry| 46 + entry.name.len() + entry.extra.len() + entry.comment.len()).sum();
     let candidates = ends(&base.end, fields.entries.len() as u64, length as u64, directory.wrapping_sub(shift));
-    let candidates: Vec<&[u8]> = candidates.iter().map(Vec::as_slice).collect();
-    through.text(END, &candidates, &mut fields.end, room.min(END_RECORDS))
+    let mut end = Text::from(&fields.end[..]);
+    through.text(END, &candidates.each_ref(), &mut end, room.min(END_RECORDS))?;
+    fields.end = end.to_vec();
+    Ok(())
 }
 
 /// The most bytes from the end records on, with the longest comment.
 const END_RECORDS: usize = 22 + TEXT;
 
 /// End records of so many entries and such a central directory: as those of the base, and the plainest.
-fn ends(base: &[u8], entries: u64, length: u64, at: u64) -> Vec<Vec<u8>> {
+fn ends(base: &[u8], entries: u64, length: u64, at: u64) -> [Text; 2] {
     let plain = [&b"PK\x05\x06"[..], &[0; 18]].concat();
     let of = |template: &[u8]| {
         let mut end = template.to_vec();
@@ -300,32 +322,40 @@ fn ends(base: &[u8], entries: u64, length: u64, at: u64) -> Vec<Vec<u8>> {
                 &[&entries.to_le_bytes()[..], &entries.to_le_bytes(), &narrow(length), &narrow(at)].concat(),
             );
         }
-        end
+        Text::from(end)
     };
-    vec![of(base), of(&plain)]
+    [of(base), of(&plain)]
 }
 
 /// `extra` with these values in its field of ZIP64, if that has room for just them.
-fn widened(extra: &[u8], left: &[u64]) -> Vec<u8> {
-    let mut made = extra.to_vec();
+fn widened(extra: &Text, left: &[u64]) -> Text {
     let mut at = 0;
-    while let (Some(kind), Some(length)) = (short(&made, at), short(&made, at + 2)) {
+    while let (Some(kind), Some(length)) = (short(extra, at), short(extra, at + 2)) {
         let body = at + 4..at + 4 + usize::from(length);
-        if kind == 1 && body.len() == 8 * left.len() && body.end <= made.len() {
+        if kind == 1 && body.len() == 8 * left.len() && body.end <= extra.len() {
             let values: Vec<u8> = left.iter().flat_map(|value| value.to_le_bytes()).collect();
-            made[body].copy_from_slice(&values);
-            break;
+            return replaced(extra, body, &values);
         }
         at = body.end;
     }
-    made
+    Arc::clone(extra)
+}
+
+/// `extra` with other bytes in this place.
+fn replaced(extra: &Text, place: Range<usize>, bytes: &[u8]) -> Text {
+    if extra[place.clone()] == *bytes {
+        return Arc::clone(extra);
+    }
+    let mut made = extra.to_vec();
+    made[place].copy_from_slice(bytes);
+    Text::from(made)
 }
 
 /// The kind of the field with times as seconds since 1970.
 const TIMES: u16 = 0x5455;
 
 /// `extra` with the times that are in `other`, if both have as many.
-fn restamped(extra: &[u8], other: &[u8]) -> Vec<u8> {
+fn restamped(extra: &Text, other: &Text) -> Text {
     let find = |extra: &[u8]| {
         let mut at = 0;
         loop {
@@ -337,13 +367,10 @@ fn restamped(extra: &[u8], other: &[u8]) -> Vec<u8> {
             at = body.end;
         }
     };
-    let mut made = extra.to_vec();
-    if let (Some(ours), Some(theirs)) = (find(extra), find(other))
-        && ours.len() == theirs.len()
-    {
-        made[ours].copy_from_slice(&other[theirs]);
+    match (find(extra), find(other)) {
+        (Some(ours), Some(theirs)) if ours.len() == theirs.len() => replaced(extra, ours, &other[theirs]),
+        _ => Arc::clone(extra),
     }
-    made
 }
 
 fn spend(room: usize, bytes: usize) -> Result<usize> {
@@ -379,7 +406,7 @@ mod tests {
 
     #[test]
     fn gaps_that_cannot_be_counted_are_refused() {
-        for (inline, long) in [(b"x".to_vec(), u64::MAX), (Vec::new(), u64::MAX)] {
+        for (inline, long) in [(Box::from(*b"x"), u64::MAX), (Box::default(), u64::MAX)] {
             let mut fields = two();
             fields.gaps[1] = Gap { inline, long };
             assert_eq!(Headers(fields).against(&Headers::default()).expect_err("refused").kind(), ErrorKind::Damaged);

@@ -1,6 +1,6 @@
 //! What is wanted: the distinct contents, who wants each, and how far it has come.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -32,6 +32,8 @@ pub(super) struct Content {
     tags: (u32, u32),
     state: AtomicU8,
     recipe: Option<Box<Recipe>>,
+    /// Whether what local files have was written.
+    composed: AtomicBool,
 }
 
 impl Content {
@@ -52,6 +54,11 @@ impl Content {
 
     pub(super) fn recipe(&self) -> Option<&Recipe> {
         self.recipe.as_deref()
+    }
+
+    /// Whether nobody has begun to write what local files have of it; from now on somebody has.
+    pub(super) fn is_to_be_composed(&self) -> bool {
+        self.state() == State::Pieces && !self.composed.swap(true, Ordering::AcqRel)
     }
 
     /// The length that the recipe says its part number `part` has.
@@ -94,6 +101,7 @@ impl Contents {
                         tags: (at, 1),
                         state,
                         recipe: None,
+                        composed: AtomicBool::new(false),
                     });
                 }
             }

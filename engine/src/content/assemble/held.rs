@@ -1,5 +1,6 @@
 //! What is here and wanted to make something else of: the bases of what the hub stores.
 
+use std::iter;
 use std::os::unix::fs::FileExt;
 
 use crate::hash::Digest;
@@ -7,16 +8,20 @@ use crate::hash::Digest;
 use super::super::recipe::Recipe;
 use super::{Assembly, LocalFile};
 
+/// At how many places a piece is looked for.
+const TRIES: usize = 4;
+
 /// Where the pieces of the local files are, by the beginning of their names.
 #[derive(Debug, Default)]
 pub(super) struct Held(Vec<Place>);
 
+/// Where a piece is: it begins as the one that was asked for.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(super) struct Place {
     beginning: u64,
-    source: u32,
-    length: u32,
-    offset: u64,
+    pub(super) source: u32,
+    pub(super) length: u32,
+    pub(super) offset: u64,
 }
 
 fn beginning(hash: &Digest) -> u64 {
@@ -42,8 +47,22 @@ impl Held {
                 })),
             }
         }
-        places.sort_unstable_by_key(|place| place.beginning);
+        places.sort_unstable_by_key(|place| (place.beginning, place.source, place.offset));
         Self(places)
+    }
+
+    /// Where a piece of this name and length may be: the place that comes first behind `at` of `source`, before others.
+    pub(super) fn nearest(&self, hash: &Digest, length: u32, (source, at): (u32, u64)) -> impl Iterator<Item = Place> {
+        let wanted = beginning(hash);
+        let behind =
+            self.0.partition_point(|place| (place.beginning, place.source, place.offset) < (wanted, source, at));
+        let is_it = move |place: &&Place| place.beginning == wanted && place.length == length;
+        let near = self.0.get(behind).into_iter().filter(is_it);
+        let all = move || {
+            let first = self.0.partition_point(|place| place.beginning < wanted);
+            self.0[first..].iter().take(TRIES)
+        };
+        near.chain(iter::once_with(all).flatten().filter(is_it)).copied()
     }
 
     fn places(&self, hash: &Digest) -> impl Iterator<Item = &Place> {
@@ -54,6 +73,11 @@ impl Held {
 }
 
 impl Assembly<'_> {
+    /// Where the pieces of the local files are.
+    pub(super) fn held(&self) -> &Held {
+        self.held.get_or_init(|| Held::of(&self.sources))
+    }
+
     /// How a local file of this content is cut, if there is one and that is known.
     pub fn held_recipe(&self, content: &Digest) -> Option<&Recipe> {
         let first = self.sources.partition_point(|source| source.hash < *content);
@@ -81,8 +105,7 @@ impl Assembly<'_> {
     }
 
     fn piece_of_sources(&self, hash: &Digest) -> Option<Vec<u8>> {
-        let held = self.held.get_or_init(|| Held::of(&self.sources));
-        held.places(hash).find_map(|place| {
+        self.held().places(hash).find_map(|place| {
             let source = self.sources.get(place.source as usize)?;
             let file = self.local.open(&source.path).ok()?;
             let length = u64::from(place.length);

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
@@ -22,6 +22,7 @@ pub(super) struct Place {
     /// Where in the file, in bytes.
     pub(super) offset: u64,
     next: u32,
+    piece: u32,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -33,7 +34,8 @@ const MOST: usize = MAX_PIECES + (1 << 20) + (1 << 17);
 
 struct Piece {
     first: u32,
-    written: AtomicBool,
+    /// At how many of its places it was not written yet.
+    left: AtomicU32,
 }
 
 /// All pieces of all recipes.
@@ -42,6 +44,10 @@ pub(super) struct Ledger {
     by_hash: HashMap<Digest, u32>,
     pieces: Vec<Piece>,
     places: Vec<Place>,
+    /// At which places the piece was written.
+    written: Vec<AtomicBool>,
+    /// The first place of each content.
+    firsts: HashMap<u32, u32>,
 }
 
 impl Ledger {
@@ -52,21 +58,23 @@ impl Ledger {
             return Err(Error::new(ErrorKind::Damaged, "its pieces are far more than an honest recipe would have"));
         }
         self.places.reserve(recipe.pieces().len());
+        self.firsts.insert(content, self.places.len() as u32);
+        self.written.resize_with(after, AtomicBool::default);
         for (part, (offset, piece)) in recipe.positions().enumerate() {
             let place = self.places.len() as u32;
-            let next = match self.by_hash.entry(piece.hash) {
+            let (index, next) = match self.by_hash.entry(piece.hash) {
                 Entry::Vacant(entry) => {
-                    entry.insert(self.pieces.len() as u32);
-                    self.pieces.push(Piece { first: place, written: AtomicBool::new(false) });
-                    NOWHERE
+                    let index = *entry.insert(self.pieces.len() as u32);
+                    self.pieces.push(Piece { first: place, left: AtomicU32::new(1) });
+                    (index, NOWHERE)
                 }
                 Entry::Occupied(entry) => {
                     let known = &mut self.pieces[*entry.get() as usize];
-                    *known.written.get_mut() = false;
-                    std::mem::replace(&mut known.first, place)
+                    *known.left.get_mut() += 1;
+                    (*entry.get(), std::mem::replace(&mut known.first, place))
                 }
             };
-            self.places.push(Place { content, part: part as u32, offset, next });
+            self.places.push(Place { content, part: part as u32, offset, next, piece: index });
         }
         Ok(())
     }
@@ -75,9 +83,27 @@ impl Ledger {
         self.by_hash.get(hash).map(|&index| &self.pieces[index as usize])
     }
 
-    /// Whether the piece belongs somewhere and was not written yet.
+    /// Whether the piece belongs somewhere and was not written there yet.
     pub(super) fn needs(&self, hash: &Digest) -> bool {
-        self.find(hash).is_some_and(|piece| !piece.written.load(Ordering::Acquire))
+        self.find(hash).is_some_and(|piece| piece.left.load(Ordering::Acquire) > 0)
+    }
+
+    /// Whether this part of a content was written.
+    pub(super) fn is_written(&self, content: u32, part: u32) -> bool {
+        self.written_at(content, part).is_some_and(|(_, written)| written.load(Ordering::Acquire))
+    }
+
+    /// Books this part of a content as written.
+    pub(super) fn book(&self, content: u32, part: u32) {
+        let Some((place, written)) = self.written_at(content, part) else { return };
+        if !written.swap(true, Ordering::AcqRel) {
+            self.pieces[place.piece as usize].left.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn written_at(&self, content: u32, part: u32) -> Option<(&Place, &AtomicBool)> {
+        let place = (*self.firsts.get(&content)? as usize).checked_add(part as usize)?;
+        Some((self.places.get(place)?, self.written.get(place)?))
     }
 
     /// Every place of the piece.
@@ -87,16 +113,9 @@ impl Ledger {
         std::iter::successors(at(first), move |place| at(place.next))
     }
 
-    /// Books the piece as written at all its places.
-    pub(super) fn book(&self, hash: &Digest) {
-        if let Some(piece) = self.find(hash) {
-            piece.written.store(true, Ordering::Release);
-        }
-    }
-
     /// The pieces that were not written, in the order in which they were entered.
     pub(super) fn needed<'a>(&'a self, contents: &'a Contents) -> impl Iterator<Item = Digest> + 'a {
-        let open = self.pieces.iter().filter(|piece| !piece.written.load(Ordering::Acquire));
+        let open = self.pieces.iter().filter(|piece| piece.left.load(Ordering::Acquire) > 0);
         open.filter_map(|piece| {
             let place = self.places[piece.first as usize];
             let recipe = contents.get(place.content).recipe()?;

@@ -4,7 +4,7 @@
 //! 1. [`Assembly::begin`] takes the wanted files and the local ones. Contents that a local file has whole are copied;
 //! 2. [`Assembly::unresolved`] names the contents about which nothing is known yet. For each the caller finds either
 //!    its recipe in the hub ([`Assembly::recipe`]) or the one piece that has its name ([`Assembly::piece`]);
-//! 3. [`Assembly::copy_local`] writes the pieces that local files have;
+//! 3. [`Assembly::copy_local`] writes the pieces that local files have, and what stands between pieces (`compose`);
 //! 4. [`Assembly::needed`] names those that must be fetched; [`Assembly::piece`] writes them where they belong, in any
 //!    order and from any thread. Those that nobody needs are ignored, repeated ones harmless. What the hub stores against
 //!    something that a local file has is made of that ([`Assembly::held_piece`], [`Assembly::held_recipe`]);
@@ -17,6 +17,7 @@
 //! - memory follows the number of pieces (about 130 bytes each), and at most 32 staged files are held open, beside one
 //!   or two for each thread that is writing.
 
+mod compose;
 mod contents;
 mod finish;
 mod handles;
@@ -131,11 +132,10 @@ impl<'a> Assembly<'a> {
         unknown.map(|content| (content.hash, content.size)).collect()
     }
 
-    /// Takes the recipe of the file with this content hash, and writes what it has between pieces. One that nobody needs is
-    /// ignored.
+    /// Takes the recipe of the file with this content hash. One that nobody needs is ignored.
     ///
     /// [`ErrorKind::Damaged`] when it makes a file of another size.
-    pub fn recipe(&mut self, cx: &Context, hash: Digest, recipe: Recipe) -> Result<()> {
+    pub fn recipe(&mut self, hash: Digest, recipe: Recipe) -> Result<()> {
         let Some(index) = self.contents.find(&hash) else { return Ok(()) };
         let content = self.contents.get(index);
         if content.state() != State::Unresolved {
@@ -146,13 +146,6 @@ impl<'a> Assembly<'a> {
             return Err(Error::damaged(ObjectId::recipe(hash), why));
         }
         self.ledger.enter(index, &recipe).map_err(|error| error.at(ObjectId::recipe(hash)))?;
-        let mut written = 0;
-        for (offset, bytes) in recipe.inline() {
-            let file = self.handles.get(index, content, self.contents.first_tag(content), self.staging)?;
-            file.write_all_at(bytes, offset).map_err(|source| write_failed(&hash, source))?;
-            written += bytes.len() as u64;
-        }
-        self.advance(cx, written);
         self.contents.resolve(index, recipe);
         Ok(())
     }
@@ -182,6 +175,9 @@ impl<'a> Assembly<'a> {
         let mut written = self.deliver_whole(cx, hash, bytes)?;
         if self.ledger.needs(hash) {
             for place in self.ledger.places(hash) {
+                if self.ledger.is_written(place.content, place.part) {
+                    continue;
+                }
                 let content = self.contents.get(place.content);
                 if content.length_of(place.part) != Some(bytes.len()) {
                     content.pass(State::Pieces, State::Contradicted);
@@ -189,10 +185,10 @@ impl<'a> Assembly<'a> {
                 }
                 let file = self.handles.get(place.content, content, self.contents.first_tag(content), self.staging)?;
                 file.write_all_at(bytes, place.offset).map_err(|source| write_failed(hash, source))?;
+                self.ledger.book(place.content, place.part);
                 self.advance(cx, bytes.len() as u64);
                 written = true;
             }
-            self.ledger.book(hash);
         }
         Ok(written)
     }

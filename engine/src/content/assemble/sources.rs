@@ -1,4 +1,4 @@
-//! What this node has already: whole files that are copied, and pieces of files.
+//! What this node has already as a whole.
 //!
 //! Reading a local file may fail, and what is read may no longer be what was measured. Neither is an error: the content
 //! is then looked for elsewhere. Only staging can fail.
@@ -12,7 +12,6 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::hash::{Digest, Hasher};
 
-use super::super::recipe::{MAX_PIECE, Recipe};
 use super::contents::{Content, State};
 use super::{Assembly, LocalFile, write_failed};
 
@@ -61,42 +60,6 @@ impl Assembly<'_> {
                 return Err(Error::damaged(format!("content {}", content.hash), "its staged file changed"));
             }
             self.staging.complete(tag, &staged)?;
-        }
-        Ok(())
-    }
-
-    /// Writes the pieces that local files have. Call it when the recipes are known, before [`Assembly::needed`].
-    pub fn copy_local(&self, cx: &Context) -> Result<()> {
-        self.sources.par_iter().try_for_each(|source| match &source.recipe {
-            Some(recipe) if recipe.size() == source.size => self.copy_pieces(cx, source, recipe),
-            // Its own content is a piece, should anybody want it.
-            _ => match u32::try_from(source.size) {
-                Ok(length) if (1..=MAX_PIECE).contains(&(length as usize)) => {
-                    self.copy_pieces(cx, source, &Recipe::single(source.hash, length)?)
-                }
-                _ => Ok(()),
-            },
-        })
-    }
-
-    fn copy_pieces(&self, cx: &Context, source: &LocalFile, recipe: &Recipe) -> Result<()> {
-        let mut opened = None;
-        let mut buffer = Vec::new();
-        for (offset, piece) in recipe.positions() {
-            let length = piece.length as usize;
-            if !self.wants(&piece.hash, length) {
-                continue;
-            }
-            cx.check()?;
-            if opened.is_none() {
-                let Ok(file) = self.local.open(&source.path) else { return Ok(()) };
-                opened = Some(file);
-            }
-            let Some(file) = &opened else { return Ok(()) };
-            buffer.resize(length, 0);
-            if file.read_exact_at(&mut buffer, offset).is_ok() && Digest::of(&buffer) == piece.hash {
-                self.deliver(cx, &piece.hash, &buffer)?;
-            }
         }
         Ok(())
     }

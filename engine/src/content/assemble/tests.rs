@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use super::*;
 use crate::beneath::Root;
-use crate::content::chunker::{ChunkerParams, Chunking};
-use crate::content::testing::noise;
+use crate::content::chunker::{ChunkerParams, Chunking, Cut};
+use crate::content::cutter::Cutter;
+use crate::content::testing::{Packed, archive, noise};
 use crate::content::{ObjectKind, PieceRef};
 
 /// A live directory, a staging directory and a hub in memory.
@@ -103,7 +104,7 @@ impl World {
         let mut singles = 0;
         for (hash, _) in assembly.unresolved() {
             if let Some(raw) = self.hub.get(&ObjectId::recipe(hash)) {
-                assembly.recipe(&Context::new(), hash, Recipe::decode(raw).expect("recipe")).expect("fits");
+                assembly.recipe(hash, Recipe::decode(raw).expect("recipe")).expect("fits");
             } else if let Some(raw) = self.hub.get(&ObjectId::piece(hash)) {
                 assert!(give(assembly, hash, raw).expect("writes"));
                 singles += 1;
@@ -238,7 +239,7 @@ fn deliveries_may_come_early_twice_unasked_and_from_many_threads() {
     world.resolve(&mut assembly);
     assert_eq!(assembly.needed().len(), pieces.len());
     assert!(!give(&assembly, Digest::of(b"unasked"), b"unasked").expect("ignored"));
-    assembly.recipe(&cx, Digest::of(b"unasked"), Recipe::default()).expect("ignored");
+    assembly.recipe(Digest::of(b"unasked"), Recipe::default()).expect("ignored");
     let assembly = assembly;
     let twice: Vec<_> = pieces.iter().chain(&pieces).collect();
     twice.into_par_iter().for_each(|(id, raw)| {
@@ -320,7 +321,7 @@ fn contradictions_are_refused_before_anything_is_written() {
     assert_eq!(std::fs::read_dir(&world.staging.0).expect("list").count(), 0);
     let mut assembly = world.begin(vec![file], vec![]);
     let short = Recipe::single(Digest::of(b"conten"), 6).expect("recipe");
-    assert_eq!(assembly.recipe(&Context::new(), file.hash, short).expect_err("size").kind(), ErrorKind::Damaged);
+    assert_eq!(assembly.recipe(file.hash, short).expect_err("size").kind(), ErrorKind::Damaged);
 }
 
 #[test]
@@ -370,6 +371,51 @@ fn few_files_are_held_open() {
     let held = open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target.starts_with(&staging))).count();
     assert!((1..=32).contains(&held), "{held} open");
     assert_eq!(assembly.finish(&cx).expect("finishes").complete.len(), 300);
+}
+
+/// A class of some kilobytes, and one that says which build this is.
+fn built(number: usize, stamp: u32) -> Vec<u8> {
+    let entries: Vec<(String, Vec<u8>)> = (0..60u64)
+        .map(|seed| (format!("com/example/C{seed}.class"), noise(seed, 7000)))
+        .chain([("com/example/Build.class".to_owned(), format!("build {number}").into_bytes())])
+        .collect();
+    let packed: Vec<Packed<'_>> = entries.iter().map(|(name, content)| (&name[..], &content[..], None)).collect();
+    archive(&packed, stamp)
+}
+
+#[test]
+fn an_archive_is_made_of_the_one_before_but_for_what_is_new() {
+    let cx = Context::new();
+    let cut = |bytes: &[u8]| Cutter::default().cut_slice(bytes).expect("cut");
+    let old = built(1, 0x5000_0000);
+    // The same times, so that nearly all of it is just as before; and other times, so that nothing is between pieces.
+    for new in [built(2, 0x5000_0000), built(2, 0x6000_0000)] {
+        for is_gone in [false, true] {
+            let world = World::new();
+            let mut source = world.local("old.war", &old, false);
+            source.recipe = Some(cut(&old).recipe);
+            if is_gone {
+                // What is there by now is of the same length, and otherwise in its first half.
+                let half = old.len() / 2;
+                std::fs::write(world.live_path.join("old.war"), [&noise(7, half), &old[half..]].concat())
+                    .expect("write");
+            }
+            let Cut { recipe, hash } = cut(&new);
+            assert!(recipe.is_archive() && recipe.pieces().len() == 61);
+            let mut assembly = world.begin(vec![wanted(0, &new), wanted(1, &new)], vec![source]);
+            assembly.recipe(hash, recipe.clone()).expect("fits");
+            assembly.copy_local(&cx).expect("copies");
+            let needed = assembly.needed();
+            assert!(if is_gone { (30..33).contains(&needed.len()) } else { needed.len() == 1 }, "{}", needed.len());
+            for (offset, piece) in recipe.positions().filter(|(_, piece)| needed.contains(&ObjectId::piece(piece.hash)))
+            {
+                let raw = &new[offset as usize..offset as usize + piece.length as usize];
+                assert!(give(&assembly, piece.hash, raw).expect("writes"));
+            }
+            assembly.finish(&cx).expect("finishes").all().expect("whole");
+            assert!(world.staged(0) == new && world.staged(1) == new);
+        }
+    }
 }
 
 /// An edit: where, how many bytes go, how many come.

@@ -19,7 +19,7 @@ use crate::content::cutter::Cutter;
 use crate::content::deflate::MAX_INFLATED;
 use crate::content::effort::Effort;
 use crate::content::pack::Codec;
-use crate::content::recipe::{Recipe, counterparts};
+use crate::content::recipe::{Recipe, RecipePart, counterparts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 
@@ -89,9 +89,10 @@ pub(super) fn decode(mut stored: &[u8], old: &[u8], length: usize) -> Result<Vec
     let places = places(&base);
     let bases: Vec<(u64, u32)> = base.positions().map(|(at, piece)| (at, piece.length)).collect();
     let mut made = vec![0; length];
-    for (at, bytes) in recipe.inline() {
-        copy(&mut made, at, bytes)?;
-    }
+    recipe.walk(&mut |at, part| match part {
+        RecipePart::Inline(bytes) => copy(&mut made, at, bytes),
+        RecipePart::Piece(..) => Ok(()),
+    })?;
     let mut sent: HashMap<Digest, u64> = HashMap::new();
     for (at, piece) in recipe.positions() {
         if let Some(&(from, length)) = places.get(&piece.hash) {

@@ -1,6 +1,6 @@
 //! How an archive is made: its headers, and what the data of its entries are.
 
-use super::{MAX_DEPTH, Recipe, damaged};
+use super::{MAX_DEPTH, Recipe, RecipePart, damaged};
 use crate::content::archive::{Headers, Tile};
 use crate::error::Result;
 
@@ -37,40 +37,99 @@ impl Content {
     }
 }
 
-impl Recipe {
-    /// Puts an archive where the file ends so far; `next` is the first piece that is not placed yet.
-    pub(super) fn lay(&mut self, archive: &Archived, next: &mut usize, depth: usize) -> Result<()> {
+impl Archived {
+    /// It, without what archives in it are made of.
+    pub(super) fn shallow(&self) -> Self {
+        let shallow = |content: &Content| match content {
+            Content::Pieces(count) => Content::Pieces(*count),
+            Content::Archive(_) => Content::Archive(Box::default()),
+        };
+        Self { headers: self.headers.clone(), contents: self.contents.iter().map(shallow).collect() }
+    }
+}
+
+/// A part of an archive, in the order of the file.
+pub(super) enum Part<'a> {
+    /// Bytes that stand between its contents.
+    Inline(&'a [u8]),
+    /// So many pieces, which are this many bytes.
+    Pieces(u32, u64),
+}
+
+impl Archived {
+    /// Shows its parts, with those of the archives in it. How many bytes they are.
+    pub(super) fn walk(&self, depth: usize, show: &mut dyn FnMut(Part<'_>) -> Result<()>) -> Result<u64> {
         if depth > MAX_DEPTH {
             return Err(damaged("archives in archives in archives, too deep"));
         }
-        let (tiles, inline) = archive.headers.tiles()?;
-        let (mut inline, mut contents) = (&inline[..], archive.contents.iter());
-        let lengths = archive.headers.contents();
-        let mut lengths = lengths.iter();
+        let (tiles, inline) = self.headers.tiles()?;
+        let (mut inline, mut contents) = (&inline[..], self.contents.iter());
+        let lengths = self.headers.contents();
+        let (mut lengths, mut size) = (lengths.iter(), 0u64);
         for tile in tiles {
-            if let Tile::Inline(length) = tile {
+            let length = if let Tile::Inline(length) = tile {
                 let (taken, rest) = inline.split_at_checked(length as usize).unwrap_or_default();
                 inline = rest;
-                self.append(taken)?;
-                continue;
-            }
-            let (Some(content), Some((_, length))) = (contents.next(), lengths.next()) else {
-                return Err(damaged("an archive lacks contents"));
-            };
-            let before = self.size;
-            match content {
-                Content::Pieces(count) => {
-                    for _ in 0..*count {
-                        self.count_piece(*next)?;
-                        *next += 1;
-                    }
+                show(Part::Inline(taken))?;
+                length.into()
+            } else {
+                let (Some(content), Some((_, length))) = (contents.next(), lengths.next()) else {
+                    return Err(damaged("an archive lacks contents"));
+                };
+                match content {
+                    Content::Pieces(count) => show(Part::Pieces(*count, *length))?,
+                    Content::Archive(archive) if archive.walk(depth + 1, show)? == *length => {}
+                    Content::Archive(_) => return Err(damaged(OTHER_LENGTH)),
                 }
-                Content::Archive(archive) => self.lay(archive, next, depth + 1)?,
-            }
-            if self.size - before != *length {
-                return Err(damaged("the data of an entry have another length than its header says"));
-            }
+                *length
+            };
+            size = size.checked_add(length).ok_or_else(|| damaged("its size is beyond counting"))?;
         }
-        if contents.next().is_some() { Err(damaged("an archive has contents that belong nowhere")) } else { Ok(()) }
+        if contents.next().is_some() {
+            return Err(damaged("an archive has contents that belong nowhere"));
+        }
+        Ok(size)
     }
 }
+
+impl Recipe {
+    /// Puts an archive where the file ends so far; `next` is the first piece that is not placed yet.
+    pub(super) fn lay(&mut self, archive: &Archived, next: &mut usize) -> Result<()> {
+        archive.walk(0, &mut |part| match part {
+            Part::Inline(bytes) => self.append(bytes.len()),
+            Part::Pieces(count, length) => {
+                let before = self.size;
+                for _ in 0..count {
+                    self.count_piece(*next)?;
+                    *next += 1;
+                }
+                if self.size - before == length { Ok(()) } else { Err(damaged(OTHER_LENGTH)) }
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Shows its parts, in order, each with the offset in the file at which it begins.
+    pub fn walk(&self, show: &mut dyn FnMut(u64, RecipePart<'_>) -> Result<()>) -> Result<()> {
+        let (mut at, mut pieces) = (0, (0..).zip(&self.pieces));
+        let mut some = |at: &mut u64, count: usize, show: &mut dyn FnMut(u64, RecipePart<'_>) -> Result<()>| {
+            for (number, piece) in pieces.by_ref().take(count) {
+                show(*at, RecipePart::Piece(number, *piece))?;
+                *at += u64::from(piece.length);
+            }
+            Ok(())
+        };
+        let Some(archive) = &self.archive else { return some(&mut at, self.pieces.len(), show) };
+        archive.walk(0, &mut |part| match part {
+            Part::Inline(bytes) => {
+                show(at, RecipePart::Inline(bytes))?;
+                at += bytes.len() as u64;
+                Ok(())
+            }
+            Part::Pieces(count, _) => some(&mut at, count as usize, show),
+        })?;
+        Ok(())
+    }
+}
+
+const OTHER_LENGTH: &str = "the data of an entry have another length than its header says";

@@ -37,13 +37,13 @@ pub(super) fn write(recipe: &Recipe, base: &Recipe) -> Result<(Vec<u8>, Vec<u64>
         numbers.entry(piece.hash).or_insert(number);
     }
     let mut root = match &recipe.archive {
-        Some(archive) => Content::Archive(archive.clone()),
+        Some(_) => Content::Archive(Box::default()),
         None => Content::Pieces(u32::try_from(recipe.pieces.len()).unwrap_or(u32::MAX)),
     };
     let mut writing = Writing(Columns::new(ALL));
     let mut pieces = recipe.pieces.clone();
     let mut passing = Passing::new(&mut writing, &mut pieces, base, numbers);
-    passing.root(&mut root, recipe.size)?;
+    passing.root(&mut root, recipe.archive.as_deref(), recipe.size)?;
     let expected = passing.expected;
     Ok((writing.0.to_bytes(), expected))
 }
@@ -53,7 +53,7 @@ pub(super) fn read(columns: &[u8], base: &Recipe) -> Result<Recipe> {
     let columns = Columns::of_bytes(columns, ALL)?;
     let mut reading = Reading::of(&columns);
     let (mut pieces, mut root) = (Vec::new(), Content::default());
-    Passing::new(&mut reading, &mut pieces, base, HashMap::new()).root(&mut root, 0)?;
+    Passing::new(&mut reading, &mut pieces, base, HashMap::new()).root(&mut root, None, 0)?;
     reading.finish()?;
     match root {
         Content::Pieces(_) => Recipe::new(pieces),
@@ -86,12 +86,15 @@ impl<'a, P: Pass> Passing<'a, P> {
         Self { through, pieces, at: 0, base, numbers, expected: Vec::new(), room: MAX_ENTRIES }
     }
 
-    fn root(&mut self, content: &mut Content, mut size: u64) -> Result<()> {
+    /// All of it. Who writes says of an archive how it is made: `content` only says that it is one.
+    fn root(&mut self, content: &mut Content, made: Option<&Archived>, mut size: u64) -> Result<()> {
         let base = self.base;
         let whole = Content::Pieces(u32::try_from(base.pieces.len()).unwrap_or(u32::MAX));
         self.kind(content, if base.is_archive() { ARCHIVE } else { PIECES })?;
         match content {
-            Content::Archive(archive) => self.archive(archive, base.archive.as_deref().map(|archive| (archive, 0)), 0),
+            Content::Archive(archive) => {
+                self.archive(archive, made, base.archive.as_deref().map(|archive| (archive, 0)), 0)
+            }
             Content::Pieces(count) => {
                 self.through.number(SIZE, &[base.size], &mut size)?;
                 let known = (!base.is_archive()).then_some(Known { content: &whole, first: 0 });
@@ -112,9 +115,19 @@ impl<'a, P: Pass> Passing<'a, P> {
         Ok(())
     }
 
-    fn archive(&mut self, archive: &mut Archived, known: Option<(&Archived, usize)>, depth: usize) -> Result<()> {
+    fn archive(
+        &mut self,
+        archive: &mut Archived,
+        made: Option<&Archived>,
+        known: Option<(&Archived, usize)>,
+        depth: usize,
+    ) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(damaged("archives in archives in archives, too deep"));
+        }
+        // One level at a time: a copy of all would be as large again.
+        if let Some(made) = made {
+            *archive = made.shallow();
         }
         let none = Archived::default();
         let (base, first) = known.unwrap_or((&none, 0));
@@ -126,7 +139,7 @@ impl<'a, P: Pass> Passing<'a, P> {
         let contents = archive.headers.contents();
         archive.contents.resize_with(contents.len(), Content::default);
         let mut gaps = 0;
-        for (content, (tile, length)) in archive.contents.iter_mut().zip(contents) {
+        for (place, (content, (tile, length))) in archive.contents.iter_mut().zip(contents).enumerate() {
             let known = match tile {
                 Tile::Data(entry) => {
                     let number = bases.get(entry as usize).and_then(|number| number.checked_sub(1));
@@ -146,7 +159,14 @@ impl<'a, P: Pass> Passing<'a, P> {
                         Content::Archive(archive) => Some((&**archive, known.first)),
                         Content::Pieces(_) => None,
                     });
-                    self.archive(archive, known, depth + 1)?;
+                    let inner = made.and_then(|made| match made.contents.get(place) {
+                        Some(Content::Archive(inner)) => Some(&**inner),
+                        _ => None,
+                    });
+                    self.archive(archive, inner, known, depth + 1)?;
+                    if made.is_some() {
+                        **archive = Archived::default();
+                    }
                 }
             }
         }

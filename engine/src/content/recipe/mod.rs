@@ -18,6 +18,8 @@ mod counterpart;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Frame};
@@ -56,10 +58,20 @@ pub struct PieceRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipe {
     pieces: Vec<PieceRef>,
-    archive: Option<Box<Archived>>,
+    archive: Option<Arc<Archived>>,
     runs: Vec<Run>,
-    inline: Vec<u8>,
+    /// How many bytes the runs have.
+    between: u64,
     size: u64,
+}
+
+/// A part of a file.
+#[derive(Clone, Copy, Debug)]
+pub enum RecipePart<'a> {
+    /// Bytes that stand between pieces.
+    Inline(&'a [u8]),
+    /// The piece of this number.
+    Piece(u32, PieceRef),
 }
 
 /// Bytes between pieces.
@@ -86,11 +98,11 @@ impl Recipe {
         let mut recipe = Self { pieces, ..Self::default() };
         recipe.check_count()?;
         let mut next = 0;
-        recipe.lay(&archive, &mut next, 0)?;
+        recipe.lay(&archive, &mut next)?;
         if next != recipe.pieces.len() {
             return Err(damaged("more pieces than belong to it"));
         }
-        recipe.archive = Some(Box::new(archive));
+        recipe.archive = Some(Arc::new(archive));
         Ok(recipe)
     }
 
@@ -121,7 +133,7 @@ impl Recipe {
 
     /// Whether a file like this needs a recipe object in the hub: it is more than one piece.
     pub fn is_needed(&self) -> bool {
-        self.pieces.len() > 1 || !self.inline.is_empty()
+        self.pieces.len() > 1 || !self.runs.is_empty()
     }
 
     /// Each piece with the offset in the file at which it begins.
@@ -137,14 +149,9 @@ impl Recipe {
         })
     }
 
-    /// What stands between the pieces, each with the offset in the file at which it begins.
-    pub fn inline(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut bytes = &self.inline[..];
-        self.runs.iter().map(move |run| {
-            let (taken, rest) = bytes.split_at_checked(run.length as usize).unwrap_or_default();
-            bytes = rest;
-            (run.offset, taken)
-        })
+    /// How many bytes stand between the pieces.
+    pub fn inline_length(&self) -> u64 {
+        self.between
     }
 
     /// The bytes that a hub stores.
@@ -198,16 +205,17 @@ impl Recipe {
         Ok(())
     }
 
-    /// Appends bytes that stand between pieces.
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        let length = u32::try_from(bytes.len()).ok().filter(|_| self.inline.len() + bytes.len() <= MAX_INLINE);
+    /// Appends so many bytes that stand between pieces.
+    fn append(&mut self, length: usize) -> Result<()> {
+        let before = usize::try_from(self.between).unwrap_or(usize::MAX);
+        let length = u32::try_from(length).ok().filter(|_| before.saturating_add(length) <= MAX_INLINE);
         let length = length.ok_or_else(|| damaged(&format!("more than {MAX_INLINE} bytes between its pieces")))?;
         match self.runs.last_mut() {
             _ if length == 0 => {}
             Some(run) if run.offset + u64::from(run.length) == self.size => run.length += length,
             _ => self.runs.push(Run { offset: self.size, length }),
         }
-        self.inline.extend_from_slice(bytes);
+        self.between += u64::from(length);
         self.grow(length.into())
     }
 }
