@@ -202,6 +202,8 @@ fn entries_are_found_whatever_stands_around_them() {
     check(&Plan { wide: true, ..plan() });
     check(&Plan { wide: true, before: noise(3, 5000), before_is_late: true, ..plan() });
     check(&Plan { comment: b"made by hand".to_vec(), ..plan() });
+    // The longest comment, behind the records of ZIP64.
+    check(&Plan { wide: true, comment: noise(6, 0xffff), ..plan() });
     check(&Plan { gap: noise(4, 100), ..plan() });
     for behind in [Behind::Signed, Behind::Bare, Behind::SignedWide, Behind::BareWide, Behind::Missing] {
         let entries = plan().entries.into_iter().map(|(name, data, _)| (name, data, behind)).collect();
