@@ -22,6 +22,7 @@ pub mod node;
 pub mod place;
 pub mod process;
 pub mod processes;
+pub mod recipes;
 pub mod recording;
 pub mod snapshot;
 pub mod sshd;

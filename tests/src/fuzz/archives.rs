@@ -1,11 +1,12 @@
-//! Archives, and what is deflated in them.
+//! Archives, how they are cut, and what is deflated in them.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use depsync_engine::content::archive::{Headers, Layout, Plain, Tile};
 use depsync_engine::content::deflate;
 
-use super::lawful;
+use crate::{jar, recipes};
 
 /// The bytes are a file, perhaps an archive.
 pub(super) fn archive(data: &[u8]) {
@@ -37,17 +38,32 @@ pub(super) fn archive(data: &[u8]) {
     }
     assert!(at == data.len() && inline.is_empty(), "not all of the file");
     coded(&layout);
+    cut(data);
     // A record in the central directory has 46 bytes at least.
     assert!(layout.entries().len() * 46 <= data.len());
     assert!(layout.entries().iter().map(|entry| layout.name(entry).len()).sum::<usize>() <= data.len());
 }
 
+/// Cuts the bytes as a file; behind something so long that they are cut at their entries; and that, stored in an archive.
+fn cut(data: &[u8]) {
+    let behind = behind(data);
+    let alone = recipes::cut(&behind);
+    let within = recipes::cut(&jar::jar(&[jar::stored("a.jar", behind)], 1));
+    recipes::against(&within, &alone);
+    recipes::against(&recipes::cut(data), &within);
+}
+
+/// A file with these bytes at its end that has enough of them to be cut as an archive.
+pub(super) fn behind(data: &[u8]) -> Vec<u8> {
+    [b"PK\x03\x04", &[0; 4 << 10][..], data].concat()
+}
+
 /// The headers of an archive, if fields tell all of them, come back whatever they are coded against.
 fn coded(layout: &Layout) {
     let Some(headers) = Headers::of(layout) else { return };
-    for base in bases() {
-        let columns = headers.against(&base).expect("codes");
-        let (decoded, _) = Headers::decode(&columns, &base).expect("decodes");
+    for base in BASES.iter() {
+        let columns = headers.against(base).expect("codes");
+        let (decoded, _) = Headers::decode(&columns, base).expect("decodes");
         assert!(decoded == headers, "other headers");
         let (tiles, inline) = decoded.tiles().expect("they were taken apart before");
         assert!(tiles == layout.tiles() && inline == layout.inline(), "another archive");
@@ -55,40 +71,11 @@ fn coded(layout: &Layout) {
 }
 
 /// No headers, and those of an archive.
-fn bases() -> [Headers; 2] {
+static BASES: LazyLock<[Headers; 2]> = LazyLock::new(|| {
     let archive = archives().swap_remove(1);
     let layout = Layout::of(&archive[..], archive.len() as u64).expect("an archive");
     [Headers::default(), Headers::of(&layout).expect("its fields are known")]
-}
-
-/// Which base, a byte, and columns against it.
-pub(super) fn headers(data: &[u8]) {
-    let Some((base, columns)) = data.split_first() else { return };
-    let base = &bases()[usize::from(base & 1)];
-    match Headers::decode(columns, base) {
-        Err(error) => lawful(&error),
-        Ok((headers, bases)) => {
-            // Every entry has a choice in some twenty columns.
-            assert!(bases.len() * 20 <= columns.len(), "more entries than columns");
-            match headers.tiles() {
-                Err(error) => lawful(&error),
-                Ok((_, inline)) => assert!(inline.len() <= 80 << 20, "more than headers may be"),
-            }
-            let again = headers.against(base).expect("codes");
-            assert!(Headers::decode(&again, base).expect("decodes").0 == headers, "other headers");
-        }
-    }
-}
-
-pub(super) fn columns() -> Vec<Vec<u8>> {
-    let of = |archive: &Vec<u8>| Layout::of(&archive[..], archive.len() as u64).expect("an archive");
-    let headers: Vec<Headers> = archives().iter().map(|archive| Headers::of(&of(archive)).expect("fields")).collect();
-    let against = |headers: &Headers| {
-        let columns = |(number, base): (u8, &Headers)| [&[number][..], &headers.against(base).expect("codes")].concat();
-        (0..).zip(&bases()).map(columns).collect::<Vec<_>>()
-    };
-    headers.iter().flat_map(against).collect()
-}
+});
 
 /// A length, two bytes, and what may inflate to that.
 pub(super) fn deflated(data: &[u8]) {

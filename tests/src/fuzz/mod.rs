@@ -11,13 +11,13 @@
 
 mod archives;
 mod content;
+mod differences;
 mod frames;
 mod hub;
 mod local;
 mod statements;
 mod tree;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use depsync_engine::error::{Error, ErrorKind};
@@ -26,16 +26,17 @@ use depsync_engine::error::{Error, ErrorKind};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, in the order of their names.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("archive", archives::archive),
     ("block", local::block),
+    ("columns", differences::columns),
     ("deflated", archives::deflated),
     ("frames", frames::frames),
-    ("headers", archives::headers),
     ("hub", hub::hub),
     ("ignore", local::ignore),
     ("object", content::object),
     ("pack_tail", content::pack_tail),
+    ("patch", differences::patch),
     ("recipe", content::recipe),
     ("record", statements::record),
     ("report", statements::report),
@@ -52,22 +53,27 @@ pub fn run(name: &str, data: &[u8]) {
 }
 
 /// Inputs to begin with: what the engine itself writes.
-pub fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
-    BTreeMap::from([
-        ("archive", archives::archives()),
-        ("block", local::blocks()),
-        ("deflated", archives::streams()),
-        ("frames", frames::seeds()),
-        ("headers", archives::columns()),
-        ("hub", hub::seeds()),
-        ("ignore", local::patterns()),
-        ("object", content::objects()),
-        ("pack_tail", content::tails()),
-        ("recipe", content::recipes()),
-        ("record", statements::records()),
-        ("report", statements::reports()),
-        ("tree", tree::seeds()),
-    ])
+///
+/// # Panics
+/// If there is no such target.
+pub fn seeds(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "archive" => archives::archives(),
+        "block" => local::blocks(),
+        "columns" => differences::recipes_of_archives(),
+        "deflated" => archives::streams(),
+        "frames" => frames::seeds(),
+        "hub" => hub::seeds(),
+        "ignore" => local::patterns(),
+        "object" => content::objects(),
+        "pack_tail" => content::tails(),
+        "patch" => differences::patches(),
+        "recipe" => content::recipes(),
+        "record" => statements::records(),
+        "report" => statements::reports(),
+        "tree" => tree::seeds(),
+        _ => panic!("no target is called {name}"),
+    }
 }
 
 /// The directory of the inputs that are kept for `target`.

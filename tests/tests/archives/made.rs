@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use depsync_tests::sshd::program;
+
 use super::{Again, check, deflated_again};
 
 /// A tree with what deployments have: classes (which look alike), text, a picture (which does not compress), an empty
@@ -47,7 +49,7 @@ class Pipe(io.RawIOBase):
 {body}
 "#
     );
-    run(Command::new("python3").args(["-c", &script]).arg(top).arg(to));
+    run(Command::new(program("python3", "python3")).args(["-c", &script]).arg(top).arg(to));
 }
 
 #[test]
@@ -92,7 +94,7 @@ fn what_info_zip_writes() {
     tree(&top);
     for options in [&["-0"][..], &["-1"], &["-6"], &["-9"], &["-X"], &["-D"], &["-fd"], &["-fz"], &["-Z", "bzip2"]] {
         let zip = || {
-            let mut command = Command::new("zip");
+            let mut command = Command::new(program("zip", "zip"));
             command.args(["-q", "-r"]).args(options).current_dir(&top);
             command
         };

@@ -4,9 +4,22 @@
 //! |---|---|
 //! | `oracle` | what Python's zipfile says of an archive |
 //! | `made` | archives that Python and Info-ZIP make here, with every option that changes their form |
+//! | `bulk` | archives and their next versions, as many as one likes, from a seed |
+//! | `shape` | how they have to be cut, and what there is in them |
+//! | `generated` | a thousand of them are their recipes, alone and against each other |
+//! | `published` | and they arrive |
+//! | `damage`, `mutated` | with something wrong in them, they are still what they are |
+//! | `zlib` | what is deflated, beside Python's zlib |
 
+mod bulk;
+mod damage;
+mod generated;
 mod made;
+mod mutated;
 mod oracle;
+mod published;
+mod shape;
+mod zlib;
 
 use std::fs::{self, File};
 use std::path::Path;

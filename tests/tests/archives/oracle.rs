@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use depsync_tests::sshd::program;
 use serde::Deserialize;
 
 /// An entry, in the order of the central directory.
@@ -30,7 +31,8 @@ print(json.dumps(entries))
 
 /// All entries of the archive at `path`.
 pub(crate) fn entries(path: &Path) -> Vec<Said> {
-    let output = Command::new("python3").args(["-c", SCRIPT]).arg(path).output().expect("python3 is installed");
+    let output =
+        Command::new(program("python3", "python3")).args(["-c", SCRIPT]).arg(path).output().expect("python3 runs");
     assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("what the script prints")
 }

@@ -6,6 +6,8 @@
 
 use std::io;
 
+use bstr::ByteSlice;
+
 use super::source::{Source, read};
 use super::{Plain, huge, long, short};
 
@@ -39,13 +41,10 @@ pub(super) fn find(source: &(impl Source + ?Sized), size: u64) -> Result<Vec<End
     let from = size - most;
     let tail = read(source, from, usize::try_from(most).map_err(io::Error::other)?)?;
     let mut found = Vec::new();
-    for at in (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev() {
+    for at in tail.rfind_iter(END) {
         let record = &tail[at..];
         let ends = short(record, 20).map(|comment| END_LENGTH + usize::from(comment)) == Some(record.len());
-        if record.starts_with(END)
-            && ends
-            && let Some(end) = of(source, record, from + at as u64)?
-        {
+        if ends && let Some(end) = of(source, record, from + at as u64)? {
             found.push(end);
             if found.len() == TRIED {
                 break;

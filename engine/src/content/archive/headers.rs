@@ -18,6 +18,7 @@ use super::fields::{
     OFFSET, SIZE, STAMP, Text, text,
 };
 use super::layout::{SHORT, Tiles};
+use super::local::Form;
 use super::{Layout, MAX_ENTRIES, MAX_INLINE, Tile, short};
 use crate::content::stem::stem;
 use crate::error::{Error, ErrorKind, Result};
@@ -63,7 +64,7 @@ impl Headers {
     pub fn against(&self, base: &Self) -> Result<Vec<u8>> {
         let (mut fields, mut bases) = (self.0.clone(), self.matched(base));
         let mut writing = Writing(Columns::new(ALL));
-        pass(&mut writing, &mut fields, &mut bases, &base.0)?;
+        pass(&mut writing, &mut fields, &mut bases, &base.0, &mut { MAX_INLINE })?;
         Ok(writing.0.to_bytes())
     }
 
@@ -73,7 +74,7 @@ impl Headers {
         let columns = Columns::of_bytes(bytes, ALL)?;
         let (mut fields, mut bases) = (Fields::default(), Vec::new());
         let mut reading = Reading::of(&columns);
-        pass(&mut reading, &mut fields, &mut bases, &base.0)?;
+        pass(&mut reading, &mut fields, &mut bases, &base.0, &mut { MAX_INLINE })?;
         reading.finish()?;
         let number = |base: u64| base.checked_sub(1).and_then(|base| u32::try_from(base).ok());
         Ok((Self(fields), bases.into_iter().map(number).collect()))
@@ -86,19 +87,25 @@ impl Headers {
     }
 
     /// Passes over them, with those of a base: writes them, or reads them and `bases`, which say of each entry which one
-    /// of the base it has (its number and one, or 0 for none).
+    /// of the base it has (its number and one, or 0 for none). Takes from `room` how many bytes they have inline;
+    /// [`ErrorKind::Damaged`] where they have more.
     pub(in crate::content) fn pass(
         &mut self,
         through: &mut impl Pass,
         bases: &mut Vec<u64>,
         base: &Self,
+        room: &mut usize,
     ) -> Result<()> {
-        pass(through, &mut self.0, bases, &base.0)
+        pass(through, &mut self.0, bases, &base.0, room)
     }
 
     /// Which entry of the base each entry has, as [`Self::pass`] wants it. By name, the first of that name; what is new
     /// there, by what its name is without digits, dots and dashes, if nobody else has that one.
     pub(in crate::content) fn matched(&self, base: &Self) -> Vec<u64> {
+        // Whoever reads them has none yet.
+        if self.0.entries.is_empty() {
+            return Vec::new();
+        }
         let mut by_name: HashMap<&[u8], u64> = HashMap::with_capacity(base.0.entries.len());
         for (number, entry) in (1..).zip(&base.0.entries) {
             by_name.entry(&entry.name).or_insert(number);
@@ -162,14 +169,19 @@ pub(in crate::content) fn is_deflated(method: u64, flags: u64) -> bool {
 }
 
 /// Passes over all fields. See the module.
-fn pass(through: &mut impl Pass, fields: &mut Fields, bases: &mut Vec<u64>, base: &Fields) -> Result<()> {
+fn pass(
+    through: &mut impl Pass,
+    fields: &mut Fields,
+    bases: &mut Vec<u64>,
+    base: &Fields,
+    room: &mut usize,
+) -> Result<()> {
     let mut count = fields.entries.len() as u64;
     through.number(COUNT, &[base.entries.len() as u64], &mut count)?;
     let count = usize::try_from(count).ok().filter(|count| *count <= MAX_ENTRIES);
     let count = count.ok_or_else(|| damaged("more entries than there may be"))?;
     fields.entries.resize_with(count, Fielded::default);
     bases.resize(count, 0);
-    let mut room = MAX_INLINE;
     let none = Fielded::default();
     let mut expected = 1;
     for number in &mut *bases {
@@ -180,7 +192,7 @@ fn pass(through: &mut impl Pass, fields: &mut Fields, bases: &mut Vec<u64>, base
         let (before, rest) = fields.entries.split_at_mut(place);
         let (entry, previous) = (&mut rest[0], before.last().unwrap_or(&none));
         central(through, entry, of_base(base, number).unwrap_or(&none), previous)?;
-        room = spend(room, entry.name.len() + entry.comment.len() + 46)?;
+        spend(room, entry.name.len() + entry.comment.len() + 46)?;
     }
     let mut next = 0;
     // Each once: one that came again and again would stand for any amount of bytes.
@@ -204,13 +216,14 @@ fn pass(through: &mut impl Pass, fields: &mut Fields, bases: &mut Vec<u64>, base
         if *inline != *gap.inline {
             gap.inline = inline[..].into();
         }
-        room = spend(room, gap.inline.len())?;
+        spend(room, gap.inline.len())?;
     }
     let mut previous = none.clone();
     for &number in &fields.order {
         let entry = &mut fields.entries[number as usize];
         local(through, entry, of_base(base, bases[number as usize]).unwrap_or(&none), &previous)?;
-        room = spend(room, entry.local_name.len() + entry.local_extra.len() + 54)?;
+        let form = Form::of_number(entry.form.into()).ok_or_else(|| damaged("no such form of a descriptor"))?;
+        spend(room, entry.local_name.len() + entry.local_extra.len() + 30 + form.length())?;
         previous.local_extra.clone_from(&entry.local_extra);
         previous.form = entry.form;
     }
@@ -271,7 +284,7 @@ fn narrow<const N: usize>(through: &mut impl Pass, column: usize, candidates: [u
 }
 
 /// Where the entries are, and what follows from it: extra fields, and the end.
-fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &Fields, mut room: usize) -> Result<()> {
+fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &Fields, room: &mut usize) -> Result<()> {
     let (positions, directory) = fields.positions().ok_or_else(|| damaged("it is longer than a file can be"))?;
     let mut shift = fields
         .order
@@ -297,19 +310,17 @@ fn offsets(through: &mut impl Pass, fields: &mut Fields, bases: &[u64], base: &F
         let (wide, stamped) = (widened(known, &left), restamped(known, &previous.extra));
         let candidates = [&wide, &widened(&previous.extra, &left), &stamped, &entry.local_extra];
         through.text(EXTRA, &candidates, &mut entry.extra, TEXT)?;
-        room = spend(room, entry.extra.len())?;
+        spend(room, entry.extra.len())?;
     }
     let length: usize =
         fields.entries.iter().map(|entry| 46 + entry.name.len() + entry.extra.len() + entry.comment.len()).sum();
     let candidates = ends(&base.end, fields.entries.len() as u64, length as u64, directory.wrapping_sub(shift));
     let mut end = Text::from(&fields.end[..]);
-    through.text(END, &candidates.each_ref(), &mut end, room.min(END_RECORDS))?;
+    // What extends the end record of ZIP64 may have any length.
+    through.text(END, &candidates.each_ref(), &mut end, *room)?;
     fields.end = end.to_vec();
-    Ok(())
+    spend(room, fields.end.len())
 }
-
-/// The most bytes from the end records on, with the longest comment.
-const END_RECORDS: usize = 22 + TEXT;
 
 /// End records of so many entries and such a central directory: as those of the base, and the plainest.
 fn ends(base: &[u8], entries: u64, length: u64, at: u64) -> [Text; 2] {
@@ -373,8 +384,9 @@ fn restamped(extra: &Text, other: &Text) -> Text {
     }
 }
 
-fn spend(room: usize, bytes: usize) -> Result<usize> {
-    room.checked_sub(bytes).ok_or_else(|| damaged("longer than headers may be"))
+fn spend(room: &mut usize, bytes: usize) -> Result<()> {
+    *room = room.checked_sub(bytes).ok_or_else(|| damaged("longer than headers may be"))?;
+    Ok(())
 }
 
 fn damaged(why: &str) -> Error {
@@ -402,6 +414,23 @@ mod tests {
             let error = Headers(Fields { order: order.to_vec(), ..two() }).against(&base).expect_err("refused");
             assert_eq!(error.kind(), ErrorKind::Damaged, "{order:?}");
         }
+    }
+
+    #[test]
+    fn headers_have_as_many_bytes_as_there_may_be_between_pieces() {
+        let base = Headers::default();
+        // A gap of one byte, two headers of either kind, and end records with something long in them.
+        let with_end = |length: usize| {
+            let mut fields = two();
+            fields.gaps[2].inline = Box::new([1]);
+            fields.end = vec![2; length];
+            Headers(fields)
+        };
+        let most = with_end(MAX_INLINE - 1 - 2 * (30 + 46));
+        let (decoded, _) = Headers::decode(&most.against(&base).expect("codes"), &base).expect("decodes");
+        assert!(decoded == most && decoded.tiles().expect("tiles").1.len() == MAX_INLINE);
+        let error = with_end(MAX_INLINE - 2 * (30 + 46)).against(&base).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Damaged);
     }
 
     #[test]

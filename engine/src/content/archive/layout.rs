@@ -149,6 +149,10 @@ impl<S: Source + ?Sized> Tiling<'_, S> {
 
     /// An entry, all of which must stand before `next`.
     fn entry(&mut self, number: u32, entry: &Entry, next: u64) -> Result<(), Plain> {
+        if entry.header > next {
+            // It may be beyond the file, where nothing can be read.
+            return Err(Plain::Because("an entry has no room for its header"));
+        }
         let gap = self.skip_to(entry.header)?;
         let header = local::header(self.source, entry, next)?;
         self.take(&header)?;

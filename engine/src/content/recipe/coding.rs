@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::archived::{Archived, Content};
 use super::{MAX_DEPTH, MAX_PIECE, MAX_PIECES, PieceRef, Recipe, damaged};
 use crate::content::archive::columns::{Columns, Pass, Reading, Writing};
-use crate::content::archive::{HEADER_COLUMNS, MAX_ENTRIES, Tile};
+use crate::content::archive::{HEADER_COLUMNS, MAX_ENTRIES, MAX_INLINE, Tile};
 use crate::error::Result;
 use crate::hash::Digest;
 
@@ -70,8 +70,9 @@ struct Passing<'a, P> {
     /// The pieces of the base by name: their numbers and one. Only who writes has it.
     numbers: HashMap<Digest, u64>,
     expected: Vec<u64>,
-    /// How many entries there may still be.
+    /// How many entries there may still be, and how many bytes of all their headers.
     room: usize,
+    inline: usize,
 }
 
 /// A content of the base, and the number of its first piece.
@@ -83,7 +84,8 @@ struct Known<'a> {
 
 impl<'a, P: Pass> Passing<'a, P> {
     fn new(through: &'a mut P, pieces: &'a mut Vec<PieceRef>, base: &'a Recipe, numbers: HashMap<Digest, u64>) -> Self {
-        Self { through, pieces, at: 0, base, numbers, expected: Vec::new(), room: MAX_ENTRIES }
+        let expected = Vec::new();
+        Self { through, pieces, at: 0, base, numbers, expected, room: MAX_ENTRIES, inline: MAX_INLINE }
     }
 
     /// All of it. Who writes says of an archive how it is made: `content` only says that it is one.
@@ -132,9 +134,10 @@ impl<'a, P: Pass> Passing<'a, P> {
         let none = Archived::default();
         let (base, first) = known.unwrap_or((&none, 0));
         let mut bases = archive.headers.matched(&base.headers);
-        archive.headers.pass(self.through, &mut bases, &base.headers)?;
-        let room = self.room.checked_sub(archive.headers.count());
-        self.room = room.ok_or_else(|| damaged(&format!("more than {MAX_ENTRIES} entries")))?;
+        archive.headers.pass(self.through, &mut bases, &base.headers, &mut self.inline)?;
+        // Each has some, so that there are no more archives than entries, whatever few bytes say.
+        let room = self.room.checked_sub(archive.headers.count()).filter(|_| archive.headers.count() > 0);
+        self.room = room.ok_or_else(|| damaged(&format!("no entries, or more than {MAX_ENTRIES}")))?;
         let index = Index::of(base, first);
         let contents = archive.headers.contents();
         archive.contents.resize_with(contents.len(), Content::default);
@@ -154,6 +157,9 @@ impl<'a, P: Pass> Passing<'a, P> {
             self.kind(content, if is_archive { ARCHIVE } else { PIECES })?;
             match content {
                 Content::Pieces(count) => self.leaf(count, length, known)?,
+                Content::Archive(_) if !matches!(tile, Tile::Data(_)) => {
+                    return Err(damaged("an archive that is in no entry"));
+                }
                 Content::Archive(archive) => {
                     let known = known.and_then(|known| match known.content {
                         Content::Archive(archive) => Some((&**archive, known.first)),

@@ -1,6 +1,8 @@
-//! Recipes of ordinary files; those of archives are tried where archives are cut.
+//! Recipes of ordinary files, and those of archives that no file has; those that files have are tried where files are cut.
 
 use super::*;
+use crate::content::cutter::Cutter;
+use crate::content::testing::{archive, prose};
 use proptest::prelude::*;
 
 fn piece(seed: u32, length: u32) -> PieceRef {
@@ -40,6 +42,55 @@ fn knows_where_each_piece_begins() {
     assert_eq!(recipe.positions().map(|(offset, _)| offset).collect::<Vec<_>>(), [0, 10, 15]);
     assert!(recipe.is_needed() && !Recipe::default().is_needed());
     assert!(!Recipe::single(Digest::of(b"x"), 1).expect("single").is_needed());
+}
+
+/// The recipe of an archive with a comment of 65,000 bytes.
+fn commented() -> Recipe {
+    let mut file = archive(&[("a", &prose(1, 6000), None)], 1);
+    let at = file.len() - 2;
+    file[at..].copy_from_slice(&65_000u16.to_le_bytes());
+    file.resize(file.len() + 65_000, 7);
+    Cutter::default().cut_slice(&file).expect("cuts").recipe
+}
+
+/// A recipe that says of an archive of `count` entries that each of them is `inner`.
+fn filled(count: usize, inner: &Recipe) -> Recipe {
+    let names: Vec<String> = (0..count).map(|number| format!("{number}.jar")).collect();
+    let entries: Vec<(&str, &[u8], Option<u8>)> = names.iter().map(|name| (&name[..], &b"x"[..], None)).collect();
+    let mut recipe = Cutter::default().cut_slice(&archive(&entries, 1)).expect("cuts").recipe;
+    let outer = Arc::make_mut(recipe.archive.as_mut().expect("an archive"));
+    let inner_archive = inner.archive().cloned().unwrap_or_default();
+    outer.contents.fill(Content::Archive(Box::new(inner_archive)));
+    recipe.pieces = inner.pieces.repeat(count);
+    recipe
+}
+
+#[test]
+fn what_stands_between_pieces_is_counted_with_all_archives_within() {
+    let (inner, base) = (commented(), filled(900, &commented()));
+    // Each against one of the base's: a few bytes for 65,000, and no more of them than a file may have.
+    let columns = base.against(&base).expect("codes");
+    assert!(columns.len() < 200_000, "{} bytes", columns.len());
+    // Read as far as that, and found out by the lengths.
+    let error = Recipe::of_columns(&columns, &base).expect_err("its entries have a byte each");
+    assert!(error.to_string().contains("another length"), "{error}");
+    let error = filled(1100, &inner).against(&base).expect_err("more than a file may have");
+    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains("longer than"), "{error}");
+}
+
+#[test]
+fn an_archive_within_has_entries_and_is_one() {
+    let none = Recipe::default();
+    let error = filled(100, &none).against(&none).expect_err("archives of nothing");
+    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains("no entries"), "{error}");
+    // One that stands in a gap.
+    let gap = [prose(2, 9000), archive(&[("a", &prose(1, 6000), None)], 1)].concat();
+    let mut recipe = Cutter::default().cut_slice(&gap).expect("cuts").recipe;
+    let outer = Arc::make_mut(recipe.archive.as_mut().expect("an archive"));
+    let itself = outer.clone();
+    outer.contents[0] = Content::Archive(Box::new(itself));
+    let error = recipe.against(&none).expect_err("a gap is none");
+    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains("in no entry"), "{error}");
 }
 
 proptest! {
