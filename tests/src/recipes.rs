@@ -5,7 +5,7 @@ use std::io::Write;
 
 use depsync_engine::content::archive::MAX_INLINE;
 use depsync_engine::content::cutter::Cutter;
-use depsync_engine::content::{MAX_PIECE, Recipe};
+use depsync_engine::content::{MAX_PIECE, Recipe, RecipePart};
 use depsync_engine::context::Context;
 use depsync_engine::hash::Digest;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -47,20 +47,23 @@ pub fn in_memory(bytes: &[u8]) -> File {
 fn tiled(recipe: &Recipe, bytes: &[u8]) {
     assert_eq!(recipe.size(), bytes.len() as u64);
     bounded(recipe);
-    let mut parts: Vec<(u64, &[u8])> = recipe.inline().collect();
-    for (offset, piece) in recipe.positions() {
-        let start = usize::try_from(offset).expect("it is in memory");
-        let data = &bytes[start..start + piece.length as usize];
-        assert!(Digest::of(data) == piece.hash, "the piece at {offset} is another");
-        parts.push((offset, data));
-    }
-    parts.sort_unstable_by_key(|(offset, _)| *offset);
     let mut at = 0;
-    for (offset, part) in parts {
+    let walked = recipe.walk(&mut |offset, part| {
         assert_eq!(offset, at as u64, "a gap, or an overlap");
-        assert!(bytes[at..].starts_with(part), "other bytes at {offset}");
-        at += part.len();
-    }
+        at += match part {
+            RecipePart::Inline(inline) => {
+                assert!(bytes[at..].starts_with(inline), "other bytes at {offset}");
+                inline.len()
+            }
+            RecipePart::Piece(_, piece) => {
+                let data = &bytes[at..at + piece.length as usize];
+                assert!(Digest::of(data) == piece.hash, "the piece at {offset} is another");
+                data.len()
+            }
+        };
+        Ok(())
+    });
+    walked.expect("it is a recipe");
     assert_eq!(at, bytes.len());
     // An entry with data has two headers, of 76 bytes and a name; what belongs to none has more than 256.
     let most = bytes.len() / 76 + 1;
@@ -72,16 +75,26 @@ fn tiled(recipe: &Recipe, bytes: &[u8]) {
 /// # Panics
 /// If a law is broken.
 pub fn bounded(recipe: &Recipe) {
-    let mut parts: Vec<(u64, u64)> = recipe.inline().map(|(offset, bytes)| (offset, bytes.len() as u64)).collect();
-    assert!(recipe.inline().map(|(_, bytes)| bytes.len()).sum::<usize>() <= MAX_INLINE, "too much between pieces");
+    assert!(recipe.inline_length() <= MAX_INLINE as u64, "too much between pieces");
     assert!(recipe.pieces().iter().all(|piece| (1..=MAX_PIECE as u32).contains(&piece.length)), "a piece too long");
-    parts.extend(recipe.positions().map(|(offset, piece)| (offset, u64::from(piece.length))));
-    parts.sort_unstable();
-    let end = parts.into_iter().fold(0, |at, (offset, length)| {
+    let (mut at, mut inline, mut positions) = (0, 0, recipe.positions());
+    let walked = recipe.walk(&mut |offset, part| {
+        let length = match part {
+            RecipePart::Inline(bytes) => {
+                inline += bytes.len() as u64;
+                bytes.len() as u64
+            }
+            RecipePart::Piece(_, piece) => {
+                assert_eq!(positions.next(), Some((offset, piece)), "it says of a piece that it is elsewhere");
+                piece.length.into()
+            }
+        };
         assert!(offset == at && length > 0, "a gap, an overlap, or nothing at {at}");
-        at + length
+        at += length;
+        Ok(())
     });
-    assert_eq!(end, recipe.size());
+    walked.expect("it is a recipe");
+    assert!(positions.next().is_none() && at == recipe.size() && inline == recipe.inline_length());
 }
 
 /// It is written and read, whole, in no more bytes than what it says.
@@ -92,7 +105,7 @@ pub fn written(recipe: &Recipe) {
     let encoded = recipe.encode().expect("encodes");
     assert!(Recipe::decode(&encoded).expect("decodes") == *recipe, "another recipe");
     // A field of two bytes may take four; a piece has a hash, a few choices, and perhaps a gap.
-    let inline: usize = recipe.inline().map(|(_, bytes)| bytes.len()).sum();
+    let inline = usize::try_from(recipe.inline_length()).expect("it is bounded");
     let most = 3 * inline + 64 * recipe.pieces().len() + 512;
     assert!(encoded.len() <= most, "{} bytes say {inline}, and {} pieces", encoded.len(), recipe.pieces().len());
 }
