@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use depsync_tests::sshd::free_port;
 
-use super::ways::free_port;
 use crate::crew::Crew;
 
 /// The folder's name, and the entry that has to be in it.
@@ -56,7 +56,7 @@ fn make(place: &Path, program: &Path, dir: &Path) -> Result<Node> {
     let output = of(program, place).args(["serve", "--device-id", "--home"]).arg(&home).output()?;
     let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     ensure!(output.status.success() && id.len() == 63, "syncthing has no id: {id}");
-    Ok(Node { home, dir: dir.to_owned(), id, port: free_port()? })
+    Ok(Node { home, dir: dir.to_owned(), id, port: free_port() })
 }
 
 /// Nobody outside is asked for anything; what has changed is sent as soon as it may be, a second later.

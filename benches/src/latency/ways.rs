@@ -1,13 +1,12 @@
 //! Who brings a file to the others: the directories, and the daemons that are at work there.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use depsync_tests::sshd::Sshd;
+use depsync_tests::sshd::{Sshd, free_port};
 use serde::Serialize;
 
 use super::{LatencyArgs, lsyncd, syncthing};
@@ -87,7 +86,7 @@ impl Road {
         }
         let mut road = Self { source, workers, crew: Crew::default(), sshd: None };
         match way {
-            Way::Channel => road.start_depsync(place, program, args, Some(free_port()?))?,
+            Way::Channel => road.start_depsync(place, program, args, Some(free_port()))?,
             Way::Polling => road.start_depsync(place, program, args, None)?,
             Way::Lsyncd => {
                 let sshd = Sshd::start();
@@ -157,9 +156,4 @@ impl Road {
     pub(super) fn told(&self) -> String {
         self.crew.told()
     }
-}
-
-/// A port on loopback that nobody has.
-pub(super) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -36,8 +36,7 @@ pub use key::Key;
 pub use lane::Way;
 pub use programs::{Programs, program};
 pub use relay::Relay;
-pub use server::Sshd;
-pub(crate) use server::free_port;
+pub use server::{Sshd, free_port};
 pub use settings::Manner;
 
 /// Where server and relays listen.

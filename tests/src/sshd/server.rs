@@ -250,7 +250,7 @@ fn answers(port: u16) -> bool {
 
 /// A port that nobody listens on now. Not one of those that the kernel gives to clients: it must still be free when the
 /// server starts again.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let number = RandomState::new().hash_one(std::process::id()) % 12_000;
         let port = 20_000 + u16::try_from(number).expect("a small number");

@@ -10,13 +10,9 @@ use depsync_engine::name::Revision;
 use depsync_tests::cluster::Site;
 use depsync_tests::daemon::{Daemon, Post, wait_until};
 use depsync_tests::snapshot::write_tree;
+use depsync_tests::sshd::free_port;
 
 use super::{hub, wait_for_equality};
-
-/// A port that was free a moment ago.
-pub(crate) fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
-}
 
 /// A file with a token.
 pub(crate) fn token(site: &Site) -> String {
@@ -29,7 +25,7 @@ pub(crate) fn token(site: &Site) -> String {
 #[test]
 fn what_is_announced_arrives_at_once() {
     let site = Site::new();
-    let (hub, token, port) = (hub(&site), token(&site), port());
+    let (hub, token, port) = (hub(&site), token(&site), free_port());
     let dirs = ["m", "w1", "w2", "w3"].map(|name| site.dir(name));
     write_tree(&dirs[0], &[("a", "one")]);
     let (serve, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));

@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use depsync_tests::cluster::Site;
 use depsync_tests::daemon::{Post, wait_until};
 use depsync_tests::snapshot::write_tree;
+use depsync_tests::sshd::free_port;
 use serde_json::Value;
 
-use super::heard::{port, token};
+use super::heard::token;
 use super::{hub, wait_for_equality};
 
 /// What is answered to a GET, with its head.
@@ -34,7 +35,7 @@ fn value(port: u16, name: &str, node: &str) -> Option<f64> {
 fn what_can_be_measured_is_there_for_who_may_know() {
     let site = Site::new();
     let (hub, token) = (hub(&site), token(&site));
-    let (of_boss, of_worker) = (port(), port());
+    let (of_boss, of_worker) = (free_port(), free_port());
     let (boss_status, worker_status) = (format!("127.0.0.1:{of_boss}"), format!("127.0.0.1:{of_worker}"));
     let usual = ["--period", "300ms", "--token-file", &token];
     write_tree(&site.dir("m"), &[("a", "one")]);

@@ -10,12 +10,13 @@ use depsync_tests::cli::program;
 use depsync_tests::cluster::Site;
 use depsync_tests::daemon::{Post, wait_until};
 use depsync_tests::snapshot::write_tree;
+use depsync_tests::sshd::free_port;
 use depsync_tests::svn::{READER, Repository, Svnserve, WRITER};
 use depsync_transports::channel::{ChannelSettings, HttpChannel};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::heard::{port, token};
+use super::heard::token;
 use super::{hub, wait_for_equality};
 
 /// What the program answers to a command about the directory of `node`, and how it ends.
@@ -60,7 +61,7 @@ fn a_manager_hears_over_the_channel_who_runs_what() {
     let repository = Repository::create();
     let server = Svnserve::start(&repository);
     let hub = format!("{}/shop", server.url());
-    let (token, port) = (token(&site), port());
+    let (token, port) = (token(&site), free_port());
     let (serve, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
     let post = |name: &str, args: &[&str]| {
         let account = if name == "m" { WRITER } else { READER };
@@ -179,7 +180,7 @@ fn what_goes_wrong_is_reported_and_what_is_right_again_too() {
 #[test]
 fn a_report_of_another_hub_is_nobodys() {
     let site = Site::new();
-    let (hub, port) = (hub(&site), port());
+    let (hub, port) = (hub(&site), free_port());
     write_tree(&site.dir("m"), &[("a", "one")]);
     let serve = format!("127.0.0.1:{port}");
     let mut daemon = Post::new(&site.dir("m"), &hub, &["--role", "manager", "--serve", &serve]).start();

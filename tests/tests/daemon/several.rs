@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use depsync_tests::cluster::Site;
 use depsync_tests::daemon::{Post, wait_until};
 use depsync_tests::snapshot::write_tree;
+use depsync_tests::sshd::free_port;
 use serde_json::Value;
 
-use super::heard::{port, token};
+use super::heard::token;
 use super::{hub, wait_for_equality};
 
 /// A configuration for a directory of `deployment`.
@@ -22,7 +23,7 @@ fn config(site: &Site, name: &str, deployment: &str, rest: &str) -> PathBuf {
 #[test]
 fn several_deployments_share_a_process_and_a_channel() {
     let site = Site::new();
-    let (hub, token, port) = (hub(&site), token(&site), port());
+    let (hub, token, port) = (hub(&site), token(&site), free_port());
     let (serve, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
     let also = |name: &str| config(&site, name, "blog", "").to_str().expect("UTF-8").to_owned();
     let shops = ["m-shop", "w-shop"].map(|name| site.dir(name));

@@ -5,12 +5,11 @@ mod page;
 mod town;
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::path::Path;
 
 use depsync_engine::engine::State;
 use depsync_tests::cli::Bench;
-use depsync_tests::sshd::Sshd;
+use depsync_tests::sshd::{Sshd, free_port};
 use depsync_tests::svn::{Repository, Svnserve, WRITER};
 use page::{Command, commands};
 use town::Town;
@@ -31,7 +30,7 @@ fn of_section(name: &str) -> Vec<Command> {
 
 #[test]
 fn a_cluster_over_a_shared_directory_from_its_first_day_to_its_worst() {
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let port = free_port();
     let town = Town::new(&[
         ("0.0.0.0:7070", format!("127.0.0.1:{port}")),
         ("https://manager:7070", format!("https://localhost:{port}")),

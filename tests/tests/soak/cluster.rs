@@ -8,7 +8,7 @@ use depsync_tests::cluster::Site;
 use depsync_tests::daemon::{Daemon, Post};
 use depsync_tests::dice::Dice;
 use depsync_tests::snapshot::{Snapshot, check_same, snapshot, try_snapshot, write_tree};
-use depsync_tests::sshd::Relay;
+use depsync_tests::sshd::{Relay, free_port};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -203,8 +203,4 @@ fn objection(status: &Value) -> Option<String> {
     };
     let ill = nodes.iter().find(|node| !is_well(node))?;
     Some(format!("{} is not well", ill["node"]))
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }

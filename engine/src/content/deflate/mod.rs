@@ -74,11 +74,11 @@ pub fn inflate(data: &[u8], length: usize) -> Option<Vec<u8>> {
 /// What zlib makes of `raw` at this level.
 pub fn deflate(raw: &[u8], level: Level) -> Vec<u8> {
     let mut made = Vec::with_capacity(raw.len() / 2 + 64);
-    let never = each_step(raw, level, &mut |piece| {
+    let is_whole = each_step(raw, level, &mut |piece| {
         made.extend_from_slice(piece);
         true
     });
-    debug_assert!(never, "nobody stops it");
+    debug_assert!(is_whole, "nobody stops it");
     made
 }
 
