@@ -68,7 +68,9 @@ impl Load {
     /// What of the file at `path` is in it. What several files have is counted with the first that is asked for.
     pub fn of(&mut self, path: RelPath, hash: Digest, size: u64, recipe: Option<&Recipe>) -> Freight {
         let mut freight = Freight { path, size, bytes: 0, parts: Vec::new() };
-        let Some(recipe) = recipe else {
+        // What was unpacked from an archive may be there as one piece, whatever it is cut into here.
+        let is_single = self.stored.contains_key(&ObjectId::piece(hash));
+        let Some(recipe) = recipe.filter(|_| !is_single) else {
             self.put(&mut freight, None, ObjectId::piece(hash), size);
             return freight;
         };

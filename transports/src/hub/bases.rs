@@ -28,8 +28,8 @@ pub(super) struct HubBases<'a, 'b> {
 }
 
 impl HubBases<'_, '_> {
-    /// Those of `wanted` that others may be stored against.
-    fn usable_at(&self, at: Revision, wanted: HashSet<ObjectId>) -> Result<HashSet<ObjectId>> {
+    /// Those of `wanted` whose chains can grow by so many steps.
+    fn growing(&self, at: Revision, wanted: HashSet<ObjectId>, steps: usize) -> Result<HashSet<ObjectId>> {
         let mut memory = self.memory.borrow_mut();
         let Memory { catalog, chain, .. } = &mut **memory;
         let wanted: HashSet<ObjectId> = wanted.into_iter().filter(|id| self.known.holds(id)).collect();
@@ -49,7 +49,7 @@ impl HubBases<'_, '_> {
             for found in &found {
                 let Some(base) = based::base_of(found) else { continue };
                 let those = above.get(&found.id).cloned().unwrap_or_default();
-                if depth + 1 == CHAIN || !self.known.holds(&base) {
+                if depth + steps >= CHAIN || !self.known.holds(&base) {
                     usable.retain(|id| !those.contains(id));
                 } else {
                     next.entry(base).or_default().extend(those);
@@ -83,7 +83,7 @@ impl Bases for HubBases<'_, '_> {
         let Some(at) = self.parent else { return Ok(None) };
         let remembered = (self.recipes)(content)?;
         let id = ObjectId::recipe(*content);
-        if remembered.is_none() && !far || self.usable_at(at, HashSet::from([id]))?.is_empty() {
+        if remembered.is_none() && !far || self.growing(at, HashSet::from([id]), 1)?.is_empty() {
             return Ok(None);
         }
         let mut found = remembered.map(Arc::new);
@@ -97,15 +97,15 @@ impl Bases for HubBases<'_, '_> {
         Ok(found)
     }
 
-    fn usable(&self, wanted: &[ObjectId]) -> Result<HashSet<ObjectId>> {
-        let wanted = wanted.iter().copied().collect();
-        self.parent.map_or_else(|| Ok(HashSet::new()), |at| self.usable_at(at, wanted))
+    fn usable(&self, object: &ObjectId, steps: usize) -> Result<bool> {
+        let Some(at) = self.parent else { return Ok(false) };
+        Ok(!self.growing(at, HashSet::from([*object]), steps)?.is_empty())
     }
 
     fn pieces(&self, wanted: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>> {
         let mut found = HashMap::with_capacity(wanted.len());
         let Some(at) = self.parent else { return Ok(found) };
-        let usable = self.usable_at(at, wanted.iter().copied().map(ObjectId::piece).collect())?;
+        let usable = self.growing(at, wanted.iter().copied().map(ObjectId::piece).collect(), 1)?;
         self.bring(at, usable, &mut |object| {
             if let Brought::Piece(piece) = object {
                 found.insert(piece.hash(), piece.bytes().to_vec());

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use depsync_engine::content::pack::{PackRef, check_readable, unpack, unpack_recipe, unpack_verified};
-use depsync_engine::content::{MAX_CHUNK, ObjectId, ObjectKind, Piece, Recipe};
+use depsync_engine::content::{MAX_PIECE, ObjectId, ObjectKind, Piece, Recipe};
 use depsync_engine::context::{Context, Phase};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::Digest;
@@ -192,7 +192,7 @@ fn recipes(
     let mut sizes = std::collections::HashMap::with_capacity(contents.len());
     for content in contents.iter().filter(|content| content.size > 0) {
         wanted.insert(ObjectId::recipe(content.hash));
-        if content.size <= MAX_CHUNK as u64 {
+        if content.size <= MAX_PIECE as u64 {
             wanted.insert(ObjectId::piece(content.hash));
         }
         sizes.insert(content.hash, content.size);

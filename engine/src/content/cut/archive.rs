@@ -39,8 +39,8 @@ pub(super) struct Base {
 /// The directory that an archive was unpacked into.
 pub(super) struct Beside<'a> {
     pub(super) directory: &'a RelPath,
-    /// Takes the pieces that are packed as they are.
-    pub(super) whole: &'a mut HashSet<Digest>,
+    /// Takes the pieces that are packed, with what each is stored against.
+    pub(super) packed: &'a mut HashMap<Digest, Option<Digest>>,
 }
 
 /// A piece to be packed.
@@ -126,7 +126,7 @@ fn twin(job: &Job<'_>, directory: &RelPath, name: &[u8], inflated: Option<u32>) 
     match job.tree.get(&path)?.as_ref().and_then(Entry::content) {
         Some((hash, size)) if size == u64::from(inflated) => {
             let id = ObjectId::piece(hash);
-            Ok(job.bases.usable(&[id])?.contains(&id).then_some(hash))
+            Ok(job.bases.usable(&id, 1)?.then_some(hash))
         }
         _ => Ok(None),
     }
@@ -187,7 +187,7 @@ fn pack(
     });
     let encoded = encoded.collect::<Result<Vec<_>>>()?;
     if let Some(beside) = beside {
-        beside.whole.extend(encoded.iter().filter(|(_, encoded)| encoded.is_whole()).map(|(id, _)| id.hash));
+        beside.packed.extend(encoded.iter().map(|(id, encoded)| (id.hash, encoded.base())));
     }
     bundle.add_encoded(&encoded)?;
     Ok(true)

@@ -1,6 +1,6 @@
 //! What the hub has of earlier revisions, to hold new content against.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -17,8 +17,8 @@ pub trait Bases {
     /// The recipe of this content. Unless `far`, only if it is remembered here.
     fn recipe(&self, content: &Digest, far: bool) -> Result<Option<Arc<Recipe>>>;
 
-    /// Those of these objects that others may be stored against.
-    fn usable(&self, wanted: &[ObjectId]) -> Result<HashSet<ObjectId>>;
+    /// Whether the hub has this object, and the chain of what it is stored against can grow by so many.
+    fn usable(&self, object: &ObjectId, steps: usize) -> Result<bool>;
 
     /// Those of these pieces that can be had.
     fn pieces(&self, wanted: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>>;
@@ -32,8 +32,8 @@ impl Bases for NoBases {
         Ok(None)
     }
 
-    fn usable(&self, _: &[ObjectId]) -> Result<HashSet<ObjectId>> {
-        Ok(HashSet::new())
+    fn usable(&self, _: &ObjectId, _: usize) -> Result<bool> {
+        Ok(false)
     }
 
     fn pieces(&self, _: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>> {

@@ -18,10 +18,11 @@ use super::super::cutter::Cutter;
 use super::super::kin;
 use super::super::local::LocalContent;
 use super::super::object::ObjectId;
+use super::super::recipe::MAX_PIECE;
 use super::super::stem::stem;
 use super::archive::{Base, Beside, bundle_archive, bundle_recipe};
 use super::bundle::Bundle;
-use super::kinship::{Kinship, Twin};
+use super::kinship::{self, Kinship, Twin};
 use super::{Cutting, Job};
 
 /// Files up to this many bytes are read whole, the others are streamed.
@@ -201,10 +202,30 @@ impl Run<'_, '_> {
 
     /// Bundles what is new in an archive. `false` if it is another file by now.
     fn archive(&mut self, file: &NewFile, cut: &Cut, source: &(dyn archive::Source + Sync)) -> Result<bool> {
+        if self.unpacked(file)? {
+            return Ok(true);
+        }
         let base = self.base(file, true)?;
         let unpacked = self.kinship.unpacked(&file.path)?;
-        let beside = unpacked.as_ref().map(|directory| Beside { directory, whole: &mut self.kinship.whole });
+        let beside = unpacked.as_ref().map(|directory| Beside { directory, packed: &mut self.kinship.packed });
         bundle_archive(self.cx, self.job, self.bundle, cut, source, base.as_ref(), beside)
+    }
+
+    /// Bundles an archive that was unpacked from another one beside it, where it is deflated: all of it as one piece,
+    /// against that entry. `false` if it is none.
+    fn unpacked(&mut self, file: &NewFile) -> Result<bool> {
+        if file.size > MAX_PIECE as u64 {
+            return Ok(false);
+        }
+        let Some((archive, twin)) = self.kinship.twin(&file.path, &self.outcome.recipes)? else { return Ok(false) };
+        let Some((raw, data)) = self.kinship.whole(file.hash, &archive, twin)? else { return Ok(false) };
+        let encoded = kinship::encode(&raw, &data, twin)?;
+        // Its pieces would be less than all of it as it is.
+        let is_against = encoded.base().is_some();
+        if is_against {
+            self.bundle.add_encoded(&[(ObjectId::piece(file.hash), encoded)])?;
+        }
+        Ok(is_against)
     }
 
     /// Bundles the recipe of a file that is no archive.

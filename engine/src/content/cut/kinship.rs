@@ -3,7 +3,7 @@
 //! A file of such a directory is what an entry of the archive inflates to. So its pieces are stored against the entry's
 //! data, if the hub has that, or gets it with this publish as it is. The archives are therefore cut first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use rayon::prelude::*;
@@ -14,6 +14,7 @@ use crate::path::RelPath;
 use crate::tree::Entry;
 
 use super::super::archive::Source;
+use super::super::deflate;
 use super::super::effort::Effort;
 use super::super::kin;
 use super::super::object::ObjectId;
@@ -48,13 +49,13 @@ struct Archive {
 pub(super) struct Kinship<'a> {
     job: &'a Job<'a>,
     by_directory: HashMap<RelPath, Option<Rc<Archive>>>,
-    /// Pieces that this publish has packed as they are, of archives with a directory.
-    pub(super) whole: HashSet<Digest>,
+    /// Pieces that this publish has packed, of archives with a directory, and what each is stored against.
+    pub(super) packed: HashMap<Digest, Option<Digest>>,
 }
 
 impl<'a> Kinship<'a> {
     pub(super) fn new(job: &'a Job<'a>) -> Self {
-        Self { job, by_directory: HashMap::new(), whole: HashSet::new() }
+        Self { job, by_directory: HashMap::new(), packed: HashMap::new() }
     }
 
     /// The directory that the archive at `path` was unpacked into, if there is one.
@@ -75,8 +76,12 @@ impl<'a> Kinship<'a> {
             if let Some(archive) = self.by_directory.get(&directory).cloned().flatten() {
                 let twin = archive.entries.get(kin::entry_of(path, &directory)).copied();
                 let Some(twin) = twin else { return Ok(None) };
-                let id = ObjectId::piece(twin.hash);
-                let is_usable = self.whole.contains(&twin.hash) || self.job.bases.usable(&[id])?.contains(&id);
+                let is_usable = match self.packed.get(&twin.hash) {
+                    Some(None) => true,
+                    // It is itself stored against something of before, and will be in the way then.
+                    Some(Some(base)) => self.job.bases.usable(&ObjectId::piece(*base), 2)?,
+                    None => self.job.bases.usable(&ObjectId::piece(twin.hash), 1)?,
+                };
                 return Ok(is_usable.then(|| (archive.path.clone(), twin)));
             }
         }
@@ -104,20 +109,40 @@ impl<'a> Kinship<'a> {
         archive: &RelPath,
         twin: Twin,
     ) -> Result<Vec<(ObjectId, Encoded<'b>)>> {
-        let mut data = vec![0; twin.length as usize];
-        let read = self.job.local.open(archive).is_ok_and(|file| Source::read(&file, twin.offset, &mut data).is_ok());
-        let is_same = read && Digest::of(&data) == twin.hash;
-        let counterpart = Counterpart { base: None, inflated: None, base_inflated: twin.inflated };
+        let data = if twin.inflated.unwrap_or(twin.length) <= MOST { self.data(archive, twin) } else { None };
         let encode = |(id, raw): &(ObjectId, &'b [u8])| {
-            let difference =
-                if is_same && raw.len() >= LEAST { patch::between(raw, &data, &counterpart, EFFORT)? } else { None };
-            let encoded = match difference {
-                Some(found) => Encoded::of_difference(raw, found.codec, found.bytes, twin.hash)?,
+            let encoded = match data.as_ref().filter(|_| raw.len() >= LEAST) {
+                Some(data) => encode(raw, data, twin)?,
                 None => Encoded::of(raw)?,
             };
             Ok((*id, encoded))
         };
         objects.par_iter().map(encode).collect()
+    }
+
+    /// A file that is just what the entry inflates to, as one piece; none if it is another one.
+    pub(super) fn whole(&self, content: Digest, archive: &RelPath, twin: Twin) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let Some(length) = twin.inflated else { return Ok(None) };
+        let Some(data) = self.data(archive, twin) else { return Ok(None) };
+        let raw = deflate::inflate(&data, length as usize).filter(|raw| Digest::of(raw) == content);
+        Ok(raw.map(|raw| (raw, data)))
+    }
+
+    /// The entry's data, if the archive still has it.
+    fn data(&self, archive: &RelPath, twin: Twin) -> Option<Vec<u8>> {
+        let mut data = vec![0; twin.length as usize];
+        let file = self.job.local.open(archive).ok()?;
+        Source::read(&file, twin.offset, &mut data).ok()?;
+        (Digest::of(&data) == twin.hash).then_some(data)
+    }
+}
+
+/// `raw` against the data of an entry, if that is smaller.
+pub(super) fn encode<'b>(raw: &'b [u8], data: &[u8], twin: Twin) -> Result<Encoded<'b>> {
+    let counterpart = Counterpart { base: None, inflated: None, base_inflated: twin.inflated };
+    match patch::between(raw, data, &counterpart, EFFORT)? {
+        Some(found) => Encoded::of_difference(raw, found.codec, found.bytes, twin.hash),
+        None => Encoded::of(raw),
     }
 }
 
@@ -128,9 +153,6 @@ fn entries(recipe: &Recipe) -> HashMap<Vec<u8>, Twin> {
     let places = recipe.positions().zip(&inflated).enumerate();
     let twin = places.filter_map(|(number, ((offset, piece), inflated))| {
         let name = names.get(&number)?;
-        if inflated.unwrap_or(piece.length) > MOST {
-            return None;
-        }
         Some((name.clone(), Twin { hash: piece.hash, offset, length: piece.length, inflated: *inflated }))
     });
     twin.collect()

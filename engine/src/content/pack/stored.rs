@@ -117,9 +117,9 @@ impl<'a> Encoded<'a> {
         Ok(plain)
     }
 
-    /// Whether it stands for itself.
-    pub fn is_whole(&self) -> bool {
-        self.base.is_none()
+    /// What it is stored against, unless it stands for itself.
+    pub fn base(&self) -> Option<Digest> {
+        self.base
     }
 
     /// How many bytes the pack will hold.
