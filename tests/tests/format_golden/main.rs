@@ -10,6 +10,7 @@
 //! Neither has the feature `archives-1`: that is held in the same way by `archives`.
 
 mod archives;
+mod vectors;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
