@@ -281,7 +281,10 @@ def spread(items, stamp):
     if os.path.exists(to):
         os.remove(to)
     os.makedirs(top)
-    for name, content in contents or [("nothing", b"")]:
+    if all(name.endswith("/") for name, _ in contents):
+        # Info-ZIP makes no archive without a file.
+        contents.append(("nothing", b""))
+    for name, content in contents:
         path = os.path.join(top, name)
         os.makedirs(path if name.endswith("/") else os.path.dirname(path), exist_ok=True)
         if not name.endswith("/"):

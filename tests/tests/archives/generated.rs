@@ -1,4 +1,4 @@
-//! A thousand pairs of archives: each is its recipe, alone and against others.
+//! Archives and their next versions: each is its recipe, alone and against others.
 
 use std::sync::Mutex;
 
@@ -8,8 +8,8 @@ use depsync_tests::recipes::{against, cut_twice};
 use super::bulk::{self, Pair, Weight};
 use super::shape::{self, Seen};
 
-/// Pairs: each is two archives.
-const PAIRS: u64 = 1000;
+/// Pairs: a thousand of their archives are long enough to be cut at their entries.
+const PAIRS: u64 = 720;
 
 #[test]
 fn a_thousand_archives_and_the_next_versions_are_their_recipes_whatever_they_are_held_against() {
@@ -49,33 +49,33 @@ fn a_thousand_archives_and_the_next_versions_are_their_recipes_whatever_they_are
     // What is written anew with each release is nearly all that is left.
     assert!(seen.times("against the one before") * 2 < seen.times("bytes of recipes"), "{seen:?}");
     seen.has(&[
-        ("zipfile", 600),
-        ("hand", 600),
-        ("infozip", 100),
-        ("jar", 100),
+        ("zipfile", 400),
+        ("hand", 400),
+        ("infozip", 80),
+        ("jar", 80),
         ("0 deep", 1000),
-        ("1 deep", 200),
-        ("2 deep", 40),
-        ("3 deep", 10),
+        ("1 deep", 140),
+        ("2 deep", 30),
+        ("3 deep", 6),
         ("too deep", 1),
         ("plain", 100),
-        ("entry", 20_000),
-        ("prefix", 60),
-        ("gap", 300),
-        ("end of ZIP64", 50),
-        ("descriptor", 300),
-        ("extra of Java", 80),
-        ("comment", 100),
-        ("name twice", 40),
+        ("entry", 15_000),
+        ("prefix", 40),
+        ("gap", 200),
+        ("end of ZIP64", 40),
+        ("descriptor", 200),
+        ("extra of Java", 60),
+        ("comment", 80),
+        ("name twice", 30),
         ("another order", 1000),
-        ("deflated", 15_000),
-        ("deflated archive", 100),
-        ("level 6", 10_000),
-        ("level 1", 1000),
-        ("level 3", 700),
-        ("level 9", 300),
-        ("not zlib's", 400),
-        ("long piece", 80),
-        ("cut by content", 80),
+        ("deflated", 10_000),
+        ("deflated archive", 70),
+        ("level 6", 8000),
+        ("level 1", 800),
+        ("level 3", 500),
+        ("level 9", 200),
+        ("not zlib's", 300),
+        ("long piece", 60),
+        ("cut by content", 60),
     ]);
 }

@@ -59,7 +59,7 @@ def few(length):
 KINDS = [prose, code, far, near, edited, few, dice.randbytes, bytes, mixed]
 # Around what zlib counts in: the longest match, stored blocks, its window, and the symbols of a block.
 EDGES = [0, 1, 2, 3, 4, 5, 257, 258, 259, 4095, 16383, 16384, 32506, 32767, 32768, 32769, 65535, 65536, 65537, 131072]
-SIZES = EDGES + [dice.randrange(6, 40000) for _ in range(10)] + [dice.randrange(1 << 17, 1 << 18)]
+SIZES = EDGES + [dice.randrange(6, 40000) for _ in range(5)] + [dice.randrange(1 << 17, 1 << 18)]
 LARGE = {prose: (5 << 20) // 2, mixed: 4 << 20}
 
 for kind in KINDS:

@@ -202,7 +202,11 @@ impl<'a, P: Pass> Passing<'a, P> {
             let mut piece = self.pieces[self.at];
             let mut from = match before {
                 Some(base) if base == piece => expected,
-                _ => self.numbers.get(&piece.hash).copied().unwrap_or(0),
+                _ => {
+                    // Of the same length, too, whoever has said it.
+                    let known = self.numbers.get(&piece.hash).copied();
+                    known.filter(|number| self.base_piece(*number) == Some(piece)).unwrap_or(0)
+                }
             };
             self.expected.push(expected);
             self.through.number(FROM, &[expected, 0], &mut from)?;

@@ -44,6 +44,14 @@ fn knows_where_each_piece_begins() {
     assert!(!Recipe::single(Digest::of(b"x"), 1).expect("single").is_needed());
 }
 
+#[test]
+fn a_piece_is_taken_from_the_base_only_as_long_as_it_is_there() {
+    let of = |pieces: Vec<PieceRef>| Recipe::new(pieces).expect("recipe");
+    let (base, lying) = (of(vec![piece(1, 10), piece(2, 5)]), of(vec![piece(2, 5), piece(1, 11), piece(2, 4)]));
+    let columns = lying.against(&base).expect("codes");
+    assert_eq!(Recipe::of_columns(&columns, &base).expect("decodes"), lying);
+}
+
 /// The recipe of an archive with a comment of 65,000 bytes.
 fn commented() -> Recipe {
     let mut file = archive(&[("a", &prose(1, 6000), None)], 1);
