@@ -21,10 +21,13 @@ use depsync_transports::{HubTransport, MountStorage};
 use super::*;
 
 /// The fixture that today's code writes.
-const NEWEST: &str = "hub-v1-archives";
+const NEWEST: &str = "hub-v1-archives-2";
 /// The fixtures that today's code must read, with the record of their newest revision.
-const READABLE: [(&str, &str); 1] =
-    [("hub-v1-archives", "d55098133f88794f5b32b7f55e169a3d35478d3f69aba19304f3ac13d1113d73")];
+const READABLE: [(&str, &str); 2] = [
+    // From before an unpacked archive was one piece.
+    ("hub-v1-archives", "d55098133f88794f5b32b7f55e169a3d35478d3f69aba19304f3ac13d1113d73"),
+    ("hub-v1-archives-2", "b4679f727125bf71d97ea84c438ede78be1668c0ec4f0ca4a6f638ba5a9b9c5f"),
+];
 
 /// A library of this release.
 fn library(seed: u64, release: u32) -> Vec<u8> {

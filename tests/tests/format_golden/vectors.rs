@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use depsync_engine::content::cutter::Cutter;
 use depsync_engine::content::deflate::{Level, deflate, inflate, probe};
 use depsync_engine::content::pack::{Codec, Slot, pack_columns, unpack_piece, unpack_recipe};
-use depsync_engine::content::{Effort, ObjectKind, PieceRef, Recipe};
+use depsync_engine::content::{Effort, ObjectKind, PieceRef, Recipe, RecipePart};
 use depsync_engine::hash::Digest;
 
 use super::fixture;
@@ -69,16 +69,19 @@ fn archives_are_cut_and_their_recipes_written_bit_for_bit() {
         assert!(cut.recipe.encode().expect("encodes") == golden, "{shown}");
         let recipe = Recipe::decode(&golden).expect("decodes");
         assert!(recipe == cut.recipe, "{shown}");
-        let mut made = vec![0; usize::try_from(recipe.size()).expect("in memory")];
-        let mut put = |at: u64, bytes: &[u8]| {
-            made[usize::try_from(at).expect("in memory")..][..bytes.len()].copy_from_slice(bytes);
-        };
-        recipe.inline().for_each(|(at, bytes)| put(at, bytes));
-        for (at, piece) in recipe.positions() {
-            let data = &file[usize::try_from(at).expect("in memory")..][..piece.length as usize];
-            assert_eq!(Digest::of(data), piece.hash, "{shown}");
-            put(at, data);
-        }
+        let mut made = Vec::new();
+        let walked = recipe.walk(&mut |at, part| {
+            match part {
+                RecipePart::Inline(bytes) => made.extend_from_slice(bytes),
+                RecipePart::Piece(_, piece) => {
+                    let data = &file[usize::try_from(at).expect("in memory")..][..piece.length as usize];
+                    assert_eq!(Digest::of(data), piece.hash, "{shown}");
+                    made.extend_from_slice(data);
+                }
+            }
+            Ok(())
+        });
+        walked.expect("it is a recipe");
         assert!(made == file, "{shown}");
     }
 }
