@@ -2,6 +2,7 @@
 //! command a process of its own (a new node over the same state) unless it says otherwise.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use depsync_engine::content::ObjectKind;
@@ -12,8 +13,9 @@ use depsync_engine::record::Envelope;
 use depsync_engine::transport::{Look, Transport};
 use depsync_tests::cluster::Site;
 use depsync_tests::jar;
+use depsync_tests::node::noise;
 use depsync_tests::recording::{Operation, Recording};
-use depsync_tests::snapshot::snapshot;
+use depsync_tests::snapshot::{Item, snapshot};
 use depsync_transports::MountStorage;
 use depsync_transports::hub::Retention;
 
@@ -318,4 +320,33 @@ fn a_new_version_beside_the_one_before_costs_little() {
         assert!(sent < limit && fetched < limit, "{sent} sent and {fetched} fetched of {}", war.len());
     }
     assert!(snapshot(&site.dir("m")) == snapshot(&site.dir("w")));
+}
+
+#[test]
+fn a_node_without_anything_reads_nothing_twice() {
+    let site = settled(0);
+    for number in 1..=8 {
+        // Of many classes, of which one in ten is another one in each release: in a pack that is not read whole.
+        let classes = (0..300).map(|class| {
+            let build = if class % 10 == 0 { number } else { 0 };
+            let content = [jar::class(class), noise(class, 2500), format!("build {build}").into_bytes()].concat();
+            jar::deflated(format!("com/example/C{class}.class"), content)
+        });
+        let war = jar::jar(&classes.collect::<Vec<_>>(), u32::try_from(number).expect("few"));
+        fs::write(site.dir("m").join("shop.war"), war).expect("a file");
+        site.publish("m").expect("publishes");
+    }
+    let (fresh, hub) = site.recorded("fresh");
+    assert!(update(&site.context(), &fresh).changed);
+    let (fetched, there) = (read(&hub.take()), bytes_beneath(&site.hub()));
+    assert!(fetched <= there, "{fetched} bytes of {there}");
+    assert!(snapshot(&site.dir("m")) == snapshot(&site.dir("fresh")));
+}
+
+fn bytes_beneath(directory: &Path) -> usize {
+    let sizes = snapshot(directory).into_values().map(|item| match item {
+        Item::File(_, bytes) => bytes.len(),
+        _ => 0,
+    });
+    sizes.sum()
 }

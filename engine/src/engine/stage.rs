@@ -311,6 +311,14 @@ impl Deliver for Arriving<'_> {
         Ok(needed)
     }
 
+    fn has_base(&self, object: &ObjectId) -> bool {
+        match object.kind {
+            ObjectKind::Piece => self.assembly.holds_piece(&object.hash),
+            ObjectKind::Recipe => self.assembly.held_recipe(&object.hash).is_some(),
+            ObjectKind::Page => false,
+        }
+    }
+
     fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {
         Ok(match object.kind {
             ObjectKind::Piece => self.assembly.held_piece(&object.hash).map(Base::Piece),

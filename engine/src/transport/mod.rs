@@ -130,6 +130,11 @@ pub trait Deliver {
     /// The pieces still needed, now that every wanted content has a recipe or is one piece.
     fn needed(&mut self) -> Result<Vec<ObjectId>>;
 
+    /// Whether this node has the object, as far as is known without reading it.
+    fn has_base(&self, _object: &ObjectId) -> bool {
+        false
+    }
+
     /// What this node has of the object, to make another of it that is stored against it.
     fn base(&mut self, _object: &ObjectId) -> Result<Option<Base>> {
         Ok(None)

@@ -22,6 +22,7 @@ use depsync_engine::transport::Base;
 use rayon::prelude::*;
 
 use super::Memory;
+use super::beside::Beside;
 use super::catalog::Found;
 use super::fetch::{self, BATCH, Brought, Receive};
 use super::reading::Reading;
@@ -43,6 +44,7 @@ pub(super) fn read(
     memory: &mut Memory,
     at: Revision,
     found: &[Found],
+    beside: &Beside,
     receive: &mut dyn Receive,
 ) -> Result<()> {
     let mut rest = found;
@@ -56,7 +58,7 @@ pub(super) fn read(
         let count = rest.iter().take_while(fits).count().max(1);
         let (batch, after) = rest.split_at(count);
         rest = after;
-        let materials = Materials::gather(hub, memory, at, batch, receive)?;
+        let materials = Materials::gather(hub, memory, at, batch, beside, receive)?;
         let (large, small): (Vec<&Found>, Vec<&Found>) = batch.iter().partition(|found| found.slot.raw_length > LARGE);
         receive.take(small.into_par_iter().map(|found| materials.make(found)).collect::<Result<_>>()?)?;
         for found in large {
@@ -67,10 +69,18 @@ pub(super) fn read(
     Ok(())
 }
 
+/// An object as a pack stores it.
+pub(super) type Stored = (Slot, Arc<[u8]>);
+
+/// The object found, in bytes that begin at `start` of its pack.
+pub(super) fn stored(found: &Found, bytes: &[u8], start: u64) -> Result<Stored> {
+    Ok((found.slot.clone(), fetch::part(bytes, start, found)?.into()))
+}
+
 /// What some objects are made of.
 #[derive(Default)]
 struct Materials {
-    stored: HashMap<ObjectId, (Slot, Vec<u8>)>,
+    stored: HashMap<ObjectId, Stored>,
     held: HashMap<ObjectId, Base>,
 }
 
@@ -81,6 +91,7 @@ impl Materials {
         memory: &mut Memory,
         at: Revision,
         batch: &[Found],
+        beside: &Beside,
         receive: &mut dyn Receive,
     ) -> Result<Self> {
         let mut materials = Self::default();
@@ -88,15 +99,23 @@ impl Materials {
         let mut known: HashSet<ObjectId> = all.iter().map(|found| found.id).collect();
         let mut bases: Vec<ObjectId> = all.iter().filter_map(base_of).collect();
         for _ in 0..=CHAIN {
-            let mut missing = HashSet::new();
+            let (mut missing, mut next) = (HashSet::new(), Vec::new());
             for base in bases.drain(..).filter(|base| known.insert(*base)) {
-                match receive.base(&base)? {
-                    Some(held) => drop(materials.held.insert(base, held)),
-                    None => drop(missing.insert(base)),
+                if let Some(kept) = beside.get(&base) {
+                    next.extend(kept.0.base.as_deref().map(|hash| ObjectId { kind: base.kind, hash: *hash }));
+                    materials.stored.insert(base, kept.clone());
+                } else if let Some(held) = receive.base(&base)? {
+                    materials.held.insert(base, held);
+                } else {
+                    missing.insert(base);
                 }
             }
-            if missing.is_empty() {
+            bases = next;
+            if missing.is_empty() && bases.is_empty() {
                 break;
+            }
+            if missing.is_empty() {
+                continue;
             }
             let (found, nowhere) = memory.catalog.locate(hub, &mut memory.chain, at, missing, false)?;
             if let Some(first) = nowhere.iter().min() {
@@ -109,8 +128,7 @@ impl Materials {
         fetch::read(hub, memory, all, &mut |cx, found, bytes, start| {
             cx.check()?;
             for found in found {
-                let stored = fetch::part(bytes, start, found)?.to_vec();
-                materials.stored.insert(found.id, (found.slot.clone(), stored));
+                materials.stored.insert(found.id, stored(found, bytes, start)?);
             }
             Ok(())
         })?;

@@ -6,7 +6,8 @@
 //! announced to the storage before they are read ([`Storage::prefetch`](crate::Storage::prefetch)). A pack that gc
 //! removed in the meantime sends us to `INDEX` once more; what was delivered already is not read again.
 //!
-//! Objects that are stored against others come last (`based`): most of those others the receiver has.
+//! Objects that are stored against others come last (`based`): most of those others the receiver has. What it does not
+//! have is read along where it stands among what is wanted (`beside`).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use rayon::prelude::*;
 
 use super::Memory;
 use super::based;
+use super::beside::Beside;
 use super::catalog::{Found, SMALL_PACK};
 use super::layout;
 use super::reading::Reading;
@@ -88,6 +90,11 @@ pub(super) trait Receive {
     /// Takes some of them.
     fn take(&mut self, objects: Vec<Brought<'_>>) -> Result<()>;
 
+    /// Whether an object that others are stored against is at hand, as far as is known without reading it.
+    fn has_base(&self, _object: &ObjectId) -> bool {
+        false
+    }
+
     /// What is at hand of an object that others are stored against.
     fn base(&mut self, _object: &ObjectId) -> Result<Option<Base>> {
         Ok(None)
@@ -109,6 +116,10 @@ struct Rebuilding<'a, F> {
 impl<F: FnMut(&mut dyn Deliver, Vec<Brought<'_>>) -> Result<()>> Receive for Rebuilding<'_, F> {
     fn take(&mut self, objects: Vec<Brought<'_>>) -> Result<()> {
         (self.take)(self.to, objects)
+    }
+
+    fn has_base(&self, object: &ObjectId) -> bool {
+        self.to.has_base(object)
     }
 
     fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {
@@ -233,10 +244,14 @@ pub(super) fn bring(
                 found.into_iter().partition(|found| found.slot.base.is_some());
             // They are made some at a time: those that stand together.
             based.sort_unstable_by_key(Found::place);
-            read(hub, memory, plain, &mut |cx, found, bytes, start| {
-                hand_over(cx, found, bytes, start, &mut |objects| counting.take(objects))
+            let mut beside = Beside::of(hub, memory, at, (&based, &plain), &counting)?;
+            let mut all = plain;
+            all.append(&mut beside.found);
+            read(hub, memory, all, &mut |cx, found, bytes, start| {
+                let wanted = beside.keep(found, bytes, start)?;
+                hand_over(cx, &wanted, bytes, start, &mut |objects| counting.take(objects))
             })?;
-            based::read(hub, memory, at, &based, &mut counting)?;
+            based::read(hub, memory, at, &based, &beside, &mut counting)?;
             Ok(missing)
         });
         match tried {
@@ -271,6 +286,10 @@ impl Receive for Counting<'_> {
             }
         }
         self.receive.take(objects)
+    }
+
+    fn has_base(&self, object: &ObjectId) -> bool {
+        self.receive.has_base(object)
     }
 
     fn base(&mut self, object: &ObjectId) -> Result<Option<Base>> {

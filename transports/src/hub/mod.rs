@@ -9,6 +9,7 @@
 
 mod based;
 mod bases;
+mod beside;
 mod catalog;
 mod chain;
 mod condemned;

@@ -85,6 +85,11 @@ impl Assembly<'_> {
         same.into_iter().find_map(|source| source.recipe.as_ref())
     }
 
+    /// Whether a local file has a piece that is called so, as last measured.
+    pub fn holds_piece(&self, hash: &Digest) -> bool {
+        self.held().places(hash).next().is_some()
+    }
+
     /// The bytes of a piece that a local file has, or one that is being rebuilt has got; verified.
     pub fn held_piece(&self, hash: &Digest) -> Option<Vec<u8>> {
         self.piece_of_sources(hash).or_else(|| self.piece_of_staged(hash))
