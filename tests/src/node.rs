@@ -66,6 +66,8 @@ pub struct Node<T> {
     pub applied: Option<Revision>,
     /// Its files, as of that revision.
     pub files: Files,
+    /// The recipes that it remembers when it publishes.
+    pub remembered: HashMap<Digest, Recipe>,
     pages: MemoryPages,
     root: Digest,
 }
@@ -74,7 +76,7 @@ impl<T: Transport> Node<T> {
     /// A node that has applied nothing.
     pub fn new(transport: T) -> Self {
         let (pages, files) = (MemoryPages::default(), Files::new());
-        Self { transport, applied: None, files, pages, root: tree::empty_root() }
+        Self { transport, applied: None, files, remembered: HashMap::new(), pages, root: tree::empty_root() }
     }
 
     /// Publishes `files` on top of what is applied.
@@ -104,7 +106,7 @@ impl<T: Transport> Node<T> {
             new_pages: &old.new_pages(&new)?,
             pages: &pages,
             content: &Disk(disk),
-            recipes: &|_| Ok(None),
+            recipes: &|content| Ok(self.remembered.get(content).cloned()),
             effort: Effort::default(),
             restores,
         };

@@ -1,6 +1,8 @@
 //! What the program prints and how it exits, word for word: the interface that scripts and people rely on.
 
 use depsync_tests::cli::{Bench, golden};
+use depsync_tests::cluster::copy_tree;
+use depsync_tests::jar;
 
 /// Runs several lines and puts them together.
 fn script(bench: &Bench, lines: &[&str]) -> String {
@@ -22,7 +24,8 @@ fn deployment(bench: &Bench, name: &str) {
 fn help() {
     let bench = Bench::new();
     let mut text = script(&bench, &["--help", "-h"]);
-    let commands = "init publish update status doctor log diff verify rollback resolve gc push demo completions man";
+    let commands =
+        "init publish update status doctor log diff verify rollback resolve gc upgrade-hub push demo completions man";
     for command in commands.split(' ').chain(["import", "import nodes-list"]) {
         text.push('\n');
         text.push_str(&bench.run(&format!("{command} --help")));
@@ -112,6 +115,60 @@ fn publish_and_update() {
         ],
     ));
     golden("publish_and_update", &text);
+}
+
+#[test]
+fn an_old_hub_is_upgraded_when_somebody_says_so() {
+    use std::fs;
+    use std::path::Path;
+    let bench = Bench::new();
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hub-v1");
+    fs::create_dir(bench.path("hub")).expect("a directory");
+    copy_tree(&old, &bench.path("hub"));
+    let format = || fs::read_to_string(bench.path("hub/FORMAT")).expect("FORMAT");
+    let before = format();
+    let mut text = script(
+        &bench,
+        &[
+            "update manager hub --node m",
+            "upgrade-hub --dir manager --hub hub --node m",
+            "--json upgrade-hub --dir manager --hub hub --node m",
+        ],
+    );
+    assert_eq!(format(), before, "nothing was changed");
+    text.push('\n');
+    text.push_str(&script(
+        &bench,
+        &[
+            "--detailed-exitcode upgrade-hub --yes --dir manager --hub hub --node m",
+            "--detailed-exitcode upgrade-hub --yes --dir manager --hub hub --node m",
+            "--json upgrade-hub --dir manager --hub hub --node m",
+        ],
+    ));
+    golden("upgrade_hub", &text);
+    assert!(format().contains("\"archives-1\""));
+
+    // Release after release: whole, once; then what has changed.
+    let mut fetched = Vec::new();
+    for release in 1..=3 {
+        bench.write("manager/shop.war", jar::release(release));
+        bench.json("publish manager hub --node m");
+        let (answer, exit) = bench.json("update worker hub --node w");
+        assert_eq!(exit, Some(0), "{answer}");
+        fetched.push(answer["bytes_fetched"].as_u64().expect("a number"));
+        assert!(fs::read(bench.path("worker/shop.war")).expect("an archive") == jar::release(release));
+    }
+    let whole = jar::release(1).len() as u64;
+    assert!(fetched[0] > whole / 2 && fetched[1] < whole / 10 && fetched[2] < whole / 10, "{fetched:?} of {whole}");
+
+    // Whoever does not know a feature that a hub got later, as a depsync of before does not know this one.
+    fs::write(bench.path("hub/FORMAT"), format().replace("archives-1", "archives-9")).expect("a file");
+    let refused = bench.run("update late hub --node l");
+    assert!(
+        refused.contains("a hub that requires `archives-9`") && refused.contains("hint: upgrade depsync"),
+        "{refused}"
+    );
+    assert!(refused.ends_with("--- exit 1\n"), "{refused}");
 }
 
 #[test]

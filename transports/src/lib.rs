@@ -94,6 +94,23 @@ impl Hub {
             }
         }
     }
+
+    /// The features of a new hub that this one lacks. A repository has none: it holds the files themselves, as Subversion
+    /// stores them.
+    pub fn lacks(&self, cx: &Context) -> Result<Vec<String>> {
+        match self {
+            Self::Ours(hub) => hub.lacks(cx),
+            Self::Svn(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Gives the hub what it [lacks](Self::lacks), for ever, and names it.
+    pub fn upgrade(&self, cx: &Context) -> Result<Vec<String>> {
+        match self {
+            Self::Ours(hub) => hub.upgrade(cx),
+            Self::Svn(_) => Ok(Vec::new()),
+        }
+    }
 }
 
 /// The transport for the deployment `deployment` of the hub at `address`. Touches nothing yet. `room` is a directory for

@@ -19,8 +19,8 @@ use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};
 pub(crate) use questions::{Diff, Doctor, Log, Status, Verify, Wait};
 use run::RUN;
 pub(crate) use run::{HealName, Run};
-use upkeep::{COMPLETIONS, DEMO, GC, IMPORT, MAN};
-pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, Manual, NodesList};
+use upkeep::{COMPLETIONS, DEMO, GC, IMPORT, MAN, UPGRADE_HUB};
+pub(crate) use upkeep::{Completions, Demo, Gc, Import, ImportKind, Manual, NodesList, UpgradeHub};
 pub(crate) use words::{LogFormat, RoleName};
 
 const AFTER: &str = "\
@@ -173,6 +173,9 @@ pub(crate) enum Command {
     /// Remove from the hub what no kept revision needs
     #[command(after_help = GC)]
     Gc(Gc),
+    /// Give an old hub what a new one has
+    #[command(after_help = UPGRADE_HUB)]
+    UpgradeHub(UpgradeHub),
     /// Take over what another tool was told
     #[command(after_help = IMPORT)]
     Import(Import),

@@ -29,6 +29,23 @@ pub(crate) struct Gc {
     pub(crate) raw: bool,
 }
 
+pub(super) const UPGRADE_HUB: &str = "\
+A hub that an older depsync made stays as that made it. This gives it what a new hub has: archives travel as what has \
+changed in them (archives-1). Nodes with a depsync that does not know it can no longer read the hub or publish to it, \
+and there is no way back: upgrade all nodes first.
+
+Examples:
+  depsync upgrade-hub          say what the hub would get; nothing is changed
+  depsync upgrade-hub --yes";
+
+/// `upgrade-hub`.
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeHub {
+    /// Every node has this version by now: do it
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 pub(super) const DEMO: &str = "\
 Publish, update, a change, an update killed half way and finished by the next one, a rollback. Every step is checked by \
 comparing the trees byte by byte. Nothing outside the temporary directory is changed.

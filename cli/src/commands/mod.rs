@@ -15,6 +15,7 @@ mod rollback;
 mod run;
 mod status;
 mod update;
+mod upgrade_hub;
 mod verify;
 mod wait;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Push(args) => push::run(session, args)?,
         Command::Resolve(args) => resolve::run(session, args)?,
         Command::Gc(args) => gc::run(session, args)?,
+        Command::UpgradeHub(args) => upgrade_hub::run(session, args)?,
         Command::Import(args) => import::run(session, args)?,
         Command::Run(args) => return run::run(session, args).map(|()| None),
         Command::Demo(args) => return crate::demo::run(session, args).map(Some),

@@ -121,6 +121,7 @@ macro_rules! every_behaviour {
             a_reader_that_knew_the_hub_before_finds_what_was_renewed
             a_crash_of_gc_while_it_renews_leaves_a_valid_hub
             gc_stores_pieces_whole_if_it_is_told_to
+            an_old_hub_gets_what_a_new_one_has
             the_heads_of_all_deployments_are_told
         }
     };

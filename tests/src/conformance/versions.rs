@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use depsync_engine::content::cutter::Cutter;
 use depsync_engine::context::Context;
 use depsync_engine::error::ErrorKind;
 use depsync_engine::transport::{OpenMode, Transport};
-use depsync_transports::hub::{Collected, Retention};
+use depsync_transports::hub::{Collected, Retention, layout};
 
 use super::draw::Draw;
 use super::{another, first};
 use crate::faults::Fault;
 use crate::jar;
-use crate::node::{Files, files, noise};
-use crate::place::Place;
+use crate::node::{Files, Node, files, noise};
+use crate::place::{Hub, Place};
 
 const AT_ONCE: Retention = Retention { keep_revisions: 1, keep_age: Duration::ZERO, grace: Duration::ZERO, raw: false };
 
@@ -181,4 +182,53 @@ pub fn gc_stores_pieces_whole_if_it_is_told_to(place: &Place) {
     }
     node.must_publish(&release(4));
     assert!(gc(place, &raw).renewed > 0);
+}
+
+/// A hub without the feature sends archives whole; with it, what has changed in them. Clients that are open learn of it.
+pub fn an_old_hub_gets_what_a_new_one_has(place: &Place) {
+    let cx = Context::new();
+    let mut node = first(place);
+    let format = || String::from_utf8(place.peek(&layout::format()).expect("FORMAT")).expect("JSON");
+    let new = format();
+    place.tamper(&layout::format(), Some(new.replace("\"archives-1\"", "").into_bytes()));
+    node.transport.open(&cx, OpenMode::Existing).expect("open");
+    let mut reader = another(place);
+    let brought = |node: &mut Node<Hub>, reader: &mut Node<Hub>, number: u32| {
+        node.must_publish(&release(number));
+        let bytes = reader.update(&cx).expect("update");
+        assert_eq!(reader.files, release(number));
+        bytes
+    };
+    let whole = jar::release(1).len() as u64;
+    brought(&mut node, &mut reader, 1);
+    let bytes = brought(&mut node, &mut reader, 2);
+    // But for the picture in it.
+    assert!(bytes > (whole - 90_000) / 2, "{bytes} of {whole} bytes, the old way");
+
+    let operator = another(place);
+    let old = format();
+    assert_eq!(operator.transport.lacks(&cx).expect("lacks"), ["archives-1"]);
+    assert_eq!(format(), old, "who asks changes nothing");
+    assert_eq!(operator.transport.upgrade(&cx).expect("upgrades"), ["archives-1"]);
+    let upgraded = format();
+    let fields = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    assert_eq!(fields(&upgraded), fields(&new));
+    assert_eq!(operator.transport.lacks(&cx).expect("lacks"), [""; 0]);
+    assert_eq!(operator.transport.upgrade(&cx).expect("upgrades"), [""; 0]);
+    assert_eq!(format(), upgraded, "nothing to do");
+
+    // What every publish of a node begins with.
+    node.transport.open(&cx, OpenMode::Existing).expect("open");
+    // Cut anew: whole, once. What the publisher remembers, and what the reader cuts of release 2, is not what the hub has.
+    let cut = Cutter::default().cut_slice(&jar::release(2)).expect("cut");
+    node.remembered.insert(cut.hash, cut.recipe);
+    brought(&mut node, &mut reader, 3);
+    let mut fresh = another(place);
+    fresh.update(&cx).expect("update");
+    assert_eq!(fresh.files, release(3));
+    let bytes = brought(&mut node, &mut reader, 4);
+    assert!(bytes < whole / 10, "{bytes} of {whole} bytes");
+    let mut fresh = another(place);
+    fresh.update(&cx).expect("update");
+    assert_eq!(fresh.files, release(4));
 }

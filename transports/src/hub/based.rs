@@ -5,6 +5,9 @@
 //! down to something that stands for itself. Nobody stores what would take more than [`CHAIN`] steps, so no honest chain
 //! is longer, and none that is longer is followed.
 //!
+//! Whoever has the file cuts it himself. In a hub that got the feature `archives-1` later, files of before are cut in another
+//! way than he cuts them: where nothing can be made of his recipe, it is tried with the hub's own.
+//!
 //! Laws:
 //! - everything is verified by its own name on its way: a base before anything is made of it;
 //! - some objects are made at a time, of no more bytes than [`BATCH`] altogether, if no single chain has more.
@@ -59,11 +62,23 @@ pub(super) fn read(
         let (batch, after) = rest.split_at(count);
         rest = after;
         let materials = Materials::gather(hub, memory, at, batch, beside, receive)?;
+        let mut misled = Vec::new();
         let (large, small): (Vec<&Found>, Vec<&Found>) = batch.iter().partition(|found| found.slot.raw_length > LARGE);
-        receive.take(small.into_par_iter().map(|found| materials.make(found)).collect::<Result<_>>()?)?;
+        let made: Vec<_> = small.par_iter().map(|found| materials.try_make(found)).collect::<Result<_>>()?;
+        misled.extend(small.iter().zip(&made).filter(|(_, made)| made.is_none()).map(|(found, _)| Found::clone(found)));
+        receive.take(made.into_iter().flatten().collect())?;
         for found in large {
             hub.cx.check()?;
-            receive.take(vec![materials.make(found)?])?;
+            match materials.try_make(found)? {
+                Some(made) => receive.take(vec![made])?,
+                None => misled.push(found.clone()),
+            }
+        }
+        if !misled.is_empty() {
+            // Nothing of it is at hand now.
+            let nobody = &mut |_: Vec<Brought<'_>>| Ok(());
+            let materials = Materials::gather(hub, memory, at, &misled, beside, nobody)?;
+            receive.take(misled.iter().map(|found| materials.make(found)).collect::<Result<_>>()?)?;
         }
     }
     Ok(())
@@ -133,6 +148,18 @@ impl Materials {
             Ok(())
         })?;
         Ok(materials)
+    }
+
+    /// None for a recipe of which nothing can be made with what was at hand.
+    fn try_make(&self, found: &Found) -> Result<Option<Brought<'static>>> {
+        match self.make(found) {
+            Err(error) if error.kind() == ErrorKind::Damaged && self.has_recipes_at_hand(found) => Ok(None),
+            made => made.map(Some),
+        }
+    }
+
+    fn has_recipes_at_hand(&self, found: &Found) -> bool {
+        found.id.kind == ObjectKind::Recipe && self.held.keys().any(|id| id.kind == ObjectKind::Recipe)
     }
 
     fn make(&self, found: &Found) -> Result<Brought<'static>> {

@@ -60,6 +60,16 @@ impl HubBases<'_, '_> {
         Ok(usable)
     }
 
+    /// Whether the hub has this recipe of a file, and not one that was cut in another way: before it got the feature
+    /// `archives-1`, or after.
+    fn is_the_hub_s(&self, at: Revision, id: ObjectId, recipe: &Recipe) -> Result<bool> {
+        let mut memory = self.memory.borrow_mut();
+        let Memory { catalog, chain, .. } = &mut **memory;
+        let (found, _) = catalog.locate(self.hub, chain, at, HashSet::from([id]), false)?;
+        let length = recipe.encode()?.len();
+        Ok(found.iter().any(|found| found.slot.raw_length as usize == length))
+    }
+
     fn bring(&self, at: Revision, wanted: HashSet<ObjectId>, take: &mut dyn FnMut(Brought<'_>)) -> Result<()> {
         let mut memory = self.memory.borrow_mut();
         let brought = bring(self.hub, &mut memory, at, wanted, false, &mut |objects: Vec<Brought<'_>>| {
@@ -87,6 +97,14 @@ impl Bases for HubBases<'_, '_> {
             return Ok(None);
         }
         let mut found = remembered.map(Arc::new);
+        if let Some(recipe) = &found
+            && !self.is_the_hub_s(at, id, recipe)?
+        {
+            if !far {
+                return Ok(None);
+            }
+            found = None;
+        }
         if found.is_none() {
             self.bring(at, HashSet::from([id]), &mut |object| {
                 if let Brought::Recipe(_, recipe) = object {

@@ -27,6 +27,17 @@ pub(super) fn confirm(cx: &Context, storage: &dyn Storage, id: HubId) -> Result<
     if format.hub == id { Ok(format) } else { Err(foreign(storage, id, format.hub)) }
 }
 
+/// Gives the hub `id` the features of a new one, and says which it lacked. Readers see the old `FORMAT` or the new one.
+pub(super) fn upgrade(cx: &Context, storage: &dyn Storage, id: HubId) -> Result<Vec<String>> {
+    let lacked = confirm(cx, storage, id)?.lacks();
+    if !lacked.is_empty() {
+        let bytes = Format::upgraded(&storage.get(cx, &layout::format(), MAX_FORMAT)?)?;
+        cx.step("hub.format");
+        storage.replace(cx, &layout::format(), &bytes)?;
+    }
+    Ok(lacked)
+}
+
 fn foreign(storage: &dyn Storage, known: HubId, found: HubId) -> Error {
     Error::new(ErrorKind::Refused, format!("this is the hub {found}, not {known} that was opened"))
         .at(storage.endpoint())

@@ -76,7 +76,7 @@ impl Place {
 
     /// Whether what stands under the name never changes once it is there.
     pub fn is_immutable(&self) -> bool {
-        matches!(self, Self::Format | Self::Record(..) | Self::Pack(_) | Self::Index(_) | Self::Turn(_))
+        matches!(self, Self::Record(..) | Self::Pack(_) | Self::Index(_) | Self::Turn(_))
     }
 }
 

@@ -114,6 +114,27 @@ impl<S: Storage> HubTransport<S> {
         })
     }
 
+    /// The features of a new hub that this one lacks, as it says now.
+    pub fn lacks(&self, cx: &Context) -> Result<Vec<String>> {
+        self.with(cx, "look what the hub lacks", |hub, _, _| {
+            Ok(identity::confirm(hub.cx, hub.storage, hub.hub)?.lacks())
+        })
+    }
+
+    /// Gives the hub the features that it lacks, and names them. Versions that do not know them can neither read it nor
+    /// publish to it from then on; there is no way back.
+    pub fn upgrade(&self, cx: &Context) -> Result<Vec<String>> {
+        let upgraded = self.with(cx, "upgrade the hub", |hub, _, format| {
+            if let Some(why) = format.publish_refused() {
+                return Err(Error::new(ErrorKind::Unsupported, why).hint("upgrade depsync on this node"));
+            }
+            identity::upgrade(hub.cx, hub.storage, hub.hub)
+        });
+        // Whatever came of it: it is read again.
+        *self.format.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        upgraded
+    }
+
     /// Runs one call with everything it needs.
     fn with<T>(
         &self,
