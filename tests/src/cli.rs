@@ -22,6 +22,7 @@ pub fn program() -> PathBuf {
 #[derive(Debug)]
 pub struct Bench {
     top: tempfile::TempDir,
+    program: PathBuf,
     through: Vec<OsString>,
     set: Vec<(OsString, OsString)>,
 }
@@ -48,7 +49,12 @@ impl Bench {
     fn below(place: &Path) -> Self {
         let top = tempfile::Builder::new().prefix("depsync-cli-").tempdir_in(place).expect("a temporary directory");
         std::fs::write(top.path().join("depsync.toml"), b"").expect("a file");
-        Self { top, through: Vec::new(), set: Vec::new() }
+        Self { top, program: program(), through: Vec::new(), set: Vec::new() }
+    }
+
+    /// From now on this program is run.
+    pub fn use_program(&mut self, program: PathBuf) {
+        self.program = program;
     }
 
     /// From now on the program is run through another one, which is given the program and its arguments as its last
@@ -90,7 +96,7 @@ impl Bench {
     /// The program, to be run with `args` in the directory.
     pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut words: Vec<OsString> = self.through.clone();
-        words.push(program().into());
+        words.push(self.program.clone().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(args).current_dir(self.top.path()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.path("home")).env("USER", "tester").env("COLUMNS", "100");

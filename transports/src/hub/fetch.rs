@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use depsync_engine::content::deflate;
 use depsync_engine::content::pack::{PackRef, check_readable, unpack, unpack_recipe, unpack_verified};
 use depsync_engine::content::{MAX_PIECE, ObjectId, ObjectKind, Piece, Recipe};
 use depsync_engine::context::{Context, Phase};
@@ -255,7 +256,8 @@ pub(super) fn bring(
             Ok(missing)
         });
         match tried {
-            Err(error) if error.kind() == ErrorKind::NotFound && again => {
+            // gc may have stored whole, since, what has to be deflated.
+            Err(error) if again && (error.kind() == ErrorKind::NotFound || cannot_deflate(&error)) => {
                 again = false;
                 memory.catalog.refresh(hub)?;
             }
@@ -268,6 +270,11 @@ pub(super) fn bring(
             tried => return tried,
         }
     }
+}
+
+/// Whether it may be for our encoder, which is another one than the format's.
+fn cannot_deflate(error: &Error) -> bool {
+    error.kind() == ErrorKind::Damaged && deflate::check().is_err()
 }
 
 /// Crosses off what has come.

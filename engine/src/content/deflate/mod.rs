@@ -18,6 +18,8 @@ mod tests;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+#[cfg(test)]
+pub(in crate::content) use check::another;
 pub use check::check;
 
 /// The longest content that is deflated again, in bytes: both sides hold it in memory.

@@ -98,8 +98,8 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// What a difference makes of `old`: `length` bytes, not yet verified. [`ErrorKind::Damaged`] where it makes nothing,
-/// [`ErrorKind::Unsupported`] where this program's encoder is not the one of the format.
+/// What a difference makes of `old`: `length` bytes, not yet verified. [`ErrorKind::Damaged`] where it makes nothing, and
+/// where this program's encoder is not the one of the format.
 pub(in crate::content) fn apply(codec: Codec, stored: &[u8], old: &[u8], length: usize) -> Result<Vec<u8>> {
     let damaged = |why: &str| Error::new(ErrorKind::Damaged, format!("damaged patch: {why}"));
     let mut rest = stored;

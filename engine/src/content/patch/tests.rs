@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::content::deflate::{Level, deflate, inflate};
+use crate::content::deflate::{Level, another, deflate, inflate};
 use crate::content::testing::{archive, noise, prose};
 
 fn deflated(content: &[u8]) -> Vec<u8> {
@@ -104,6 +104,27 @@ fn sample() -> (Vec<u8>, Vec<u8>, Vec<Difference>) {
     let pair = Pair::of(&new, &old, &lengths).expect("a pair");
     let flat = Difference { codec: Codec::Patch, bytes: pair.patch(Effort::Fast).expect("a patch") };
     (old, new, vec![nested, flat])
+}
+
+#[test]
+fn another_encoder_applies_nothing_that_has_to_be_deflated_and_makes_no_such_patch() {
+    let (old, new, differences) = sample();
+    for Difference { codec, bytes } in &differences {
+        let error = another::with(|| apply(*codec, bytes, &old, new.len())).expect_err("not with this encoder");
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+        assert!(error.to_string().contains("zlib"), "{error}");
+        assert!(error.advice().is_some_and(|hint| hint.contains("`depsync gc --raw`")), "{:?}", error.advice());
+        assert_eq!(apply(*codec, bytes, &old, new.len()).expect("applies"), new, "ours does");
+    }
+    let counterpart = counterpart(Some(module("new", 9).len()), Some(module("old", 1).len()));
+    let made = another::with(|| between(&new, &old, &counterpart, Effort::Balanced)).expect("no failure");
+    let made = made.expect("a patch of the bytes as they are");
+    assert_eq!((made.codec, made.bytes[0]), (Codec::Patch, 0), "neither inflated nor deflated");
+    assert_eq!(another::with(|| apply(made.codec, &made.bytes, &old, new.len())).expect("applies"), new);
+    // What is not deflated is made as ever.
+    let (old, new) = (prose(2, 9_000), edited(&prose(2, 9_000)));
+    let patch = difference(&new, &old, &Counterpart::default());
+    assert_eq!(another::with(|| apply(patch.codec, &patch.bytes, &old, new.len())).expect("applies"), new);
 }
 
 proptest! {
