@@ -105,12 +105,25 @@ pub(crate) fn a_soft_mount_gives_up(scene: &Scene, pair: &mut Pair) {
     pair.goes_on(pair.number.into());
 }
 
+/// Whether a process has said what to do at a signal; on a machine with much to do that takes its time.
+fn catches(process: u32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the status of our child");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("the signals it catches");
+    let caught = u64::from_str_radix(caught.trim(), 16).expect("a mask");
+    caught & (1 << (signal.as_raw() - 1)) != 0
+}
+
 /// A command without a deadline ends at the first signal.
 pub(crate) fn a_signal_ends_it(scene: &Scene, pair: &mut Pair) {
     pair.edit();
     scene.cables[0].pull();
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut child = pair.manager.command("publish").spawn().expect("the program starts");
+        let listens = Instant::now();
+        while !catches(child.id(), signal) {
+            assert!(listens.elapsed() < Duration::from_secs(ENOUGH.into()), "{signal:?} is not caught");
+            std::thread::sleep(Duration::from_millis(50));
+        }
         std::thread::sleep(Duration::from_millis(1000));
         assert!(child.try_wait().expect("our child").is_none(), "it waits for the server");
         let id = Pid::from_raw(child.id().cast_signed()).expect("a process");
