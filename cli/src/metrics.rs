@@ -4,6 +4,7 @@ use std::fmt::{Debug, Error};
 
 use depsync_engine::context::{Clock as _, SystemClock};
 use depsync_engine::daemon::{Facts, Vitals, Work};
+use depsync_transports::Tally;
 use depsync_transports::channel::Status;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
@@ -19,10 +20,11 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Of these daemons.
-    pub(crate) fn new(vitals: Vec<Vitals>) -> Self {
+    /// Of these daemons, and of what each has asked its hub for.
+    pub(crate) fn new(daemons: Vec<(Vitals, Tally)>) -> Self {
         let mut registry = Registry::with_prefix("depsync");
-        registry.register_collector(Box::new(Daemons(vitals.clone())));
+        let vitals = daemons.iter().map(|(vitals, _)| vitals.clone()).collect();
+        registry.register_collector(Box::new(Daemons(daemons)));
         Self { vitals, registry }
     }
 }
@@ -42,11 +44,11 @@ impl Status for Metrics {
 }
 
 #[derive(Debug)]
-struct Daemons(Vec<Vitals>);
+struct Daemons(Vec<(Vitals, Tally)>);
 
 impl Collector for Daemons {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let facts: Vec<Facts> = self.0.iter().map(Vitals::now).collect();
+        let facts: Vec<Facts> = self.0.iter().map(|(vitals, _)| vitals.now()).collect();
         let mut page = Page { encoder: &mut encoder, facts: &facts };
         page.gauge("head_revision", "The newest revision that this node knows of", |facts| number(facts.head))?;
         page.gauge("applied_revision", "The revision that this node has", |facts| number(facts.applied))?;
@@ -75,6 +77,11 @@ impl Collector for Daemons {
         page.work("updates", "update", "Updates that changed something", |facts| facts.updated)?;
         page.each("failures", "Turns that failed", MetricType::Counter, |facts| {
             facts.failures.iter().map(|(deed, count)| (Some(("deed", *deed)), *count as f64)).collect()
+        })?;
+        let mut asked = self.0.iter().map(|(_, tally)| tally.now());
+        page.each("hub_operations", "What the hub was asked for", MetricType::Counter, |_| {
+            let asked = asked.next().unwrap_or_default();
+            asked.into_iter().map(|(operation, count)| (Some(("operation", operation)), count as f64)).collect()
         })?;
         page.each("nodes", "Nodes that this one has heard of, by how they stand", MetricType::Gauge, |facts| {
             facts.nodes.iter().map(|(state, count)| (Some(("state", state.name())), *count as f64)).collect()
@@ -115,7 +122,7 @@ impl Page<'_, '_> {
         name: &str,
         help: &str,
         kind: MetricType,
-        values: impl Fn(&Facts) -> Vec<Value>,
+        mut values: impl FnMut(&Facts) -> Vec<Value>,
     ) -> Result<(), Error> {
         let mut family = self.encoder.encode_descriptor(name, help, None, kind)?;
         for facts in self.facts {

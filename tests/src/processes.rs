@@ -1,5 +1,10 @@
 //! The processes of this machine, as `/proc` shows them, and what they have taken.
 
+use std::time::Duration;
+
+use nix::time::ClockId;
+use nix::unistd::Pid;
+
 /// A process that has not ended.
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -31,10 +36,15 @@ pub(crate) fn spent_by_children(pid: u32) -> f64 {
     times(pid).map_or(0.0, |[_, theirs]| theirs)
 }
 
-/// The same with its own, and with that of its children that run.
+/// The same with its own, and with that of all that run and descend from it.
 pub fn spent(pid: u32) -> f64 {
-    let children = all().into_iter().filter(|process| process.parent == pid).map(|process| process.pid);
-    std::iter::once(pid).chain(children).filter_map(times).flatten().sum()
+    let all = all();
+    let (mut family, mut looked) = (vec![pid], 0);
+    while let Some(&parent) = family.get(looked) {
+        family.extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
+        looked += 1;
+    }
+    family.into_iter().filter_map(times).flatten().sum()
 }
 
 /// Seconds of processor time of a process, and of its children that it has waited for.
@@ -45,5 +55,13 @@ fn times(pid: u32) -> Option<[f64; 2]> {
     let words: Vec<u32> =
         text.rsplit_once(')')?.1.split_whitespace().skip(11).take(4).map_while(|word| word.parse().ok()).collect();
     let [user, system, of_children, system_of_children] = words[..] else { return None };
-    Some([user + system, of_children + system_of_children].map(|ticks| f64::from(ticks) / 100.0))
+    let [own, theirs] = [user + system, of_children + system_of_children].map(|ticks| f64::from(ticks) / 100.0);
+    // Its own is to be had to the nanosecond, as long as it runs.
+    Some([clock(pid).unwrap_or(own), theirs])
+}
+
+fn clock(pid: u32) -> Option<f64> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid.cast_signed())).ok()?;
+    let time: Duration = clock.now().ok()?.into();
+    Some(time.as_secs_f64())
 }

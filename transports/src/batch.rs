@@ -42,6 +42,18 @@ impl Call<'_> {
         }
     }
 
+    /// What it asks for, in one word.
+    pub(crate) fn operation(&self) -> &'static str {
+        match self {
+            Self::Find(..) | Self::Insist(..) => "find",
+            Self::Range(..) => "range",
+            Self::Stage(..) => "stage",
+            Self::Commit(..) => "commit",
+            Self::Replace(..) => "replace",
+            Self::SetLine(..) => "set-line",
+        }
+    }
+
     /// The durable step that it takes, if it takes one.
     pub fn step(&self) -> Option<&'static str> {
         match self {

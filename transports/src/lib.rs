@@ -18,6 +18,7 @@ pub mod push;
 pub mod ssh;
 pub mod storage;
 pub mod svn;
+mod tally;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use depsync_engine::name::DeploymentName;
 use depsync_engine::transport::{Ledger, Transport};
 use jiff::Timestamp;
 
+use self::tally::Counted;
+
 pub use endpoint::Endpoint;
 pub use hooks::HookPrograms;
 pub use hub::{Collected, HubTransport, Retention};
@@ -36,6 +39,7 @@ pub use push::SshDestination;
 pub use ssh::{SshAddress, SshSettings, SshStorage};
 pub use storage::Storage;
 pub use svn::{SvnAddress, SvnClient, SvnSettings, SvnTransport};
+pub use tally::Tally;
 
 /// Whether a process that uses the hub at `address` may be unable to end while the hub's server is gone, because a thread
 /// of it waits in the kernel. Touches nothing that may hang.
@@ -58,8 +62,8 @@ pub struct Access {
 /// A hub, of either kind.
 #[derive(Clone)]
 pub enum Hub {
-    /// A directory of ours.
-    Ours(Arc<HubTransport<Arc<dyn Storage>>>),
+    /// A directory of ours, and what it was asked for.
+    Ours(Arc<HubTransport<Arc<dyn Storage>>>, Tally),
     /// A directory in a Subversion repository.
     Svn(Arc<SvnTransport>),
 }
@@ -68,8 +72,16 @@ impl Hub {
     /// The transport.
     pub fn transport(&self) -> Arc<dyn Transport> {
         match self {
-            Self::Ours(hub) => Arc::clone(hub) as _,
+            Self::Ours(hub, _) => Arc::clone(hub) as _,
             Self::Svn(hub) => Arc::clone(hub) as _,
+        }
+    }
+
+    /// What it was asked for so far.
+    pub fn tally(&self) -> Tally {
+        match self {
+            Self::Ours(_, tally) => tally.clone(),
+            Self::Svn(hub) => hub.tally(),
         }
     }
 
@@ -77,7 +89,7 @@ impl Hub {
     /// cannot.
     pub fn clock(&self, cx: &Context) -> Result<Option<Timestamp>> {
         match self {
-            Self::Ours(hub) => Ok(hub.storage().probe(cx)?.now),
+            Self::Ours(hub, _) => Ok(hub.storage().probe(cx)?.now),
             Self::Svn(_) => Ok(None),
         }
     }
@@ -85,7 +97,7 @@ impl Hub {
     /// Collects garbage. A repository keeps its history: there it is [`ErrorKind::Unsupported`].
     pub fn gc(&self, cx: &Context, retention: &Retention) -> Result<Collected> {
         match self {
-            Self::Ours(hub) => hub.gc(cx, retention),
+            Self::Ours(hub, _) => hub.gc(cx, retention),
             Self::Svn(hub) => {
                 Err(Error::new(ErrorKind::Unsupported, "a Subversion repository keeps all its revisions")
                     .op("collect garbage")
@@ -99,7 +111,7 @@ impl Hub {
     /// stores them.
     pub fn lacks(&self, cx: &Context) -> Result<Vec<String>> {
         match self {
-            Self::Ours(hub) => hub.lacks(cx),
+            Self::Ours(hub, _) => hub.lacks(cx),
             Self::Svn(_) => Ok(Vec::new()),
         }
     }
@@ -107,7 +119,7 @@ impl Hub {
     /// Gives the hub what it [lacks](Self::lacks), for ever, and names it.
     pub fn upgrade(&self, cx: &Context) -> Result<Vec<String>> {
         match self {
-            Self::Ours(hub) => hub.upgrade(cx),
+            Self::Ours(hub, _) => hub.upgrade(cx),
             Self::Svn(_) => Ok(Vec::new()),
         }
     }
@@ -122,13 +134,16 @@ pub fn open(
     ledger: Arc<dyn Ledger>,
     room: &Path,
 ) -> Result<Hub> {
+    let tally = Tally::default();
     let storage: Arc<dyn Storage> = match Endpoint::parse(address)? {
-        Endpoint::Mount { path, network } => Arc::new(MountStorage::new(path, network)?),
-        Endpoint::Ssh(address) => Arc::new(SshStorage::new(address, access.ssh.clone())?),
+        Endpoint::Mount { path, network } => Arc::new(Counted::new(MountStorage::new(path, network)?, tally.clone())),
+        Endpoint::Ssh(address) => {
+            Arc::new(Counted::new(SshStorage::new(address, access.ssh.clone())?, tally.clone()))
+        }
         Endpoint::Svn(address) => {
             let client = SvnClient::new(address.url(&deployment), access.svn.clone())?;
             return Ok(Hub::Svn(Arc::new(SvnTransport::new(client, ledger, room.to_owned()))));
         }
     };
-    Ok(Hub::Ours(Arc::new(HubTransport::new(storage, deployment, ledger))))
+    Ok(Hub::Ours(Arc::new(HubTransport::new(storage, deployment, ledger)), tally))
 }

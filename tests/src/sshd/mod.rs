@@ -12,7 +12,7 @@
 //! | `session` | the processes of its sessions |
 //! | `client` | [`Client`]: the system's `ssh` and `rsync`, told about the server |
 //! | `programs` | [`Programs`]: a `PATH` of the far side's, to hide programs and to put others in their place |
-//! | `relay` | [`Relay`]: passes bytes, counts them, cuts, stalls, refuses, takes its time |
+//! | `relay` | [`Relay`]: passes bytes, counts them, cuts, stalls, refuses, takes its time, or is a [`Line`] |
 //! | `lane` | what a relay does to the bytes of one direction |
 //!
 //! What differs from a server out there:
@@ -33,7 +33,7 @@ mod settings;
 
 pub use client::Client;
 pub use key::Key;
-pub use lane::Way;
+pub use lane::{Line, Way};
 pub use programs::{Programs, program};
 pub use relay::Relay;
 pub use server::{Sshd, free_port};

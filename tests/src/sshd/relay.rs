@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::HOST;
-use super::lane::{Lane, Turn, Way};
+use super::lane::{Lane, Line, Turn, Way};
 use super::server::free_port;
 
 /// A relay. When it is dropped, its connections are cut and its threads have ended.
@@ -94,6 +94,15 @@ impl Relay {
     /// Lets each byte of a direction be under way for this long.
     pub fn delay(&self, way: Way, delay: Duration) {
         self.shared.change(|state| state.lanes[way as usize].delay = delay);
+    }
+
+    /// Makes it such a line, for what comes from now on.
+    pub fn lay(&self, line: Line) {
+        self.shared.change(|state| {
+            for (number, lane) in state.lanes.iter_mut().enumerate() {
+                lane.lay(Line { seed: line.seed.wrapping_add(number as u64), ..line });
+            }
+        });
     }
 
     /// Listens no more: whoever connects is refused. Connections stay.
@@ -192,11 +201,22 @@ impl Shared {
         std::thread::scope(|scope| {
             for (way, from, to) in [(Way::Up, client, &server), (Way::Down, &server, client)] {
                 let (sender, receiver) = sync_channel(64);
-                scope.spawn(move || read(from, &sender));
+                scope.spawn(move || self.read(way, from, &sender));
                 scope.spawn(move || self.write(number, way, &receiver, to));
             }
         });
         self.change(|state| state.open.retain(|(other, _)| *other != number));
+    }
+
+    /// Reads, and notes when that would be on the line.
+    fn read(&self, way: Way, mut from: &TcpStream, to: &SyncSender<(Instant, Vec<u8>)>) {
+        let (begun, mut buffer) = (Instant::now(), vec![0; 16 << 10]);
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let since = self.state().lanes[way as usize].send(count, way, begun);
+            if to.send((since, buffer[..count].to_vec())).is_err() {
+                break;
+            }
+        }
     }
 
     fn write(&self, number: u64, way: Way, from: &Receiver<(Instant, Vec<u8>)>, mut to: &TcpStream) {
@@ -243,13 +263,4 @@ impl Shared {
 
 fn hang_up(end: &TcpStream) {
     let _ = end.shutdown(Shutdown::Both);
-}
-
-fn read(mut from: &TcpStream, to: &SyncSender<(Instant, Vec<u8>)>) {
-    let mut buffer = vec![0; 16 << 10];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        if to.send((Instant::now(), buffer[..count].to_vec())).is_err() {
-            break;
-        }
-    }
 }

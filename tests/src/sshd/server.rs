@@ -146,6 +146,11 @@ impl Sshd {
         self.child().as_ref().map_or(0.0, |child| processes::spent_by_children(child.id()))
     }
 
+    /// Seconds of processor time of the server and of all sessions, ended or not, in hundredths for each.
+    pub fn spent_so_far(&self) -> f64 {
+        self.child().as_ref().map_or(0.0, |child| processes::spent(child.id()))
+    }
+
     /// How many connections have logged in so far.
     pub fn accepted(&self) -> usize {
         self.log().lines().filter(|line| line.starts_with("Accepted publickey for ")).count()

@@ -59,6 +59,11 @@ impl Svnserve {
         self.listener.spent()
     }
 
+    /// The same with what runs.
+    pub fn spent_so_far(&self) -> f64 {
+        self.listener.spent()
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.listener.port()

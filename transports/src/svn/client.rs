@@ -21,6 +21,7 @@ use super::failure::Failure;
 use super::settings::SvnSettings;
 use super::url::SvnUrl;
 use crate::child::{Program, Running};
+use crate::tally::Tally;
 
 /// The Debian package with the programs.
 pub(super) const PACKAGE: &str = "subversion";
@@ -60,13 +61,16 @@ pub struct SvnClient {
     is_new_enough: OnceLock<()>,
     /// Asked for by the first failure that it belongs to.
     realm: OnceLock<Option<String>>,
+    /// How often each was started.
+    pub(super) tally: Tally,
 }
 
 impl SvnClient {
     /// The programs, for `url`. Touches nothing yet.
     pub fn new(url: SvnUrl, settings: SvnSettings) -> Result<Self> {
         settings.check().map_err(|error| error.at(&url))?;
-        Ok(Self { url, settings, private: OnceLock::new(), is_new_enough: OnceLock::new(), realm: OnceLock::new() })
+        let (private, is_new_enough, realm) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { url, settings, private, is_new_enough, realm, tally: Tally::default() })
     }
 
     /// The place.
@@ -80,6 +84,7 @@ impl SvnClient {
         if tool == Tool::Svnmucc {
             self.check_version(cx)?;
         }
+        self.tally.count(tool.name());
         let program = self.told(Program::new(tool.name(), PACKAGE).arg("--non-interactive"))?;
         let input = self.settings.password.is_some().then_some("--password-from-stdin");
         Ok(program.args(input))

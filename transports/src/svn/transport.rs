@@ -34,6 +34,7 @@ use super::log::{End, LogEntry, Range};
 use super::measure::{Measured, Measuring, Step};
 use super::spool::Spool;
 use super::{fetch, hidden, once, publish, staged};
+use crate::tally::Tally;
 
 /// How many entries of the log are looked at for one whose tree is known, one number after the other.
 const LOOKED_AT: [u64; 3] = [2, 20, 200];
@@ -86,6 +87,11 @@ struct Read {
 }
 
 impl SvnTransport {
+    /// The programs that were started so far.
+    pub fn tally(&self) -> Tally {
+        self.client.tally.clone()
+    }
+
     /// The deployment where `client` is. Touches nothing.
     pub fn new(client: SvnClient, ledger: Arc<dyn Ledger>, room: PathBuf) -> Self {
         Self { client, ledger, room, memory: Mutex::default() }

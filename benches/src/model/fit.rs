@@ -1,0 +1,182 @@
+//! Observations to a model.
+//!
+//! First what a change moves and computes, then how long it takes: that is a function of what the first says, not of what
+//! was measured, so that it can be asked of any workload. Cells that were held out are not looked at.
+
+use std::collections::BTreeMap;
+
+use super::features::Features;
+use super::{CostModel, Figures, Linear, Look, Observation, Place, Response, SCHEMA, Transport, TransportModel};
+
+/// The fewest single changes, of all kinds, that a model can be fitted to.
+const LEAST: usize = 12;
+
+impl CostModel {
+    /// The model that suits these cells best; transports of which there are too few are left out. `looks` are what a look
+    /// at an unchanged hub costs, of a daemon and of a command.
+    pub fn fit(
+        cells: &[Observation],
+        looks: &BTreeMap<Transport, (Look, Look)>,
+        cores: u32,
+        measured: impl Into<String>,
+    ) -> Self {
+        let fitted = Transport::ALL.into_iter().filter_map(|transport| {
+            let of = |cell: &&Observation| cell.transport == transport && !cell.held_out;
+            let cells: Vec<&Observation> = cells.iter().filter(of).collect();
+            let (look, once) = looks.get(&transport).copied().unwrap_or_default();
+            Some((transport, TransportModel { look, once, ..fit(&cells, Place::OneMachine(cores))? }))
+        });
+        Self { schema: SCHEMA, measured: measured.into(), cores, transports: fitted.collect() }
+    }
+}
+
+fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
+    let (single, many): (Vec<_>, Vec<_>) = cells.iter().partition(|cell| cell.workload.rate.is_none());
+    if single.len() < LEAST {
+        return None;
+    }
+    let work = |of: fn(&Figures) -> f64| {
+        let rows = single.iter().map(|cell| (Features::work(&cell.workload), of(&cell.figures)));
+        Linear::fit(&rows.collect::<Vec<_>>())
+    };
+    let hub = single.iter().map(|cell| {
+        (Features::work(&cell.workload), cell.figures.cpu_hub_s / f64::from(cell.workload.nodes + 1))
+    });
+    let mut model = TransportModel {
+        up: work(|figures| figures.up),
+        down: work(|figures| figures.down),
+        hub_bytes: work(|figures| figures.hub_bytes),
+        operations: work(|figures| figures.operations),
+        cpu_manager: work(|figures| figures.cpu_manager_s),
+        cpu_worker: work(|figures| figures.cpu_worker_s),
+        cpu_hub: Linear::fit(&hub.collect::<Vec<_>>()),
+        p50: Linear::default(),
+        p99: Linear::default(),
+        spacing: Linear::default(),
+        response_p50: Response::default(),
+        response_p99: Response::default(),
+        look: Look::default(),
+        once: Look::default(),
+    };
+    let time = |of: fn(&Figures) -> f64| {
+        let row = |cell: &&&Observation| {
+            (Features::time(&cell.workload, &model.effort(&cell.workload, place)), of(&cell.figures))
+        };
+        Linear::fit(&single.iter().map(row).collect::<Vec<_>>())
+    };
+    let (p50, p99) = (time(|figures| figures.p50_s), time(|figures| figures.p99_s));
+    let spacing = cells.iter().filter_map(|cell| {
+        let marginal = model.marginal(&cell.workload, place);
+        Some((Features::spacing(&cell.workload, &marginal), 1.0 / cell.saturation?))
+    });
+    let spacing = Linear::fit(&spacing.collect::<Vec<_>>());
+    (model.p50, model.p99, model.spacing) = (p50, p99, spacing);
+    (model.response_p50, model.response_p99) =
+        (response(&model, &many, place, false), response(&model, &many, place, true));
+    Some(model)
+}
+
+/// What rates do to the time, as far as the cells are below the greatest one.
+fn response(model: &TransportModel, cells: &[&&Observation], place: Place, slowest: bool) -> Response {
+    let rows = cells.iter().filter_map(|cell| {
+        let (workload, rate) = (&cell.workload, cell.workload.rate?);
+        let time = Features::time(workload, &model.effort(workload, place));
+        let share = rate / model.saturation(workload, place);
+        if cell.saturation.is_some() || share > 0.9 {
+            return None;
+        }
+        let p50 = model.p50.of(&time);
+        let (single, measured) =
+            if slowest { (model.p99.of(&time), cell.figures.p99_s) } else { (p50, cell.figures.p50_s) };
+        let of = |busy, crowded| Response { busy, crowded }.at(rate * p50, share);
+        Some((Features::of(&[("busy", of(1.0, 0.0)), ("crowded", of(0.0, 1.0))]), (measured / single - 1.0).max(0.0)))
+    });
+    let found = Linear::fit(&rows.collect::<Vec<_>>());
+    Response { busy: found.coefficient("busy"), crowded: found.coefficient("crowded") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Link, Workload};
+    use super::*;
+
+    /// A world that is as the model thinks.
+    fn world(of: &Workload) -> Figures {
+        let (files, bytes) = (f64::from(of.files), super::super::features::exact(of.bytes));
+        let (up, down) = (2000.0 + files * 100.0 + bytes * 0.5, 1000.0 + files * 90.0 + bytes * 0.5);
+        let (cpu_manager_s, cpu_worker_s) = (0.01 + files * 1e-4, 0.005 + files * 2e-4);
+        let waiting = f64::from(of.nodes - 1) * cpu_worker_s / 2.0;
+        let p50_s = 0.06 + of.link.rtt_s * 5.0 + of.link.carrying(up + down) + cpu_manager_s + cpu_worker_s + waiting * 0.5;
+        Figures {
+            p50_s,
+            p99_s: p50_s * 1.5,
+            up,
+            down,
+            hub_bytes: up,
+            operations: 12.0,
+            cpu_manager_s,
+            cpu_worker_s,
+            cpu_hub_s: 0.0,
+        }
+    }
+
+    fn workload(files: u32, nodes: u32, rtt_s: f64) -> Workload {
+        let link = Link { rtt_s, bandwidth: Some(5e7), loss: 0.0 };
+        Workload { kind: Kind::Config, files, bytes: u64::from(files) * 2048, tree: 1000, nodes, link, rate: None }
+    }
+
+    #[test]
+    fn a_world_as_the_model_thinks_is_foretold() {
+        let cell = |workload: Workload| Observation {
+            transport: Transport::Ssh,
+            figures: world(&workload),
+            workload,
+            saturation: None,
+            held_out: false,
+        };
+        let mut cells = Vec::new();
+        for files in [1, 30, 300] {
+            for nodes in [1, 4, 12] {
+                for rtt in [0.0005, 0.02, 0.1] {
+                    cells.push(cell(workload(files, nodes, rtt)));
+                }
+            }
+        }
+        let ramp = workload(1, 4, 0.0005);
+        cells.push(Observation { saturation: Some(1500.0), ..cell(Workload { rate: Some(2000.0), ..ramp }) });
+        let busy = Workload { rate: Some(100.0), ..ramp };
+        let mut figures = world(&ramp);
+        figures.p50_s *= 1.6;
+        cells.push(Observation { figures, ..cell(busy) });
+        let model = CostModel::fit(&cells, &BTreeMap::new(), 2, "by hand");
+        assert_eq!(model.transports.keys().collect::<Vec<_>>(), [&Transport::Ssh]);
+        let ssh = &model.transports[&Transport::Ssh];
+        for unseen in [workload(100, 8, 0.05), workload(1, 2, 0.0005), workload(3, 6, 0.2)] {
+            let (told, is) = (ssh.predict(&unseen, Place::OneMachine(2)), world(&unseen));
+            let off = |told: f64, is: f64| (told / is - 1.0).abs();
+            assert!(off(told.p50_s.expect("no rate"), is.p50_s) < 0.1, "{unseen}: {told:?} {is:?}");
+            assert!(off(told.up, is.up) < 0.05 && off(told.cpu_worker_s, is.cpu_worker_s) < 0.05, "{unseen}: {told:?}");
+            // Who has processors of his own does not wait.
+            assert!(ssh.predict(&unseen, Place::Cluster(2)).p50_s <= told.p50_s);
+        }
+        let told = ssh.predict(&busy, Place::OneMachine(2));
+        assert!((told.saturation / 1500.0 - 1.0).abs() < 0.05, "{told:?}");
+        assert!((told.p50_s.expect("below") / (world(&ramp).p50_s * 1.6) - 1.0).abs() < 0.15, "{told:?}");
+        assert_eq!(ssh.predict(&Workload { rate: Some(3000.0), ..ramp }, Place::OneMachine(2)).p50_s, None);
+        // What goes together costs less each.
+        let alone = ssh.predict(&ramp, Place::OneMachine(2));
+        assert!(told.up < alone.up && told.operations < alone.operations, "{told:?}");
+    }
+
+    #[test]
+    fn too_few_cells_are_no_model() {
+        let cell = Observation {
+            transport: Transport::Svn,
+            workload: workload(1, 1, 0.0),
+            figures: world(&workload(1, 1, 0.0)),
+            saturation: None,
+            held_out: false,
+        };
+        assert!(CostModel::fit(&vec![cell; LEAST - 1], &BTreeMap::new(), 2, "").transports.is_empty());
+    }
+}

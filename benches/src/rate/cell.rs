@@ -1,0 +1,353 @@
+//! One workload, on a cluster that is there.
+//!
+//! The clock runs from before a change is saved until the kernel tells that the last of its files has its name at a
+//! worker. Two changes are made before those that count. In the end all directories are compared, byte by byte, and a
+//! difference ends the run.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use depsync_tests::dice::Dice;
+
+use super::cluster::{Cluster, Taken};
+use super::load::Load;
+use super::nfs;
+use super::row::Row;
+use super::scenario::{Pace, Scenario};
+use super::witness::{Arrival, Witness};
+use crate::kit::statistics::quantile;
+use crate::model::Transport;
+
+/// How long a change may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Changes before those that count.
+const BEFORE: usize = 2;
+/// Samples that are written down.
+const SAMPLES: usize = 400;
+/// How long one step of a ramp takes, and where it begins and ends.
+const STEP: Duration = Duration::from_millis(1500);
+const FIRST_RATE: f64 = 32.0;
+const LAST_RATE: f64 = 16_384.0;
+
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Amount {
+    /// Single changes.
+    pub(super) changes: usize,
+    /// For how long changes come at a rate, or nobody does anything.
+    pub(super) time: Duration,
+}
+
+impl Amount {
+    pub(super) const FULL: Self = Self { changes: 8, time: Duration::from_secs(4) };
+    pub(super) const QUICK: Self = Self { changes: 4, time: Duration::from_secs(2) };
+}
+
+/// A cluster, who looks at it, and what happens to it.
+pub(super) struct Stage {
+    pub(super) cluster: Cluster,
+    pub(super) witness: Witness,
+    pub(super) load: Load,
+    pub(super) dice: Dice,
+}
+
+impl Stage {
+    /// Runs a scenario.
+    pub(super) fn run(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+        let begun = Instant::now();
+        self.cluster.lay(&scenario.workload.link, self.dice.roll());
+        let mut row = match scenario.pace {
+            Pace::Single => self.single(transport, scenario, amount),
+            Pace::Steady => self.steady(transport, scenario, amount),
+            Pace::Ramp => self.ramp(transport, scenario),
+            Pace::Idle => self.idle(transport, scenario, amount),
+            Pace::Once => self.once(transport, scenario, amount),
+        }?;
+        self.cluster.check()?;
+        self.cluster.verify().context("what has arrived is not what was saved")?;
+        row.took_s = begun.elapsed().as_secs_f64();
+        Ok(row)
+    }
+
+    /// One change after the other.
+    fn single(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+        let workload = &scenario.workload;
+        let mut arrivals = Vec::new();
+        let mut taken = Totals::default();
+        for number in 0..BEFORE + amount.changes {
+            let change = self.load.next(workload)?;
+            self.rest();
+            let before = self.cluster.taken()?;
+            self.witness.expect(&change);
+            change.save(self.cluster.source())?;
+            self.arrive()?;
+            self.settle()?;
+            let after = self.cluster.taken()?;
+            let arrived = self.witness.take();
+            if number >= BEFORE {
+                arrivals.extend(arrived);
+                taken.add(&before, &after);
+            }
+            if let Some(back) = self.load.restore() {
+                self.witness.expect(&back);
+                back.save(self.cluster.source())?;
+                self.arrive()?;
+                self.witness.take();
+            }
+        }
+        Ok(finish(Row::of(transport, scenario), &arrivals, &taken))
+    }
+
+    /// Changes at a rate.
+    fn steady(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+        let workload = &scenario.workload;
+        let rate = workload.rate.context("a rate")?;
+        self.warm_up(scenario)?;
+        let before = self.cluster.taken()?;
+        // A few, at least, of a low rate.
+        let time = amount.time.max(Duration::from_secs_f64(4.0 / rate));
+        self.save_at(scenario, rate, time)?;
+        self.arrive()?;
+        self.settle()?;
+        let mut taken = Totals::default();
+        taken.add(&before, &self.cluster.taken()?);
+        let arrivals = self.witness.take();
+        Ok(finish(Row::of(transport, scenario), &arrivals, &taken))
+    }
+
+    /// At twice the rate each time, until what is on its way grows and grows.
+    fn ramp(&mut self, transport: Transport, scenario: &Scenario) -> Result<Row> {
+        self.warm_up(scenario)?;
+        let before = self.cluster.taken()?;
+        let mut row = Row::of(transport, scenario);
+        let (mut all, mut rate) = (Vec::new(), FIRST_RATE);
+        loop {
+            let begun = Instant::now();
+            let saved = self.save_at(scenario, rate, STEP)?;
+            let (lag, time) = (self.witness.lag(), begun.elapsed());
+            self.arrive()?;
+            let arrivals = self.witness.take();
+            let until_all_were_there = arrivals.iter().filter_map(|arrival| {
+                Some(arrival.saved.saturating_duration_since(begun) + arrival.after.iter().flatten().max().copied()?)
+            });
+            let whole = until_all_were_there.max().unwrap_or(time);
+            // What it has really carried: a round that is under way at the end is a part of it.
+            let carried = saved as f64 / whole.as_secs_f64();
+            all.extend(arrivals);
+            let is_late = lag > STEP / 2 + usual(&all);
+            let is_slow = carried < 0.7 * rate && whole > STEP * 3 / 2;
+            if is_late || is_slow || rate >= LAST_RATE {
+                row.saturation = Some(carried.min(rate));
+                break;
+            }
+            rate *= 2.0;
+        }
+        self.settle()?;
+        let mut taken = Totals::default();
+        taken.add(&before, &self.cluster.taken()?);
+        Ok(finish(row, &all, &taken))
+    }
+
+    /// Nothing happens.
+    fn idle(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+        self.rest();
+        self.settle()?;
+        let before = self.cluster.taken()?;
+        let begun = Instant::now();
+        thread::sleep(amount.time * 2);
+        let seconds = begun.elapsed().as_secs_f64();
+        let mut taken = Totals::default();
+        taken.add(&before, &self.cluster.taken()?);
+        // A look of one node is what it has taken in a second.
+        let nodes = f64::from(scenario.workload.nodes + 1);
+        let mut row = finish(Row::of(transport, scenario), &[], &taken);
+        let figures = &mut row.figures;
+        figures.operations = taken.operations() / nodes / seconds;
+        figures.down = if taken.passed.is_empty() { nfs::wire(row_requests(&taken) / nodes / seconds, 0.0) } else { taken.passed.iter().sum::<f64>() / nodes / seconds };
+        figures.cpu_worker_s = taken.cpu_s.iter().skip(1).sum::<f64>() / f64::from(scenario.workload.nodes.max(1)) / seconds;
+        figures.cpu_hub_s = taken.hub_cpu_s / nodes / seconds;
+        Ok(row)
+    }
+
+    /// `depsync update` beside the daemon of the first worker, which finds nothing to do.
+    fn once(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+        self.rest();
+        self.settle()?;
+        let mut samples = Vec::new();
+        let before = self.cluster.taken()?;
+        let spent = children();
+        for _ in 0..amount.changes {
+            let begun = Instant::now();
+            self.cluster.run(1, &["--quiet", "update"])?;
+            samples.push(begun.elapsed().as_secs_f64());
+        }
+        let spent = children() - spent;
+        self.settle()?;
+        let mut taken = Totals::default();
+        taken.add(&before, &self.cluster.taken()?);
+        let mut row = Row::of(transport, scenario);
+        let runs = amount.changes.max(1) as f64;
+        row.changes = amount.changes;
+        row.ms = samples.iter().map(|seconds| seconds * 1000.0).collect();
+        row.figures.p50_s = quantile(&samples, 0.5).unwrap_or_default();
+        row.figures.p99_s = quantile(&samples, 0.99).unwrap_or_default();
+        row.figures.down = taken.passed.get(1).copied().unwrap_or_default() / runs;
+        row.figures.cpu_worker_s = spent / runs;
+        row.figures.cpu_hub_s = taken.hub_cpu_s / runs;
+        Ok(row)
+    }
+
+    fn warm_up(&mut self, scenario: &Scenario) -> Result<()> {
+        for _ in 0..BEFORE {
+            let change = self.load.next(&scenario.workload)?;
+            self.witness.expect(&change);
+            change.save(self.cluster.source())?;
+            self.arrive()?;
+            self.rest();
+        }
+        self.settle()?;
+        self.witness.take();
+        Ok(())
+    }
+
+    /// Saves changes at a rate for a time: each at its moment, or as soon as the one before is saved. How many.
+    fn save_at(&mut self, scenario: &Scenario, rate: f64, time: Duration) -> Result<usize> {
+        let begun = Instant::now();
+        let mut saved = 0;
+        loop {
+            let due = Duration::from_secs_f64(saved as f64 / rate);
+            if due >= time || begun.elapsed() >= time * 2 {
+                return Ok(saved);
+            }
+            let change = self.load.next(&scenario.workload)?;
+            thread::sleep(due.saturating_sub(begun.elapsed()));
+            self.witness.expect(&change);
+            change.save(self.cluster.source())?;
+            saved += 1;
+        }
+    }
+
+    fn arrive(&mut self) -> Result<()> {
+        if !self.witness.wait(PATIENCE)? {
+            self.cluster.check()?;
+            bail!("a change has not arrived in {} s: {}", PATIENCE.as_secs(), self.cluster.told());
+        }
+        Ok(())
+    }
+
+    /// Lets everybody write his report.
+    fn settle(&self) -> Result<()> {
+        thread::sleep(Duration::from_millis(60));
+        Ok(())
+    }
+
+    /// A moment, by chance, so that nobody's period falls in with changes.
+    fn rest(&mut self) {
+        thread::sleep(Duration::from_millis(80 + self.dice.roll() % 120));
+    }
+}
+
+/// What was taken from one moment to another.
+#[derive(Clone, Debug, Default)]
+struct Totals {
+    cpu_s: Vec<f64>,
+    hub_cpu_s: f64,
+    passed: Vec<f64>,
+    grown: f64,
+    asked: Vec<BTreeMap<String, f64>>,
+    content: Vec<f64>,
+}
+
+impl Totals {
+    fn add(&mut self, before: &Taken, after: &Taken) {
+        let add = |sums: &mut Vec<f64>, differences: Vec<f64>| {
+            sums.resize(differences.len(), 0.0);
+            sums.iter_mut().zip(differences).for_each(|(sum, difference)| *sum += difference);
+        };
+        let differ = |after: &[f64], before: &[f64]| after.iter().zip(before).map(|(after, before)| after - before).collect();
+        add(&mut self.cpu_s, differ(&after.cpu_s, &before.cpu_s));
+        add(&mut self.content, differ(&after.content, &before.content));
+        let passed = after.passed.iter().zip(&before.passed).map(|(after, before)| (after - before) as f64);
+        add(&mut self.passed, passed.collect());
+        self.hub_cpu_s += after.hub_cpu_s - before.hub_cpu_s;
+        self.grown += after.hub_size as f64 - before.hub_size as f64;
+        self.asked.resize(after.asked.len(), BTreeMap::new());
+        for ((sums, after), before) in self.asked.iter_mut().zip(&after.asked).zip(&before.asked) {
+            let before: BTreeMap<&str, f64> = before.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+            for (name, count) in after {
+                let more = count - before.get(name.as_str()).copied().unwrap_or_default();
+                if more > 0.0 {
+                    *sums.entry(name.clone()).or_default() += more;
+                }
+            }
+        }
+    }
+
+    fn operations(&self) -> f64 {
+        self.asked.iter().flat_map(BTreeMap::values).sum()
+    }
+}
+
+fn row_requests(taken: &Totals) -> f64 {
+    taken.asked.iter().map(nfs::requests).sum()
+}
+
+/// Half of all took no longer.
+fn usual(arrivals: &[Arrival]) -> Duration {
+    let mut times: Vec<Duration> = arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().copied()).collect();
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The figures of a row.
+fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals) -> Row {
+    let changes = arrivals.len().max(1) as f64;
+    let workers = f64::from(row.workload.nodes.max(1));
+    let average = |of: &[f64]| of.iter().skip(1).sum::<f64>() / workers / changes;
+    let first = |of: &[f64]| of.first().copied().unwrap_or_default() / changes;
+    let operations = |asked: &BTreeMap<String, f64>| asked.values().sum::<f64>();
+    let calls: Vec<f64> = taken.asked.iter().map(operations).collect();
+    let mut seconds: Vec<f64> =
+        arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().map(Duration::as_secs_f64)).collect();
+    let figures = &mut row.figures;
+    if taken.passed.is_empty() {
+        // A directory: what a mount would have added.
+        let requests: Vec<f64> = taken.asked.iter().map(nfs::requests).collect();
+        let (up, down) = (first(&requests), average(&requests));
+        let content = (first(&taken.content), average(&taken.content));
+        (figures.up, figures.down) = (nfs::wire(up, content.0), nfs::wire(down, content.1));
+        let link = &row.workload.link;
+        let more = nfs::seconds(link, up, content.0) + nfs::seconds(link, down, content.1);
+        seconds.iter_mut().for_each(|second| *second += more);
+        row.modelled = true;
+    } else {
+        (figures.up, figures.down) = (first(&taken.passed), average(&taken.passed));
+    }
+    (figures.cpu_manager_s, figures.cpu_worker_s) = (first(&taken.cpu_s), average(&taken.cpu_s));
+    figures.cpu_hub_s = taken.hub_cpu_s / changes;
+    figures.hub_bytes = (taken.grown / changes).max(0.0);
+    figures.operations = first(&calls) + average(&calls);
+    figures.p50_s = quantile(&seconds, 0.5).unwrap_or_default();
+    figures.p99_s = quantile(&seconds, 0.99).unwrap_or_default();
+    for asked in &taken.asked {
+        for (name, count) in asked {
+            *row.asked.entry(name.clone()).or_default() += count / changes;
+        }
+    }
+    row.changes = arrivals.len();
+    let every = seconds.len().div_ceil(SAMPLES).max(1);
+    row.ms = seconds.iter().step_by(every).map(|second| (second * 1e6).round() / 1000.0).collect();
+    row
+}
+
+/// Seconds of processor time of all children that have ended.
+fn children() -> f64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0.0, |usage| {
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        micros as f64 / 1e6
+    })
+}

@@ -1,0 +1,224 @@
+//! A manager and its workers, each a `depsync run` of its own, and what they have taken.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use depsync_tests::sshd::{Relay, free_port};
+
+use super::hub::{LocalHub, line};
+use super::load::Load;
+use crate::kit::crew::Crew;
+use crate::kit::tree::equal;
+use crate::model::Link;
+
+/// How long a cluster may take until everybody is there.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What has been taken since the cluster was started.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    /// Processor seconds of each node, the manager first.
+    pub(super) cpu_s: Vec<f64>,
+    /// Those of the hub's server.
+    pub(super) hub_cpu_s: f64,
+    /// Bytes that passed the line of each node; none where there are no lines.
+    pub(super) passed: Vec<u64>,
+    /// Bytes of the hub.
+    pub(super) hub_size: u64,
+    /// What each node has asked the hub for, and how often.
+    pub(super) asked: Vec<Vec<(String, f64)>>,
+    /// Bytes of content that each node has sent or fetched.
+    pub(super) content: Vec<f64>,
+}
+
+/// See the module. Daemons end before their hub.
+pub(super) struct Cluster {
+    crew: Crew,
+    program: PathBuf,
+    place: PathBuf,
+    dirs: Vec<PathBuf>,
+    status: Vec<u16>,
+    channel: Relay,
+    pub(super) hub: LocalHub,
+}
+
+impl Cluster {
+    /// Makes the directories in `place`, all equal, and starts a daemon in each; `period` is how often it asks.
+    pub(super) fn start(program: &Path, place: &Path, hub: LocalHub, workers: u32, load: &Load, period: Duration) -> Result<Self> {
+        let names: Vec<String> =
+            std::iter::once("manager".to_owned()).chain((1..=workers).map(|number| format!("worker-{number}"))).collect();
+        let dirs: Vec<PathBuf> = names.iter().map(|name| place.join(name)).collect();
+        let serve = free_port();
+        let (status, channel) = (names.iter().map(|_| free_port()).collect::<Vec<_>>(), Relay::to(serve));
+        let mut cluster = Self {
+            crew: Crew::default(),
+            program: program.to_owned(),
+            place: place.to_owned(),
+            dirs,
+            status,
+            channel,
+            hub,
+        };
+        load.make(cluster.source())?;
+        for (number, name) in names.iter().enumerate() {
+            let is_manager = number == 0;
+            let config = format!(
+                "dir = '{}'\nrole = '{}'\nnode = '{name}'\n{}[run]\nperiod = '{}ms'\nstatus = '127.0.0.1:{}'\n[channel]\n{}\n",
+                cluster.dirs[number].display(),
+                if is_manager { "manager" } else { "worker" },
+                cluster.hub.config(number)?,
+                period.as_millis(),
+                cluster.status[number],
+                if is_manager {
+                    format!("serve = '127.0.0.1:{serve}'")
+                } else {
+                    format!("listen = ['http://127.0.0.1:{}']", cluster.channel.port())
+                },
+            );
+            fs::write(cluster.config(number), config)?;
+        }
+        cluster.run(0, &["--quiet", "publish"])?;
+        for dir in cluster.workers().to_vec() {
+            let copied = Command::new("cp").arg("-a").arg(cluster.source()).arg(&dir).status().context("starting cp")?;
+            ensure!(copied.success(), "cp: {copied}");
+        }
+        for (number, name) in names.iter().enumerate() {
+            let log = place.join(format!("{name}.log"));
+            cluster.crew.start(cluster.command(number).arg("run"), &log)?;
+            if number == 0 {
+                cluster.wait_until_ready(0)?;
+            }
+        }
+        for number in 1..names.len() {
+            cluster.wait_until_ready(number)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Where changes are saved.
+    pub(super) fn source(&self) -> &Path {
+        &self.dirs[0]
+    }
+
+    /// Where they are to come to.
+    pub(super) fn workers(&self) -> &[PathBuf] {
+        &self.dirs[1..]
+    }
+
+    /// Puts all nodes behind such a link.
+    pub(super) fn lay(&self, link: &Link, seed: u64) {
+        self.hub.lay(link, seed);
+        self.channel.lay(line(link, seed));
+    }
+
+    /// Fails if a daemon has ended.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.crew.check()
+    }
+
+    /// What the daemons have said.
+    pub(super) fn told(&self) -> String {
+        self.crew.told()
+    }
+
+    /// Fails unless every worker has what the manager has.
+    pub(super) fn verify(&self) -> Result<()> {
+        self.workers().iter().try_for_each(|worker| equal(self.source(), worker))
+    }
+
+    /// What has been taken so far.
+    pub(super) fn taken(&self) -> Result<Taken> {
+        let mut taken = Taken {
+            cpu_s: self.crew.spent_each(),
+            hub_cpu_s: self.hub.spent(),
+            passed: self.hub.passed(),
+            hub_size: self.hub.size()?,
+            ..Taken::default()
+        };
+        for port in &self.status {
+            let page = metrics(*port)?;
+            let content = ["publish_bytes_total", "update_bytes_total"].map(|name| values(&page, name, None));
+            taken.content.push(content.iter().flatten().map(|(_, value)| value).sum());
+            taken.asked.push(values(&page, "hub_operations_total", Some("operation")));
+        }
+        Ok(taken)
+    }
+
+    /// Runs a command as a node, to its end.
+    pub(super) fn run(&self, node: usize, arguments: &[&str]) -> Result<()> {
+        let mut command = self.command(node);
+        let output = command.args(arguments).stdin(Stdio::null()).output().context("starting depsync")?;
+        ensure!(
+            output.status.success(),
+            "depsync {}: {}: {}{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    fn config(&self, node: usize) -> PathBuf {
+        self.place.join(format!("node-{node}.toml"))
+    }
+
+    fn command(&self, node: usize) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--json", "--config"]).arg(self.config(node)).current_dir(&self.place).env_remove("DEPSYNC_LOG");
+        command
+    }
+
+    fn wait_until_ready(&mut self, node: usize) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while !self.crew.log(node).contains("\"event\":\"ready\"") {
+            self.crew.check()?;
+            ensure!(Instant::now() < until, "a node is not ready in time: {}", self.crew.log(node));
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+/// The page of metrics at a port.
+fn metrics(port: u16) -> Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("asking for metrics")?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page)?;
+    if !page.starts_with("HTTP/1.1 200") {
+        bail!("asking for metrics: {}", page.lines().next().unwrap_or_default());
+    }
+    Ok(page)
+}
+
+/// The values of `depsync_NAME`, each with that of a label.
+fn values(page: &str, name: &str, label: Option<&str>) -> Vec<(String, f64)> {
+    let lines = page.lines().filter_map(|line| line.strip_prefix("depsync_")?.strip_prefix(name));
+    let value = |line: &str| {
+        let (labels, value) = line.rsplit_once(' ')?;
+        let of = label.and_then(|label| labels.split_once(&format!("{label}=\""))?.1.split('"').next());
+        Some((of.unwrap_or_default().to_owned(), value.parse().ok()?))
+    };
+    lines.filter_map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_read() {
+        let page = "HTTP/1.1 200 OK\r\n\r\n# HELP x\ndepsync_hub_operations_total{deployment=\"main\",node=\"a\",operation=\"get\"} 7\n\
+                    depsync_publish_bytes_total{deployment=\"main\",node=\"a\"} 12.5\n";
+        assert_eq!(values(page, "hub_operations_total", Some("operation")), [("get".to_owned(), 7.0)]);
+        assert_eq!(values(page, "publish_bytes_total", None), [(String::new(), 12.5)]);
+        assert!(values(page, "bytes_total", None).is_empty());
+    }
+}
