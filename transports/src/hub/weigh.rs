@@ -49,18 +49,16 @@ pub(super) fn fetch(
     recipes: &dyn Fn(&Digest) -> Result<Option<Recipe>>,
 ) -> Result<Vec<Freight>> {
     let (mut load, mut freight) = (Load::default(), Vec::new());
+    let (contents, held) = held(hub, memory, at, changes, recipes)?;
     for change in changes.iter() {
         hub.cx.check()?;
         let Some((hash, size)) = change.after.as_ref().and_then(Entry::content).filter(|(_, size)| *size > 0) else {
             continue;
         };
-        let before = change.before.as_ref().and_then(Entry::content).map(|(hash, _)| hash);
-        if before == Some(hash) {
+        if contents.contains(&hash) {
             continue;
         }
         let new = recipe(hub, memory, at, hash, recipes)?;
-        let old = before.map(|hash| recipe(hub, memory, at, hash, recipes)).transpose()?.flatten();
-        let held: HashSet<Digest> = old.iter().flat_map(Recipe::pieces).map(|piece| piece.hash).collect();
         let pieces = new.iter().flat_map(Recipe::pieces).map(|piece| piece.hash);
         let mut wanted: HashSet<ObjectId> = pieces.filter(|piece| !held.contains(piece)).map(ObjectId::piece).collect();
         wanted.insert(if new.is_some() { ObjectId::recipe(hash) } else { ObjectId::piece(hash) });
@@ -72,6 +70,27 @@ pub(super) fn fetch(
         }
     }
     Ok(freight)
+}
+
+/// The contents that a node has of what `changes` begin with, and their pieces, wherever they are: a file that has
+/// another name now is a source as well.
+fn held(
+    hub: &Reading<'_>,
+    memory: &mut Memory,
+    at: Revision,
+    changes: &Packed<Change>,
+    recipes: &dyn Fn(&Digest) -> Result<Option<Recipe>>,
+) -> Result<(HashSet<Digest>, HashSet<Digest>)> {
+    let (mut contents, mut pieces) = (HashSet::new(), HashSet::new());
+    for change in changes.iter() {
+        hub.cx.check()?;
+        let Some((hash, size)) = change.before.as_ref().and_then(Entry::content) else { continue };
+        if size > 0 && contents.insert(hash) {
+            let recipe = recipe(hub, memory, at, hash, recipes)?;
+            pieces.extend(recipe.iter().flat_map(Recipe::pieces).map(|piece| piece.hash));
+        }
+    }
+    Ok((contents, pieces))
 }
 
 /// The recipe of a content, if it has one.
