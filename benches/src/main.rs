@@ -23,6 +23,6 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Beside(contest) => contest.run(),
-        Command::Rate(args) => depsync_bench::rate::run(&args),
+        Command::Rate(args) => depsync_bench::rate::run(&args, &depsync_bench::rate::Stop::default()),
     }
 }

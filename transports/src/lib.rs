@@ -137,9 +137,7 @@ pub fn open(
     let tally = Tally::default();
     let storage: Arc<dyn Storage> = match Endpoint::parse(address)? {
         Endpoint::Mount { path, network } => Arc::new(Counted::new(MountStorage::new(path, network)?, tally.clone())),
-        Endpoint::Ssh(address) => {
-            Arc::new(Counted::new(SshStorage::new(address, access.ssh.clone())?, tally.clone()))
-        }
+        Endpoint::Ssh(address) => Arc::new(Counted::new(SshStorage::new(address, access.ssh.clone())?, tally.clone())),
         Endpoint::Svn(address) => {
             let client = SvnClient::new(address.url(&deployment), access.svn.clone())?;
             return Ok(Hub::Svn(Arc::new(SvnTransport::new(client, ledger, room.to_owned()))));

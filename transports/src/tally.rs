@@ -137,11 +137,8 @@ mod tests {
         let (cx, name) = (Context::new(), RelPath::try_from("HEAD").expect("a name"));
         storage.replace(&cx, &name, b"1").expect("writes");
         let mut answers = Vec::new();
-        let calls = [
-            Call::Find(name.clone(), 9),
-            Call::Insist(name.clone(), 9, Some(b"2")),
-            Call::Replace(name.clone(), b"3"),
-        ];
+        let calls =
+            [Call::Find(name.clone(), 9), Call::Insist(name.clone(), 9, Some(b"2")), Call::Replace(name.clone(), b"3")];
         storage.perform(&cx, &calls, &mut answers).expect("performs");
         assert_eq!(storage.get(&cx, &name, 9).expect("reads"), b"1");
         let counted: Vec<_> = tally.now().into_iter().collect();

@@ -31,7 +31,13 @@ pub struct Daily {
 }
 
 /// What a day of such a workload takes; none if the model knows nothing of the transport.
-pub fn daily(model: &CostModel, transport: Transport, of: &Workload, place: Place, schedule: Schedule) -> Option<Daily> {
+pub fn daily(
+    model: &CostModel,
+    transport: Transport,
+    of: &Workload,
+    place: Place,
+    schedule: Schedule,
+) -> Option<Daily> {
     let known = model.transports.get(&transport)?;
     let rate = of.rate.unwrap_or(0.0);
     // Who looks rarely finds many changes at once: they cost what one change of so many files costs.

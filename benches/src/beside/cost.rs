@@ -5,10 +5,10 @@ use std::{fs, io};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::kit::ledger::Ledger;
-use crate::kit::peers::{Peer, Site};
 use crate::beside::report::Report;
 use crate::beside::round::Round;
+use crate::kit::ledger::Ledger;
+use crate::kit::peers::{Peer, Site};
 use crate::kit::setting::{Setting, SettingArgs};
 use crate::kit::tree::{Layout, Shape};
 

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use crate::kit::peers::{Peer, Task};
-use crate::kit::plot::{self, Line, Panel};
 use crate::beside::round::Row;
 use crate::beside::slope::{exponent, last_step};
+use crate::kit::peers::{Peer, Task};
+use crate::kit::plot::{self, Line, Panel};
 use crate::kit::statistics::{median, range};
 
 /// What one peer took for one task, by the number of files.
@@ -119,13 +119,17 @@ impl Growth {
                 name: series.name(),
                 ours: series.peer == Peer::Depsync,
                 points: series.points(of),
+                dots: series.points(of),
             };
             self.0.iter().map(line).collect()
         };
         let (cpu, peak) = (lines(|step| step.cpu_s), lines(|step| step.peak / 1024.0 / 1024.0));
         plot::draw(
             "files",
-            &[Panel { title: "processor seconds", lines: &cpu }, Panel { title: "peak memory, MiB", lines: &peak }],
+            &[
+                Panel { title: "processor seconds", lines: &cpu, marks: &[] },
+                Panel { title: "peak memory, MiB", lines: &peak, marks: &[] },
+            ],
         )
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::beside::round::Row;
 use crate::kit::machine::Machine;
 use crate::kit::peers::{Peer, Task};
-use crate::beside::round::Row;
 use crate::kit::statistics::{median, range, ratio};
 use crate::kit::tree::Layout;
 

@@ -10,9 +10,9 @@ use clap::{Args, ValueEnum};
 use std::io::Write as _;
 
 use crate::beside::growth::Growth;
+use crate::beside::round::Round;
 use crate::kit::ledger::Ledger;
 use crate::kit::peers::{Peer, Site};
-use crate::beside::round::Round;
 use crate::kit::setting::{Setting, SettingArgs};
 use crate::kit::tree::{Layout, Shape};
 

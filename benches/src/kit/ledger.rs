@@ -37,8 +37,13 @@ impl Ledger {
 
     /// Puts a picture beside it; gives the name of that.
     pub(crate) fn show(&self, svg: &str) -> Result<String> {
-        let name = format!("{}.svg", self.stem);
-        fs::write(self.dir.join(&name), svg)?;
+        self.beside("svg", svg)
+    }
+
+    /// Puts something beside it, of that name with another ending; gives the name.
+    pub(crate) fn beside(&self, ending: &str, text: &str) -> Result<String> {
+        let name = format!("{}.{ending}", self.stem);
+        fs::write(self.dir.join(&name), text)?;
         Ok(name)
     }
 

@@ -9,6 +9,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) title: &'a str,
     /// In the order of the legend, which is that of the first panel.
     pub(crate) lines: &'a [Line],
+    /// Where on the horizontal axis something begins.
+    pub(crate) marks: &'a [f64],
 }
 
 /// One line.
@@ -18,6 +20,8 @@ pub(crate) struct Line {
     pub(crate) ours: bool,
     /// All above 0.
     pub(crate) points: Vec<(f64, f64)>,
+    /// What was measured of it.
+    pub(crate) dots: Vec<(f64, f64)>,
 }
 
 impl Line {
@@ -71,7 +75,7 @@ fn legend(area: &Area<'_>, lines: &[Line]) -> Result<(), Box<dyn std::error::Err
 }
 
 fn one(area: &Area<'_>, across: &str, panel: &Panel<'_>) -> Result<(), Box<dyn std::error::Error>> {
-    let points = || panel.lines.iter().flat_map(|line| &line.points);
+    let points = || panel.lines.iter().flat_map(|line| line.points.iter().chain(&line.dots));
     let (x, y) = (decades(points().map(|(x, _)| *x)), decades(points().map(|(_, y)| *y)));
     let mut chart = ChartBuilder::on(area)
         .caption(panel.title, ("sans-serif", 18))
@@ -88,7 +92,13 @@ fn one(area: &Area<'_>, across: &str, panel: &Panel<'_>) -> Result<(), Box<dyn s
         .light_line_style(RGBColor(240, 240, 240))
         .draw()?;
     for (number, line) in panel.lines.iter().enumerate() {
-        chart.draw_series(LineSeries::new(line.points.iter().copied(), line.style(number)).point_size(3))?;
+        let style = line.style(number);
+        chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
+        chart.draw_series(line.dots.iter().map(|dot| Circle::new(*dot, 3, style.filled())))?;
+    }
+    for mark in panel.marks.iter().filter(|mark| (x.0..x.1).contains(mark)) {
+        chart.draw_series(LineSeries::new([(*mark, y.0), (*mark, y.1)], RGBColor(150, 150, 150).stroke_width(1)))?;
+        chart.draw_series([Text::new(plain(*mark), (*mark, y.1), ("sans-serif", 11))])?;
     }
     Ok(())
 }
@@ -120,16 +130,19 @@ fn plain(value: f64) -> String {
 mod tests {
     use super::*;
 
+    fn line(name: &str, points: &[(f64, f64)]) -> Line {
+        Line { name: name.to_owned(), ours: true, points: points.to_vec(), dots: points.to_vec() }
+    }
+
     #[test]
     fn every_line_is_drawn_and_named() {
-        let lines = [
-            Line { name: "one".to_owned(), ours: true, points: vec![(1e3, 0.004), (1e4, 0.03), (1e5, 0.2)] },
-            Line { name: "two & three".to_owned(), ours: false, points: vec![(1e3, 1.0), (1e5, 9.0)] },
-        ];
-        let panels = [Panel { title: "left", lines: &lines }, Panel { title: "right", lines: &lines }];
+        let lines =
+            [line("one", &[(1e3, 0.004), (1e4, 0.03), (1e5, 0.2)]), line("two & three", &[(1e3, 1.0), (1e5, 9.0)])];
+        let of = |title| Panel { title, lines: &lines, marks: &[2e4, 1e9] };
+        let panels = [of("left"), of("right")];
         let svg = draw("files", &panels).expect("draws");
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
-        for word in ["left", "right", "files", "one", "two &amp; three", "10,000", "0.01"] {
+        for word in ["left", "right", "files", "one", "two &amp; three", "10,000", "0.01", "20,000"] {
             assert!(svg.contains(word), "{word}: {svg}");
         }
         // Two lines and five points in each panel.
@@ -139,9 +152,8 @@ mod tests {
 
     #[test]
     fn nothing_and_one_point_are_drawn_too() {
-        draw("files", &[Panel { title: "none", lines: &[] }]).expect("draws");
-        let one = [Line { name: "one".to_owned(), ours: true, points: vec![(1e3, 2.0)] }];
-        draw("files", &[Panel { title: "one", lines: &one }]).expect("draws");
+        draw("files", &[Panel { title: "none", lines: &[], marks: &[] }]).expect("draws");
+        draw("files", &[Panel { title: "one", lines: &[line("one", &[(1e3, 2.0)])], marks: &[] }]).expect("draws");
     }
 
     #[test]

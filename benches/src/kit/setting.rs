@@ -14,7 +14,8 @@ use crate::kit::peers::Programs;
 /// Longer than any program's doubt of a file that was written just now.
 pub(crate) const SETTLE: Duration = Duration::from_millis(100);
 
-#[derive(Args)]
+/// Where a measurement takes place.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct SettingArgs {
     /// Where trees and hubs are made, and removed again
     #[arg(long, default_value = "/dev/shm", value_name = "PLACE")]

@@ -31,7 +31,8 @@ impl CostModel {
 }
 
 fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
-    let (single, many): (Vec<_>, Vec<_>) = cells.iter().partition(|cell| cell.workload.rate.is_none());
+    let (single, many): (Vec<&Observation>, Vec<&Observation>) =
+        cells.iter().copied().partition(|cell| cell.workload.rate.is_none());
     if single.len() < LEAST {
         return None;
     }
@@ -39,9 +40,9 @@ fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
         let rows = single.iter().map(|cell| (Features::work(&cell.workload), of(&cell.figures)));
         Linear::fit(&rows.collect::<Vec<_>>())
     };
-    let hub = single.iter().map(|cell| {
-        (Features::work(&cell.workload), cell.figures.cpu_hub_s / f64::from(cell.workload.nodes + 1))
-    });
+    let hub = single
+        .iter()
+        .map(|cell| (Features::work(&cell.workload), cell.figures.cpu_hub_s / f64::from(cell.workload.nodes + 1)));
     let mut model = TransportModel {
         up: work(|figures| figures.up),
         down: work(|figures| figures.down),
@@ -59,7 +60,7 @@ fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
         once: Look::default(),
     };
     let time = |of: fn(&Figures) -> f64| {
-        let row = |cell: &&&Observation| {
+        let row = |cell: &&Observation| {
             (Features::time(&cell.workload, &model.effort(&cell.workload, place)), of(&cell.figures))
         };
         Linear::fit(&single.iter().map(row).collect::<Vec<_>>())
@@ -77,7 +78,7 @@ fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
 }
 
 /// What rates do to the time, as far as the cells are below the greatest one.
-fn response(model: &TransportModel, cells: &[&&Observation], place: Place, slowest: bool) -> Response {
+fn response(model: &TransportModel, cells: &[&Observation], place: Place, slowest: bool) -> Response {
     let rows = cells.iter().filter_map(|cell| {
         let (workload, rate) = (&cell.workload, cell.workload.rate?);
         let time = Features::time(workload, &model.effort(workload, place));
@@ -106,7 +107,8 @@ mod tests {
         let (up, down) = (2000.0 + files * 100.0 + bytes * 0.5, 1000.0 + files * 90.0 + bytes * 0.5);
         let (cpu_manager_s, cpu_worker_s) = (0.01 + files * 1e-4, 0.005 + files * 2e-4);
         let waiting = f64::from(of.nodes - 1) * cpu_worker_s / 2.0;
-        let p50_s = 0.06 + of.link.rtt_s * 5.0 + of.link.carrying(up + down) + cpu_manager_s + cpu_worker_s + waiting * 0.5;
+        let p50_s =
+            0.06 + of.link.rtt_s * 5.0 + of.link.carrying(up + down) + cpu_manager_s + cpu_worker_s + waiting * 0.5;
         Figures {
             p50_s,
             p99_s: p50_s * 1.5,

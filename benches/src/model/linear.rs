@@ -27,7 +27,8 @@ impl Linear {
     pub(super) fn fit(rows: &[(Features, f64)]) -> Self {
         // An error of so little is none: what is nearly nothing must not rule the others.
         let typical = rows.iter().map(|(_, value)| value.abs()).fold(0.0, f64::max);
-        let weights: Vec<f64> = rows.iter().map(|(_, value)| 1.0 / value.abs().max(typical * 1e-3).max(1e-12)).collect();
+        let weights: Vec<f64> =
+            rows.iter().map(|(_, value)| 1.0 / value.abs().max(typical * 1e-3).max(1e-12)).collect();
         let names: Vec<&'static str> = rows.first().map(|(features, _)| features.names().collect()).unwrap_or_default();
         let target: Vec<f64> = rows.iter().zip(&weights).map(|((_, value), weight)| value * weight).collect();
         let mut columns: Vec<Vec<f64>> = Vec::with_capacity(names.len());

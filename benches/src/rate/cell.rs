@@ -5,12 +5,14 @@
 //! difference ends the run.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use depsync_tests::dice::Dice;
 
+use super::Stop;
 use super::cluster::{Cluster, Taken};
 use super::load::Load;
 use super::nfs;
@@ -51,6 +53,7 @@ pub(super) struct Stage {
     pub(super) witness: Witness,
     pub(super) load: Load,
     pub(super) dice: Dice,
+    pub(super) stop: Stop,
 }
 
 impl Stage {
@@ -165,8 +168,13 @@ impl Stage {
         let mut row = finish(Row::of(transport, scenario), &[], &taken);
         let figures = &mut row.figures;
         figures.operations = taken.operations() / nodes / seconds;
-        figures.down = if taken.passed.is_empty() { nfs::wire(row_requests(&taken) / nodes / seconds, 0.0) } else { taken.passed.iter().sum::<f64>() / nodes / seconds };
-        figures.cpu_worker_s = taken.cpu_s.iter().skip(1).sum::<f64>() / f64::from(scenario.workload.nodes.max(1)) / seconds;
+        figures.down = if taken.passed.is_empty() {
+            nfs::wire(row_requests(&taken) / nodes / seconds, 0.0)
+        } else {
+            taken.passed.iter().sum::<f64>() / nodes / seconds
+        };
+        figures.cpu_worker_s =
+            taken.cpu_s.iter().skip(1).sum::<f64>() / f64::from(scenario.workload.nodes.max(1)) / seconds;
         figures.cpu_hub_s = taken.hub_cpu_s / nodes / seconds;
         Ok(row)
     }
@@ -230,9 +238,13 @@ impl Stage {
     }
 
     fn arrive(&mut self) -> Result<()> {
-        if !self.witness.wait(PATIENCE)? {
+        let begun = Instant::now();
+        while !self.witness.wait(Duration::from_millis(300))? {
+            ensure!(!self.stop.load(Ordering::SeqCst), "interrupted");
             self.cluster.check()?;
-            bail!("a change has not arrived in {} s: {}", PATIENCE.as_secs(), self.cluster.told());
+            if begun.elapsed() > PATIENCE {
+                bail!("a change has not arrived in {} s: {}", PATIENCE.as_secs(), self.cluster.told());
+            }
         }
         Ok(())
     }
@@ -266,7 +278,8 @@ impl Totals {
             sums.resize(differences.len(), 0.0);
             sums.iter_mut().zip(differences).for_each(|(sum, difference)| *sum += difference);
         };
-        let differ = |after: &[f64], before: &[f64]| after.iter().zip(before).map(|(after, before)| after - before).collect();
+        let differ =
+            |after: &[f64], before: &[f64]| after.iter().zip(before).map(|(after, before)| after - before).collect();
         add(&mut self.cpu_s, differ(&after.cpu_s, &before.cpu_s));
         add(&mut self.content, differ(&after.content, &before.content));
         let passed = after.passed.iter().zip(&before.passed).map(|(after, before)| (after - before) as f64);
@@ -296,7 +309,8 @@ fn row_requests(taken: &Totals) -> f64 {
 
 /// Half of all took no longer.
 fn usual(arrivals: &[Arrival]) -> Duration {
-    let mut times: Vec<Duration> = arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().copied()).collect();
+    let mut times: Vec<Duration> =
+        arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().copied()).collect();
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

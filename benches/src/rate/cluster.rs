@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use depsync_tests::sshd::{Relay, free_port};
+use tempfile::TempDir;
 
 use super::hub::{LocalHub, line};
 use super::load::Load;
@@ -41,30 +42,31 @@ pub(super) struct Taken {
 pub(super) struct Cluster {
     crew: Crew,
     program: PathBuf,
-    place: PathBuf,
     dirs: Vec<PathBuf>,
     status: Vec<u16>,
     channel: Relay,
     pub(super) hub: LocalHub,
+    place: TempDir,
 }
 
 impl Cluster {
     /// Makes the directories in `place`, all equal, and starts a daemon in each; `period` is how often it asks.
-    pub(super) fn start(program: &Path, place: &Path, hub: LocalHub, workers: u32, load: &Load, period: Duration) -> Result<Self> {
-        let names: Vec<String> =
-            std::iter::once("manager".to_owned()).chain((1..=workers).map(|number| format!("worker-{number}"))).collect();
-        let dirs: Vec<PathBuf> = names.iter().map(|name| place.join(name)).collect();
+    pub(super) fn start(
+        program: &Path,
+        place: TempDir,
+        hub: LocalHub,
+        workers: u32,
+        load: &Load,
+        period: Duration,
+    ) -> Result<Self> {
+        let names: Vec<String> = std::iter::once("manager".to_owned())
+            .chain((1..=workers).map(|number| format!("worker-{number}")))
+            .collect();
+        let dirs: Vec<PathBuf> = names.iter().map(|name| place.path().join(name)).collect();
         let serve = free_port();
         let (status, channel) = (names.iter().map(|_| free_port()).collect::<Vec<_>>(), Relay::to(serve));
-        let mut cluster = Self {
-            crew: Crew::default(),
-            program: program.to_owned(),
-            place: place.to_owned(),
-            dirs,
-            status,
-            channel,
-            hub,
-        };
+        let program = program.to_owned();
+        let mut cluster = Self { crew: Crew::default(), program, dirs, status, channel, hub, place };
         load.make(cluster.source())?;
         for (number, name) in names.iter().enumerate() {
             let is_manager = number == 0;
@@ -85,11 +87,12 @@ impl Cluster {
         }
         cluster.run(0, &["--quiet", "publish"])?;
         for dir in cluster.workers().to_vec() {
-            let copied = Command::new("cp").arg("-a").arg(cluster.source()).arg(&dir).status().context("starting cp")?;
+            let copied =
+                Command::new("cp").arg("-a").arg(cluster.source()).arg(&dir).status().context("starting cp")?;
             ensure!(copied.success(), "cp: {copied}");
         }
         for (number, name) in names.iter().enumerate() {
-            let log = place.join(format!("{name}.log"));
+            let log = cluster.place.path().join(format!("{name}.log"));
             cluster.crew.start(cluster.command(number).arg("run"), &log)?;
             if number == 0 {
                 cluster.wait_until_ready(0)?;
@@ -166,12 +169,16 @@ impl Cluster {
     }
 
     fn config(&self, node: usize) -> PathBuf {
-        self.place.join(format!("node-{node}.toml"))
+        self.place.path().join(format!("node-{node}.toml"))
     }
 
     fn command(&self, node: usize) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["--json", "--config"]).arg(self.config(node)).current_dir(&self.place).env_remove("DEPSYNC_LOG");
+        command
+            .args(["--json", "--config"])
+            .arg(self.config(node))
+            .current_dir(self.place.path())
+            .env_remove("DEPSYNC_LOG");
         command
     }
 

@@ -21,7 +21,6 @@ enum Server {
 
 /// See the module.
 pub(super) struct LocalHub {
-    pub(super) transport: Transport,
     server: Server,
     /// Where its bytes lie.
     place: PathBuf,
@@ -57,7 +56,7 @@ impl LocalHub {
             Server::Svnserve(_, repository) => repository.path(),
             Server::None | Server::Sshd(_) => hub,
         };
-        Ok(Self { transport, server, place, lines })
+        Ok(Self { server, place, lines })
     }
 
     /// The configuration of the node with this number.
@@ -73,7 +72,8 @@ impl LocalHub {
             }
             (Server::Svnserve(server, repository), Some(port)) => {
                 writeln!(text, "hub = '{}/main'", server.url_at(port))?;
-                let password = repository.path().parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("password");
+                let password =
+                    repository.path().parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("password");
                 writeln!(text, "[svn]\nusername = '{}'\npassword-file = '{}'", WRITER.name, password.display())?;
             }
             _ => writeln!(text, "hub = '{}'", self.place.display())?,

@@ -84,8 +84,10 @@ impl Load {
 
     /// The directories that changes happen in.
     pub(super) fn directories(&self) -> Vec<PathBuf> {
-        let mut found: Vec<PathBuf> =
-            (0..self.hot()).step_by(A_DIRECTORY).filter_map(|number| path(number).parent().map(Path::to_owned)).collect();
+        let mut found: Vec<PathBuf> = (0..self.hot())
+            .step_by(A_DIRECTORY)
+            .filter_map(|number| path(number).parent().map(Path::to_owned))
+            .collect();
         found.push(PathBuf::from(ARCHIVES));
         found
     }
@@ -212,22 +214,27 @@ mod tests {
         let top = place.path().join("tree");
         let mut load = Load::of(200, 1).expect("a tree");
         load.make(&top).expect("makes");
-        for (kind, files, bytes) in
-            [(Kind::Config, 1, 2048), (Kind::Config, 1, 65_536), (Kind::Release, 50, 204_800), (Kind::Archive, 1, 1 << 20)]
-        {
+        for (kind, files, bytes) in [
+            (Kind::Config, 1, 2048),
+            (Kind::Config, 1, 65_536),
+            (Kind::Release, 50, 204_800),
+            (Kind::Archive, 1, 1 << 20),
+        ] {
             let mut before = Vec::new();
             for _ in 0..2 {
                 let change = load.next(&workload(kind, files, bytes)).expect("a change");
                 assert_eq!(change.files.len(), files as usize);
                 change.save(&top).expect("saves");
-                let written: u64 = change.files.iter().map(|(_, bytes)| bytes.as_ref().expect("bytes").len() as u64).sum();
+                let written: u64 =
+                    change.files.iter().map(|(_, bytes)| bytes.as_ref().expect("bytes").len() as u64).sum();
                 assert!(written * 10 > bytes * 8 && written * 10 < bytes * 13, "{kind:?}: {written} for {bytes}");
                 for (path, _) in &change.files {
                     assert_eq!(mark_of(&fs::read(top.join(path)).expect("reads")), Some(change.number), "{kind:?}");
                     let directory = path.parent().expect("a parent").to_owned();
                     assert!(load.directories().contains(&directory), "{path:?}");
                 }
-                let lengths: Vec<usize> = change.files.iter().map(|(_, bytes)| bytes.as_ref().expect("bytes").len()).collect();
+                let lengths: Vec<usize> =
+                    change.files.iter().map(|(_, bytes)| bytes.as_ref().expect("bytes").len()).collect();
                 assert!(kind == Kind::Archive || lengths != before, "who compares lengths sees it");
                 before = lengths;
             }
@@ -253,9 +260,8 @@ mod tests {
     fn an_archive_is_one_and_only_what_was_edited_differs() {
         let mut dice = Dice::new(3);
         let (one, two) = (archive(1 << 20, 1, &mut dice), archive(1 << 20, 2, &mut dice));
-        let pieces = |bytes: &Vec<u8>| -> std::collections::BTreeSet<Vec<u8>> {
-            bytes.chunks(64).map(<[u8]>::to_vec).collect()
-        };
+        let pieces =
+            |bytes: &Vec<u8>| -> std::collections::BTreeSet<Vec<u8>> { bytes.chunks(64).map(<[u8]>::to_vec).collect() };
         assert!(one != two && pieces(&one).len() > 1000);
         assert_eq!(mark_of(&two), Some(2));
     }

@@ -30,7 +30,10 @@ const REQUEST: f64 = 420.0;
 
 /// How many requests these calls are.
 pub(super) fn requests(calls: &BTreeMap<String, f64>) -> f64 {
-    calls.iter().map(|(call, count)| count * REQUESTS.iter().find(|(known, _)| known == call).map_or(4.0, |(_, each)| *each)).sum()
+    calls
+        .iter()
+        .map(|(call, count)| count * REQUESTS.iter().find(|(known, _)| known == call).map_or(4.0, |(_, each)| *each))
+        .sum()
 }
 
 /// Bytes on the wire for so many requests and so much content.

@@ -128,8 +128,16 @@ pub(super) fn full() -> Vec<Scenario> {
         held("8 workers, 10 ms away", Workload { nodes: 8, link: link(0.01, 200.0, 0.0), ..BASE }, Single),
         held("2 workers, release of 200 files", Workload { nodes: 2, ..release(200) }, Single),
         held("2 workers, archive of 3 MiB", Workload { nodes: 2, ..archive(3) }, Single),
-        held("2 workers, release, 30 ms away", Workload { nodes: 2, link: link(0.03, 50.0, 0.0), ..release(50) }, Single),
-        held("2 workers, 16 KiB, bad line", Workload { nodes: 2, bytes: 16 * KIB, link: link(0.03, 20.0, 0.005), ..BASE }, Single),
+        held(
+            "2 workers, release, 30 ms away",
+            Workload { nodes: 2, link: link(0.03, 50.0, 0.0), ..release(50) },
+            Single,
+        ),
+        held(
+            "2 workers, 16 KiB, bad line",
+            Workload { nodes: 2, bytes: 16 * KIB, link: link(0.03, 20.0, 0.005), ..BASE },
+            Single,
+        ),
         held("2 workers, 20 a second", Workload { nodes: 2, ..at(20.0) }, Steady),
         held("2 workers, 5 a second, 20 ms away", Workload { nodes: 2, link: TOWNS, ..at(5.0) }, Steady),
     ]

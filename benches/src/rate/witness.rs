@@ -176,7 +176,9 @@ fn look(
                 Err(error) => return Err(error).context("reading what the kernel tells"),
             };
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
-                bail!("the kernel tells more than can be taken in: a smaller workload, or a greater fs.inotify.max_queued_events");
+                bail!(
+                    "the kernel tells more than can be taken in: a smaller workload, or a greater fs.inotify.max_queued_events"
+                );
             }
             let (Some((worker, top, directory)), Some(name)) = (watched.get(&event.wd()), event.file_name()) else {
                 continue;
@@ -209,7 +211,8 @@ mod tests {
     use super::*;
 
     fn change(number: u64, files: &[(&str, bool)]) -> Change {
-        let file = |(path, stays): &(&str, bool)| (PathBuf::from(path), stays.then(|| format!("{number:016x}").into_bytes()));
+        let file =
+            |(path, stays): &(&str, bool)| (PathBuf::from(path), stays.then(|| format!("{number:016x}").into_bytes()));
         Change { number, files: files.iter().map(file).collect() }
     }
 

@@ -91,7 +91,9 @@ fn keep(session: &Session<'_>, posts: &[Post], channel: &ChannelSettings, status
     }
     let mut server = None;
     if status.serve.is_some() {
-        let metrics = Metrics::new(daemons.iter().map(Daemon::vitals).zip(posts.iter().map(|post| post.open.hub.tally())).collect());
+        let metrics = Metrics::new(
+            daemons.iter().map(Daemon::vitals).zip(posts.iter().map(|post| post.open.hub.tally())).collect(),
+        );
         server = Some(StatusServer::start(status, Arc::new(metrics))?);
     }
     let ended = std::thread::scope(|scope| {

@@ -1,0 +1,70 @@
+//! Time and bytes against the rate of change: the model as lines, what was measured as dots, crossovers marked.
+
+use anyhow::Result;
+
+use super::row::Row;
+use super::scenario::{self, Pace};
+use crate::advice::{Goal, Schedule, crossovers, daily};
+use crate::kit::plot::{Line, Panel, draw as plot};
+use crate::model::{CostModel, Place, Workload};
+
+/// Once a week to a thousand a second.
+const RATES: (f64, f64) = (1.0 / 604_800.0, 1000.0);
+const STEPS: i32 = 12;
+/// Those who are changed so rarely that each change comes alone are drawn here.
+const ALONE: f64 = 0.01;
+
+pub(super) fn draw(model: &CostModel, rows: &[Row]) -> Result<String> {
+    let Some(base) = scenario::full().into_iter().next() else { return Ok(String::new()) };
+    let nodes = rows.first().map_or(base.workload.nodes, |row| row.workload.nodes);
+    let base = Workload { nodes, ..base.workload };
+    let place = Place::OneMachine(model.cores);
+    let factor = 10f64.powf(1.0 / f64::from(STEPS));
+    let rates: Vec<f64> =
+        std::iter::successors(Some(RATES.0), |rate| Some(rate * factor)).take_while(|rate| *rate <= RATES.1).collect();
+    let of = |rate: f64| Workload { rate: Some(rate), ..base };
+    let (mut times, mut bytes) = (Vec::new(), Vec::new());
+    for (transport, known) in &model.transports {
+        let time = |rate: &f64| Some((*rate, known.predict(&of(*rate), place).p50_s? * 1000.0));
+        let wire = |rate: &f64| {
+            let day = daily(model, *transport, &of(*rate), place, Schedule::Channel(10.0))?;
+            day.p50_s.map(|_| (*rate, day.wire / 1e6))
+        };
+        let measured = |row: &&Row| row.transport == *transport && same_but_rate(&row.workload, &base);
+        let dots = rows.iter().filter(measured).filter_map(|row| match row.pace {
+            Pace::Single => Some((ALONE, row.figures.p50_s * 1000.0)),
+            Pace::Steady => Some((row.workload.rate?, row.figures.p50_s * 1000.0)),
+            Pace::Ramp | Pace::Idle | Pace::Once => None,
+        });
+        let line = |points, dots| Line { name: transport.name().to_owned(), ours: true, points, dots };
+        times.push(line(rates.iter().filter_map(time).collect(), dots.collect()));
+        bytes.push(line(rates.iter().filter_map(wire).collect(), Vec::new()));
+        let command = |rate: &f64| {
+            let day = daily(model, *transport, &of(*rate), place, Schedule::Command(1800.0))?;
+            day.p50_s.map(|p50| (*rate, p50 * 1000.0, day.wire / 1e6))
+        };
+        let commands: Vec<(f64, f64, f64)> = rates.iter().filter_map(command).collect();
+        let by_command = |points| Line {
+            name: format!("{transport}, a command every 30 min"),
+            ours: false,
+            points,
+            dots: Vec::new(),
+        };
+        times.push(by_command(commands.iter().map(|(rate, time, _)| (*rate, *time)).collect()));
+        bytes.push(by_command(commands.iter().map(|(rate, _, bytes)| (*rate, *bytes)).collect()));
+    }
+    let marks =
+        |goal| crossovers(model, &base, place, goal, &[]).iter().map(|crossover| crossover.rate).collect::<Vec<_>>();
+    let (quicker, smaller) = (marks(Goal::Time), marks(Goal::Bytes));
+    plot(
+        "changes a second",
+        &[
+            Panel { title: "milliseconds until half of the workers have a change", lines: &times, marks: &quicker },
+            Panel { title: "MB a day on the wire, all nodes", lines: &bytes, marks: &smaller },
+        ],
+    )
+}
+
+fn same_but_rate(left: &Workload, right: &Workload) -> bool {
+    Workload { rate: None, ..*left } == Workload { rate: None, ..*right }
+}
