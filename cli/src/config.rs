@@ -151,6 +151,8 @@ pub(crate) struct Run {
     pub(crate) scan_period: Option<Span>,
     /// How long nothing has to change before it is published.
     pub(crate) debounce: Option<Span>,
+    /// How long it waits for that at the most.
+    pub(crate) max_debounce: Option<Span>,
     /// How often it says that it is alive.
     pub(crate) heartbeat: Option<Span>,
     /// Where metrics are served.

@@ -18,6 +18,48 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
+/// So many a second, by what it is written for: `10/s`, `5/min`, `3/h`, `2/day`, `1/week`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate(pub(crate) f64);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rate = text.split_once('/').and_then(|(count, unit)| {
+            let seconds = match unit.trim() {
+                "s" | "second" => 1.0,
+                "m" | "min" | "minute" => 60.0,
+                "h" | "hour" => 3600.0,
+                "d" | "day" => 86_400.0,
+                "w" | "week" => 604_800.0,
+                _ => return None,
+            };
+            let count: f64 = count.trim().parse().ok()?;
+            Some(count / seconds).filter(|rate| (1e-9..=1e6).contains(rate))
+        });
+        rate.map(Self).ok_or_else(|| "not a rate: write 10/s, 5/min, 3/h, 2/day or 1/week".to_owned())
+    }
+}
+
+/// In the unit in which it is at least one: `2.5 a day`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("second", 1.0), ("minute", 60.0), ("hour", 3600.0), ("day", 86_400.0), ("week", 604_800.0)];
+        let (unit, seconds) = units.into_iter().find(|(_, seconds)| self.0 * seconds >= 0.995).unwrap_or(units[4]);
+        let count = self.0 * seconds;
+        let digits = if count >= 9.95 {
+            0
+        } else if count >= 0.995 {
+            1
+        } else {
+            2
+        };
+        let count = format!("{count:.digits$}");
+        write!(f, "{} a {unit}", if digits > 0 { count.trim_end_matches('0').trim_end_matches('.') } else { &count })
+    }
+}
+
 /// Splits `text` into a whole number and the unit behind it.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -1,6 +1,6 @@
 //! The transports for a workload, best first.
 
-use crate::model::{CostModel, Place, Prediction, Transport, Workload};
+use crate::model::{CostModel, Place, Prediction, Transport, TransportModel, Workload};
 
 /// What is to be little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Ranking {
 /// Puts the transports of the model in order, or those in `only`.
 pub fn rank(model: &CostModel, of: &Workload, place: Place, goal: Goal, only: &[Transport]) -> Ranking {
     let those = model.transports.iter().filter(|(transport, _)| only.is_empty() || only.contains(transport));
-    let candidate = |(transport, model): (&Transport, &crate::model::TransportModel)| {
-        let prediction = model.predict(of, place);
+    let candidate = |(transport, known): (&Transport, &TransportModel)| {
+        let prediction = known.predict(of, place, &model.settling);
         let cost = match goal {
             Goal::Time => prediction.p50_s,
             Goal::Bytes => prediction.p50_s.map(|_| prediction.wire(of.nodes)),

@@ -46,7 +46,7 @@ pub fn daily(
         Schedule::Poll(every) => (every, known.look, every / 2.0),
         Schedule::Command(every) => (every, known.once, every / 2.0),
     };
-    let prediction = known.predict(of, place);
+    let prediction = known.predict(of, place, &model.settling);
     let nodes = f64::from(of.nodes);
     let looks = DAY_S / every * nodes;
     let changes = rate * DAY_S;

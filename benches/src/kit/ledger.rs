@@ -49,12 +49,22 @@ impl Ledger {
 
     /// Writes the story beside it, and prints where.
     pub(crate) fn tell(&self, title: &str, story: &str) -> Result<()> {
+        self.write(title, story)?;
+        Ok(writeln!(io::stdout(), "\nkept in {}", self.path().display())?)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.join(format!("{}.jsonl", self.stem))
+    }
+
+    /// Writes the story beside it.
+    pub(crate) fn write(&self, title: &str, story: &str) -> Result<()> {
         let Self { dir, day, stem } = self;
         let head = format!(
             "# {title}, {day}\n\nRaw rows: [{stem}.jsonl]({stem}.jsonl). What the columns mean: [../README.md](../README.md).\n\n"
         );
-        fs::write(dir.join(format!("{stem}.md")), head + story)?;
-        Ok(writeln!(io::stdout(), "\nkept in {}", dir.join(format!("{stem}.jsonl")).display())?)
+        Ok(fs::write(dir.join(format!("{stem}.md")), head + story)?)
     }
 }
 

@@ -28,6 +28,13 @@ pub(crate) struct SettingArgs {
     pub(crate) results: PathBuf,
 }
 
+impl SettingArgs {
+    /// The same by hand.
+    pub(crate) fn new(dir: &Path, program: Option<&Path>, results: &Path) -> Self {
+        Self { dir: dir.to_owned(), program: program.map(Path::to_owned), results: results.to_owned() }
+    }
+}
+
 /// What all measurements of a run share. The directory is removed with it.
 pub(crate) struct Setting {
     pub(crate) programs: Programs,

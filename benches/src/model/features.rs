@@ -48,16 +48,6 @@ impl Features {
             ("waiting for others", effort.contention),
         ])
     }
-
-    /// What the time between two changes, at the greatest rate, is made of.
-    pub(super) fn spacing(of: &Workload, effort: &Effort) -> Self {
-        Self::of(&[
-            ("computing", effort.cpu_manager + effort.cpu_worker),
-            ("carrying", of.link.carrying(effort.up.max(effort.down))),
-            ("round trip", of.link.rtt_s),
-            ("waiting for others", effort.contention),
-        ])
-    }
 }
 
 /// What a change takes, as far as time depends on it.

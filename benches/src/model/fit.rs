@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::features::Features;
-use super::{CostModel, Figures, Linear, Look, Observation, Place, Response, SCHEMA, Transport, TransportModel};
+use super::{CostModel, Figures, Linear, Look, Observation, Place, SCHEMA, Settling, Transport, TransportModel};
 
 /// The fewest single changes, of all kinds, that a model can be fitted to.
 const LEAST: usize = 12;
@@ -17,20 +17,20 @@ impl CostModel {
     pub fn fit(
         cells: &[Observation],
         looks: &BTreeMap<Transport, (Look, Look)>,
-        cores: u32,
+        (cores, settling): (u32, Settling),
         measured: impl Into<String>,
     ) -> Self {
         let fitted = Transport::ALL.into_iter().filter_map(|transport| {
             let of = |cell: &&Observation| cell.transport == transport && !cell.held_out;
             let cells: Vec<&Observation> = cells.iter().filter(of).collect();
             let (look, once) = looks.get(&transport).copied().unwrap_or_default();
-            Some((transport, TransportModel { look, once, ..fit(&cells, Place::OneMachine(cores))? }))
+            Some((transport, TransportModel { look, once, ..fit(&cells, Place::OneMachine(cores), &settling)? }))
         });
-        Self { schema: SCHEMA, measured: measured.into(), cores, transports: fitted.collect() }
+        Self { schema: SCHEMA, measured: measured.into(), cores, settling, transports: fitted.collect() }
     }
 }
 
-fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
+fn fit(cells: &[&Observation], place: Place, settling: &Settling) -> Option<TransportModel> {
     let (single, many): (Vec<&Observation>, Vec<&Observation>) =
         cells.iter().copied().partition(|cell| cell.workload.rate.is_none());
     if single.len() < LEAST {
@@ -53,9 +53,9 @@ fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
         cpu_hub: Linear::fit(&hub.collect::<Vec<_>>()),
         p50: Linear::default(),
         p99: Linear::default(),
-        spacing: Linear::default(),
-        response_p50: Response::default(),
-        response_p99: Response::default(),
+        busy_p50: 0.0,
+        busy_p99: 0.0,
+        overlap: 1.0,
         look: Look::default(),
         once: Look::default(),
     };
@@ -66,34 +66,34 @@ fn fit(cells: &[&Observation], place: Place) -> Option<TransportModel> {
         Linear::fit(&single.iter().map(row).collect::<Vec<_>>())
     };
     let (p50, p99) = (time(|figures| figures.p50_s), time(|figures| figures.p99_s));
-    let spacing = cells.iter().filter_map(|cell| {
-        let marginal = model.marginal(&cell.workload, place);
-        Some((Features::spacing(&cell.workload, &marginal), 1.0 / cell.saturation?))
-    });
-    let spacing = Linear::fit(&spacing.collect::<Vec<_>>());
-    (model.p50, model.p99, model.spacing) = (p50, p99, spacing);
-    (model.response_p50, model.response_p99) =
-        (response(&model, &many, place, false), response(&model, &many, place, true));
+    (model.p50, model.p99) = (p50, p99);
+    // A cell that was looked at for its greatest rate says how many rounds go side by side.
+    let overlaps = cells.iter().filter_map(|cell| Some(cell.saturation? * model.each(&cell.workload, place)));
+    model.overlap = median(overlaps.collect()).unwrap_or(1.0);
+    let steady: Vec<&Observation> = many.into_iter().filter(|cell| cell.saturation.is_none()).collect();
+    model.busy_p50 = busy(&model, &steady, place, settling, false);
+    model.busy_p99 = busy(&model, &steady, place, settling, true);
     Some(model)
 }
 
-/// What rates do to the time, as far as the cells are below the greatest one.
-fn response(model: &TransportModel, cells: &[&Observation], place: Place, slowest: bool) -> Response {
+/// By how much of itself the time grows where rounds are under way, beside what the model says already.
+fn busy(model: &TransportModel, cells: &[&Observation], place: Place, settling: &Settling, slowest: bool) -> f64 {
     let rows = cells.iter().filter_map(|cell| {
-        let (workload, rate) = (&cell.workload, cell.workload.rate?);
-        let time = Features::time(workload, &model.effort(workload, place));
-        let share = rate / model.saturation(workload, place);
-        if cell.saturation.is_some() || share > 0.9 {
-            return None;
-        }
-        let p50 = model.p50.of(&time);
-        let (single, measured) =
-            if slowest { (model.p99.of(&time), cell.figures.p99_s) } else { (p50, cell.figures.p50_s) };
-        let of = |busy, crowded| Response { busy, crowded }.at(rate * p50, share);
-        Some((Features::of(&[("busy", of(1.0, 0.0)), ("crowded", of(0.0, 1.0))]), (measured / single - 1.0).max(0.0)))
+        let told = model.predict(&cell.workload, place, settling);
+        let rounds = model.rounds(&cell.workload, place, settling)?;
+        let (told, measured, pausing) = if slowest {
+            (told.p99_s?, cell.figures.p99_s, rounds.pausing.1)
+        } else {
+            (told.p50_s?, cell.figures.p50_s, rounds.pausing.0)
+        };
+        Some((Features::of(&[("busy", rounds.busy)]), ((measured - pausing) / (told - pausing) - 1.0).max(0.0)))
     });
-    let found = Linear::fit(&rows.collect::<Vec<_>>());
-    Response { busy: found.coefficient("busy"), crowded: found.coefficient("crowded") }
+    Linear::fit(&rows.collect::<Vec<_>>()).coefficient("busy")
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 #[cfg(test)]
@@ -146,32 +146,37 @@ mod tests {
         }
         let ramp = workload(1, 4, 0.0005);
         cells.push(Observation { saturation: Some(1500.0), ..cell(Workload { rate: Some(2000.0), ..ramp }) });
-        let busy = Workload { rate: Some(100.0), ..ramp };
+        let busy = Workload { rate: Some(15.0), ..ramp };
         let mut figures = world(&ramp);
         figures.p50_s *= 1.6;
         cells.push(Observation { figures, ..cell(busy) });
-        let model = CostModel::fit(&cells, &BTreeMap::new(), 2, "by hand");
+        let settling = Settling { quiet_s: 0.05, at_most_s: 0.4 };
+        let model = CostModel::fit(&cells, &BTreeMap::new(), (2, settling), "by hand");
         assert_eq!(model.transports.keys().collect::<Vec<_>>(), [&Transport::Ssh]);
         let ssh = &model.transports[&Transport::Ssh];
         for unseen in [workload(100, 8, 0.05), workload(1, 2, 0.0005), workload(3, 6, 0.2)] {
-            let (told, is) = (ssh.predict(&unseen, Place::OneMachine(2)), world(&unseen));
+            let (told, is) = (ssh.predict(&unseen, Place::OneMachine(2), &settling), world(&unseen));
             let off = |told: f64, is: f64| (told / is - 1.0).abs();
             assert!(off(told.p50_s.expect("no rate"), is.p50_s) < 0.1, "{unseen}: {told:?} {is:?}");
             assert!(off(told.up, is.up) < 0.05 && off(told.cpu_worker_s, is.cpu_worker_s) < 0.05, "{unseen}: {told:?}");
             // Who has processors of his own does not wait.
-            assert!(ssh.predict(&unseen, Place::Cluster(2)).p50_s <= told.p50_s);
+            assert!(ssh.predict(&unseen, Place::Cluster(2), &settling).p50_s <= told.p50_s);
         }
-        let told = ssh.predict(&busy, Place::OneMachine(2));
+        let told = ssh.predict(&busy, Place::OneMachine(2), &settling);
         assert!((told.saturation / 1500.0 - 1.0).abs() < 0.05, "{told:?}");
         assert!((told.p50_s.expect("below") / (world(&ramp).p50_s * 1.6) - 1.0).abs() < 0.15, "{told:?}");
-        assert_eq!(ssh.predict(&Workload { rate: Some(3000.0), ..ramp }, Place::OneMachine(2)).p50_s, None);
+        assert_eq!(ssh.predict(&Workload { rate: Some(3000.0), ..ramp }, Place::OneMachine(2), &settling).p50_s, None);
+        // Without a pause they wait for the longest.
+        let fast = ssh.predict(&Workload { rate: Some(100.0), ..ramp }, Place::OneMachine(2), &settling);
+        assert!(fast.p50_s > told.p50_s.map(|time| time + 0.1), "{fast:?} {told:?}");
         // What goes together costs less each.
-        let alone = ssh.predict(&ramp, Place::OneMachine(2));
-        assert!(told.up < alone.up && told.operations < alone.operations, "{told:?}");
+        let alone = ssh.predict(&ramp, Place::OneMachine(2), &settling);
+        assert!(fast.up < alone.up && fast.operations < alone.operations, "{fast:?}");
     }
 
     #[test]
     fn too_few_cells_are_no_model() {
+        let settling = Settling { quiet_s: 0.05, at_most_s: 0.4 };
         let cell = Observation {
             transport: Transport::Svn,
             workload: workload(1, 1, 0.0),
@@ -179,6 +184,6 @@ mod tests {
             saturation: None,
             held_out: false,
         };
-        assert!(CostModel::fit(&vec![cell; LEAST - 1], &BTreeMap::new(), 2, "").transports.is_empty());
+        assert!(CostModel::fit(&vec![cell; LEAST - 1], &BTreeMap::new(), (2, settling), "").transports.is_empty());
     }
 }

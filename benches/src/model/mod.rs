@@ -7,8 +7,9 @@
 //! It is as simple as physics allows. Bytes, requests and processor seconds are sums of what is fixed and what grows with
 //! files, bytes and tree. Time is a sum of what is fixed, round trips, bytes over bandwidth, what was lost on the way,
 //! processor time, and waiting for others who use the same processors. All coefficients are fitted, none may be negative,
-//! and errors count relative to what was measured. What a rate does to that: who comes while a round is under way waits for
-//! the next one, and near the rate at which rounds take as long as new changes take to come, rounds grow.
+//! and errors count relative to what was measured. What a rate does to that: changes that come faster than
+//! they pause wait for `max-debounce`; what comes while a round is under way waits for the next one, and goes with all that
+//! has come meanwhile; so rounds grow, and from some rate on they grow without end.
 //!
 //! | file | is |
 //! |---|---|
@@ -51,16 +52,6 @@ pub struct Look {
     pub cpu_s: f64,
 }
 
-/// What a rate does to the time of a change, beside what a single one takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Response {
-    /// By how much of itself the time grows where a round is always under way.
-    pub busy: f64,
-    /// By how much of itself it grows at half of the greatest rate, for longer rounds.
-    pub crowded: f64,
-}
-
 /// The model of one transport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,16 +74,26 @@ pub struct TransportModel {
     pub p50: Linear,
     /// Seconds until all but one in a hundred have it.
     pub p99: Linear,
-    /// Seconds that one more change adds to a long round; the inverse of the greatest rate.
-    pub spacing: Linear,
-    /// See [`Response`].
-    pub response_p50: Response,
-    /// See [`Response`].
-    pub response_p99: Response,
+    /// By how much of itself the time grows where a round is always under way, for half of the workers.
+    pub busy_p50: f64,
+    /// The same for all but one in a hundred.
+    pub busy_p99: f64,
+    /// How many times as many changes go as if each round began when the one before is everywhere.
+    pub overlap: f64,
     /// A look at an unchanged hub.
     pub look: Look,
     /// A run of `depsync update` by hand, or by configuration management, that finds nothing new.
     pub once: Look,
+}
+
+/// How a daemon waits for changes to pause before it publishes, in seconds: `debounce` and `max-debounce`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settling {
+    /// So long nothing has to change.
+    pub quiet_s: f64,
+    /// It waits no longer than that.
+    pub at_most_s: f64,
 }
 
 /// The models of all transports that were measured, and where that was.
@@ -105,6 +106,8 @@ pub struct CostModel {
     pub measured: String,
     /// Cores of that machine: all nodes and the hub's server were on it.
     pub cores: u32,
+    /// How the manager's daemon waits for changes to pause.
+    pub settling: Settling,
     /// The transports.
     pub transports: BTreeMap<Transport, TransportModel>,
 }

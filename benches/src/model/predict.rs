@@ -2,9 +2,12 @@
 //!
 //! The model was measured with all nodes on one machine, where workers wait for each other's processors. In a cluster
 //! each has its own, and they wait for the hub's alone: [`Place`] says which it is.
+//!
+//! A round is a publish and its updates. Its time grows with the changes that it carries, `first + (n - 1) * each`. At a
+//! rate, a round carries what has come since the one before began.
 
-use super::features::{Effort, Features};
-use super::{Response, TransportModel, Workload};
+use super::features::{Effort, Features, exact};
+use super::{Linear, Settling, TransportModel, Workload};
 
 /// Where the nodes are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,29 +55,37 @@ impl Prediction {
     }
 }
 
-/// At a rate of which this is the share of the greatest one, nothing is predicted any more.
-const FULL: f64 = 0.98;
+/// Changes that the time of one more is taken from.
+const MORE: f64 = 100.0;
+
+/// Rounds at a rate.
+pub(super) struct Rounds {
+    /// How many changes one carries.
+    pub(super) changes: f64,
+    /// How much of the time a round is under way.
+    pub(super) busy: f64,
+    /// For how long changes wait for a pause, beside what a single one waits: half of them, and the last.
+    pub(super) pausing: (f64, f64),
+}
 
 impl TransportModel {
     /// What `of` takes.
-    pub fn predict(&self, of: &Workload, place: Place) -> Prediction {
-        let time = Features::time(of, &self.effort(of, place));
-        let (p50, p99) = (self.p50.of(&time), self.p99.of(&time));
-        let saturation = self.saturation(of, place);
-        let share = of.rate.unwrap_or(0.0) / saturation;
-        let slower = |single: f64, response: &Response| {
-            (share < FULL).then(|| single * (1.0 + response.at(of.rate.unwrap_or(0.0) * p50, share)))
-        };
-        let (p50_s, p99_s) = (slower(p50, &self.response_p50), slower(p99, &self.response_p99));
-        // What comes while a round is under way goes together.
-        let together = (of.rate.unwrap_or(0.0) * p50_s.unwrap_or(p50)).max(1.0);
-        let round = together_with(of, together);
-        let work = Features::work(&round);
-        let each = |whole: &super::Linear| whole.of(&work) / together;
-        Prediction {
-            p50_s,
+    pub fn predict(&self, of: &Workload, place: Place, settling: &Settling) -> Prediction {
+        let rounds = self.rounds(of, place, settling);
+        let carried = rounds.as_ref().map_or(1.0, |rounds| rounds.changes);
+        let round = together(of, carried);
+        let time = Features::time(&round, &self.effort(&round, place));
+        let times = rounds.map(|rounds| {
+            let p50 = self.p50.of(&time) * (1.0 + self.busy_p50 * rounds.busy) + rounds.pausing.0;
+            let p99 = self.p99.of(&time) * (1.0 + self.busy_p99 * rounds.busy) + rounds.pausing.1;
             // The slowest are no faster than most.
-            p99_s: p99_s.zip(p50_s).map(|(p99, p50)| p99.max(p50)),
+            (p50, p99.max(p50))
+        });
+        let work = Features::work(&round);
+        let each = |whole: &Linear| whole.of(&work) / carried;
+        Prediction {
+            p50_s: times.map(|(p50, _)| p50),
+            p99_s: times.map(|(_, p99)| p99),
             up: each(&self.up),
             down: each(&self.down),
             hub_bytes: each(&self.hub_bytes),
@@ -82,13 +93,35 @@ impl TransportModel {
             cpu_manager_s: each(&self.cpu_manager),
             cpu_worker_s: each(&self.cpu_worker),
             cpu_hub_s: each(&self.cpu_hub) * f64::from(of.nodes + 1),
-            saturation,
+            saturation: self.overlap / self.each(of, place),
         }
     }
 
-    /// The greatest number of changes a second.
-    pub(super) fn saturation(&self, of: &Workload, place: Place) -> f64 {
-        1.0 / self.spacing.of(&Features::spacing(of, &self.marginal(of, place))).max(1e-6)
+    /// The rounds at the workload's rate; none where they would grow without end.
+    pub(super) fn rounds(&self, of: &Workload, place: Place, settling: &Settling) -> Option<Rounds> {
+        let rate = of.rate.unwrap_or(0.0);
+        let (first, each) =
+            (self.p50.of(&Features::time(of, &self.effort(of, place))), self.each(of, place) / self.overlap);
+        if rate * each >= 1.0 {
+            return None;
+        }
+        // Changes that come so fast that there is no pause between them are cut off.
+        let pauses = rate * settling.quiet_s <= 1.0;
+        let least = if pauses { 0.0 } else { settling.at_most_s };
+        let grown = rate * (first - each).max(0.0) / (1.0 - rate * each);
+        let changes = grown.max(rate * least).max(1.0);
+        let (half, last) = (settling.at_most_s / 2.0 - settling.quiet_s, settling.at_most_s - settling.quiet_s);
+        let pausing = if pauses { (0.0, 0.0) } else { (half.max(0.0), last.max(0.0)) };
+        Some(Rounds { changes, busy: (rate * first).min(1.0), pausing })
+    }
+
+    /// Seconds by which a round grows with one more change.
+    pub(super) fn each(&self, of: &Workload, place: Place) -> f64 {
+        let time = |count: f64| {
+            let round = together(of, count);
+            self.p50.of(&Features::time(&round, &self.effort(&round, place)))
+        };
+        ((time(1.0 + MORE) - time(1.0)) / MORE).max(1e-6)
     }
 
     /// What a change takes that comes alone.
@@ -108,33 +141,11 @@ impl TransportModel {
             contention,
         }
     }
-
-    /// What one more change takes in a long round.
-    pub(super) fn marginal(&self, of: &Workload, place: Place) -> Effort {
-        const MORE: f64 = 100.0;
-        let (one, many) = (self.effort(of, place), self.effort(&together_with(of, 1.0 + MORE), place));
-        let each = |of: fn(&Effort) -> f64| (of(&many) - of(&one)).max(0.0) / MORE;
-        Effort {
-            up: each(|effort| effort.up),
-            down: each(|effort| effort.down),
-            cpu_manager: each(|effort| effort.cpu_manager),
-            cpu_worker: each(|effort| effort.cpu_worker),
-            contention: each(|effort| effort.contention),
-        }
-    }
-}
-
-impl Response {
-    /// By how much of itself the time grows, where so many changes come in the time that one takes, and the rate is this
-    /// share of the greatest.
-    pub(super) fn at(&self, meanwhile: f64, share: f64) -> f64 {
-        self.busy * meanwhile.min(1.0) + self.crowded * share / (1.0 - share).max(1.0 - FULL)
-    }
 }
 
 /// So many changes at once.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn together_with(of: &Workload, count: f64) -> Workload {
+fn together(of: &Workload, count: f64) -> Workload {
     let files = (f64::from(of.files) * count).round() as u32;
-    Workload { files, bytes: (super::features::exact(of.bytes) * count) as u64, ..*of }
+    Workload { files, bytes: (exact(of.bytes) * count) as u64, ..*of }
 }

@@ -44,7 +44,7 @@ pub(super) struct Amount {
 
 impl Amount {
     pub(super) const FULL: Self = Self { changes: 8, time: Duration::from_secs(4) };
-    pub(super) const QUICK: Self = Self { changes: 4, time: Duration::from_secs(2) };
+    pub(super) const QUICK: Self = Self { changes: 3, time: Duration::from_millis(1500) };
 }
 
 /// A cluster, who looks at it, and what happens to it.

@@ -16,10 +16,13 @@ use super::hub::{LocalHub, line};
 use super::load::Load;
 use crate::kit::crew::Crew;
 use crate::kit::tree::equal;
-use crate::model::Link;
+use crate::model::{Link, Settling};
 
 /// How long a cluster may take until everybody is there.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How managers wait for changes to pause.
+pub(super) const SETTLING: Settling = Settling { quiet_s: 0.05, at_most_s: 0.2 };
 
 /// What has been taken since the cluster was started.
 #[derive(Clone, Debug, Default)]
@@ -71,11 +74,13 @@ impl Cluster {
         for (number, name) in names.iter().enumerate() {
             let is_manager = number == 0;
             let config = format!(
-                "dir = '{}'\nrole = '{}'\nnode = '{name}'\n{}[run]\nperiod = '{}ms'\nstatus = '127.0.0.1:{}'\n[channel]\n{}\n",
+                "dir = '{}'\nrole = '{}'\nnode = '{name}'\n{}[run]\nperiod = '{}ms'\ndebounce = '{}ms'\nmax-debounce = '{}ms'\nstatus = '127.0.0.1:{}'\n[channel]\n{}\n",
                 cluster.dirs[number].display(),
                 if is_manager { "manager" } else { "worker" },
                 cluster.hub.config(number)?,
                 period.as_millis(),
+                SETTLING.quiet_s * 1000.0,
+                SETTLING.at_most_s * 1000.0,
                 cluster.status[number],
                 if is_manager {
                     format!("serve = '127.0.0.1:{serve}'")

@@ -32,7 +32,6 @@ mod verdict;
 mod witness;
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +41,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use depsync_tests::dice::Dice;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use self::cell::{Amount, Stage};
 use self::cluster::Cluster;
@@ -83,11 +83,27 @@ pub struct RateArgs {
     /// Where the numbers of chance begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// No progress bar
-    #[arg(long)]
-    no_bar: bool,
-    #[command(flatten)]
-    setting: SettingArgs,
+    /// Where directories and hubs are made, and removed again
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    place: PathBuf,
+    /// The depsync to measure [default: this one]
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Where rows, table, picture and what is done so far are written [default: here]
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
+}
+
+/// What a run has come to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The rows, the machine's facts first.
+    pub ledger: PathBuf,
+    /// What people read.
+    #[serde(skip)]
+    pub text: String,
+    /// How many cells there are.
+    pub cells: usize,
 }
 
 /// A transport on the command line.
@@ -114,15 +130,17 @@ impl From<TransportName> for Transport {
 /// Raised from outside, it ends the run between two changes.
 pub type Stop = Arc<AtomicBool>;
 
-/// Measures what is not there yet, and makes the report. Stopped, it fails, and goes on the next time.
-pub fn run(args: &RateArgs, stop: &Stop) -> Result<()> {
+/// Measures what is not there yet, and makes the report. Stopped, it fails, and goes on the next time. `bar` shows how far
+/// it is, on stderr.
+pub fn run(args: &RateArgs, stop: &Stop, bar: bool) -> Result<Report> {
     ensure!(args.local, "no hub is named: `--local` starts one of each kind on this machine");
-    let mut setting = Setting::open(&args.setting)?;
+    let results = args.results.clone().unwrap_or_else(|| PathBuf::from("."));
+    let mut setting = Setting::open(&SettingArgs::new(&args.place, args.program.as_deref(), &results))?;
     let scenarios = chosen(args)?;
     let transports: Vec<Transport> = args.transports.iter().map(|name| Transport::from(*name)).collect();
     let plan = Plan::of(args, &setting, &transports, &scenarios)?;
-    let mut journal = Journal::open(&args.setting.results, &plan, args.fresh)?;
-    let bar = bar(args, &journal, &transports, &scenarios);
+    let mut journal = Journal::open(&results, &plan, args.fresh)?;
+    let bar = if bar { progress(&journal, plan.cells()) } else { ProgressBar::hidden() };
     for transport in &transports {
         // Neighbours share a cluster.
         for group in scenarios.chunk_by(|left, right| ground(left) == ground(right)) {
@@ -152,7 +170,7 @@ pub fn run(args: &RateArgs, stop: &Stop) -> Result<()> {
     }
     bar.finish_and_clear();
     setting.machine.ended();
-    report::tell(args, &setting, &plan, journal)
+    report::tell(args.model.as_deref(), &setting, &results, (&plan, journal))
 }
 
 /// What scenarios have in common that share a cluster.
@@ -180,23 +198,15 @@ fn stage(args: &RateArgs, setting: &Setting, transport: Transport, scenario: &Sc
     Ok(Stage { witness, cluster, load, dice: Dice::new(args.seed), stop: Arc::clone(stop) })
 }
 
-/// A bar on a terminal, with what is left by what a cell has taken so far.
-fn bar(args: &RateArgs, journal: &Journal, transports: &[Transport], scenarios: &[Scenario]) -> ProgressBar {
-    if args.no_bar {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new((transports.len() * scenarios.len()) as u64);
+/// A bar, with what is left by what a cell has taken so far.
+fn progress(journal: &Journal, cells: usize) -> ProgressBar {
+    let bar = ProgressBar::new(cells as u64);
     let style = "{wide_msg} {pos}/{len} cells, {elapsed} gone, about {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_position(journal.len() as u64);
     bar.reset_eta();
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
-}
-
-/// The rows that are told, on stdout.
-fn say(text: &str) -> Result<()> {
-    Ok(write!(io::stdout(), "{text}")?)
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<()> {

@@ -25,7 +25,7 @@ pub(super) fn draw(model: &CostModel, rows: &[Row]) -> Result<String> {
     let of = |rate: f64| Workload { rate: Some(rate), ..base };
     let (mut times, mut bytes) = (Vec::new(), Vec::new());
     for (transport, known) in &model.transports {
-        let time = |rate: &f64| Some((*rate, known.predict(&of(*rate), place).p50_s? * 1000.0));
+        let time = |rate: &f64| Some((*rate, known.predict(&of(*rate), place, &model.settling).p50_s? * 1000.0));
         let wire = |rate: &f64| {
             let day = daily(model, *transport, &of(*rate), place, Schedule::Channel(10.0))?;
             day.p50_s.map(|_| (*rate, day.wire / 1e6))

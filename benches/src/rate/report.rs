@@ -1,10 +1,12 @@
 //! All that people read of a run: made of its rows alone.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use super::journal::{Journal, Plan};
 use super::scenario;
-use super::{RateArgs, picture, say, table, verdict, write};
+use super::{Report, picture, table, verdict, write};
 use crate::advice::{DAY_S, Goal, Schedule, crossovers, daily, rank};
 use crate::kit::ledger::Ledger;
 use crate::kit::setting::Setting;
@@ -21,8 +23,13 @@ const COMES_BY: f64 = 1800.0;
 /// How often daemons ask beside the channel.
 const ASKS: f64 = 10.0;
 
-/// Writes and prints it.
-pub(super) fn tell(args: &RateArgs, setting: &Setting, plan: &Plan, journal: Journal) -> Result<()> {
+/// Writes it. `to` is where the model goes, if it is wanted.
+pub(super) fn tell(
+    to: Option<&Path>,
+    setting: &Setting,
+    results: &Path,
+    (plan, journal): (&Plan, Journal),
+) -> Result<Report> {
     let rows = journal.finish(plan)?;
     let machine = &setting.machine;
     let cores = u32::try_from(machine.cores)?;
@@ -45,15 +52,18 @@ pub(super) fn tell(args: &RateArgs, setting: &Setting, plan: &Plan, journal: Jou
             "\ntoo few cells to fit a model to: lines and advice are those of the model that comes with the program\n",
         );
     }
-    say(&text)?;
-    let ledger = Ledger::new(&args.setting.results, machine, "rate", &rows)?;
+    let ledger = Ledger::new(results, machine, "rate", &rows)?;
     ledger.beside("csv", &table::csv(&rows))?;
     let svg = picture::draw(&model, &rows)?;
     let name = ledger.show(&svg)?;
-    if let Some(file) = args.model.as_ref().filter(|_| own) {
+    if let Some(file) = to.filter(|_| own) {
         write(file, &(serde_json::to_string_pretty(&model)? + "\n"))?;
     }
-    ledger.tell("Rates of change", &format!("![time and bytes against the rate of change]({name})\n\n```\n{text}```\n"))
+    ledger.write(
+        "Rates of change",
+        &format!("![time and bytes against the rate of change]({name})\n\n```\n{text}```\n"),
+    )?;
+    Ok(Report { ledger: ledger.path(), text, cells: rows.len() })
 }
 
 /// What is published, beside what the model says of the base: who is quickest, and who moves the fewest bytes a day.

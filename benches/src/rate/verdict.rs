@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::cluster::SETTLING;
 use super::row::Row;
 use super::scenario::Pace;
 use crate::advice::{CLOSE, Goal, rank};
@@ -38,14 +39,14 @@ pub(super) fn fit(rows: &[Row], cores: u32, measured: &str) -> CostModel {
             Pace::Single | Pace::Steady | Pace::Ramp => {}
         }
     }
-    CostModel::fit(&observations, &looks, cores, measured)
+    CostModel::fit(&observations, &looks, (cores, SETTLING), measured)
 }
 
 /// What is told of the held-out rows, for people.
 pub(super) fn verdict(model: &CostModel, rows: &[Row]) -> String {
     let held: Vec<&Row> = rows.iter().filter(|row| row.held_out && row.changes > 0).collect();
     let place = Place::OneMachine(model.cores);
-    let told = |row: &Row| Some(model.transports.get(&row.transport)?.predict(&row.workload, place));
+    let told = |row: &Row| Some(model.transports.get(&row.transport)?.predict(&row.workload, place, &model.settling));
     let mut text = format!("the model in cells that it has not seen, of {} transports\n", model.transports.len());
     let _ = writeln!(text, "{:<10} {:<14} {:>12} {:>12} {:>6}", "transport", "of", "median error", "worst", "cells");
     let quantities: [(&str, fn(&Row) -> f64, fn(&Prediction) -> Option<f64>); 6] = [

@@ -2,6 +2,7 @@
 //!
 //! `DIR HUB` may stand behind the commands that a script without a config file uses; `--dir` and `--hub` stand anywhere.
 
+mod counsel;
 mod deeds;
 mod questions;
 mod run;
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use depsync_engine::name::{DeploymentName, NodeId};
 
+pub(crate) use counsel::Advise;
+use counsel::{ADVISE, BENCH};
 pub(crate) use deeds::{EffortName, Init, Publish, Push, Resolve, Rollback, Update};
 use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
 use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};
@@ -179,6 +182,13 @@ pub(crate) enum Command {
     /// Take over what another tool was told
     #[command(after_help = IMPORT)]
     Import(Import),
+    /// Say which transport suits a deployment, and from which rate of change on another one would
+    #[command(after_help = ADVISE)]
+    Advise(Advise),
+    /// Measure each transport at given rates of change, for `advise`
+    #[cfg(feature = "bench")]
+    #[command(after_help = BENCH)]
+    Bench(Box<depsync_bench::rate::RateArgs>),
     /// Show a manager and two workers at work in a temporary directory
     #[command(after_help = DEMO)]
     Demo(Demo),

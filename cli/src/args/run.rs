@@ -44,6 +44,9 @@ pub(crate) struct Run {
     /// How long nothing has to change here before it is published [default: 50ms]
     #[arg(long, value_name = "SPAN")]
     pub(crate) debounce: Option<Span>,
+    /// How long to wait for that at the most, where changes never pause [default: 2s]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) max_debounce: Option<Span>,
     /// How often to say over the channel that this node is alive; to the hub, ten times as rarely [default: 30s]
     #[arg(long, value_name = "SPAN")]
     pub(crate) heartbeat: Option<Span>,

@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use depsync_bench::advice::Goal;
+use depsync_bench::model::{Kind, Transport};
 use depsync_engine::engine::{DiffSide, Role};
 
 /// A role by name.
@@ -31,6 +33,72 @@ pub(crate) enum LogFormat {
     Text,
     /// An object a line
     Json,
+}
+
+/// What a change is, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindName {
+    /// Files that are edited
+    Edit,
+    /// An archive that is built again
+    Archive,
+    /// Many files that are replaced at once
+    Release,
+    /// Files that are removed
+    Delete,
+}
+
+impl From<KindName> for Kind {
+    fn from(name: KindName) -> Self {
+        match name {
+            KindName::Edit => Self::Config,
+            KindName::Archive => Self::Archive,
+            KindName::Release => Self::Release,
+            KindName::Delete => Self::Delete,
+        }
+    }
+}
+
+/// What is to be little, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GoalName {
+    /// Until a change is in place
+    Time,
+    /// On the wire
+    Bytes,
+    /// Of all nodes and the hub
+    Processor,
+}
+
+impl From<GoalName> for Goal {
+    fn from(name: GoalName) -> Self {
+        match name {
+            GoalName::Time => Self::Time,
+            GoalName::Bytes => Self::Bytes,
+            GoalName::Processor => Self::Processor,
+        }
+    }
+}
+
+/// A transport by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TransportName {
+    /// A directory on an NFS mount
+    Mount,
+    /// A directory behind ssh
+    Ssh,
+    /// A Subversion repository
+    Svn,
+}
+
+impl From<TransportName> for Transport {
+    fn from(name: TransportName) -> Self {
+        match name {
+            TransportName::Mount => Self::Mount,
+            TransportName::Ssh => Self::Ssh,
+            TransportName::Svn => Self::Svn,
+        }
+    }
 }
 
 /// A side of a diff by name.

@@ -151,13 +151,23 @@ fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Resul
 
 /// What the command line and the configuration say.
 fn duties(args: &Run, settings: &Settings) -> Duties {
-    let config::Run { auto_commit, auto_checkout, period, scan_period, debounce, heartbeat, heal, message, status: _ } =
-        &settings.run;
+    let config::Run {
+        auto_commit,
+        auto_checkout,
+        period,
+        scan_period,
+        debounce,
+        max_debounce,
+        heartbeat,
+        heal,
+        message,
+        status: _,
+    } = &settings.run;
     let usual = Duties::default();
     let span = |given: Option<Span>, config: Option<Span>| given.or(config).map(|span| span.0);
     let mut settling = usual.settling;
     settling.quiet = span(args.debounce, *debounce).unwrap_or(settling.quiet);
-    settling.at_most = settling.at_most.max(settling.quiet);
+    settling.at_most = span(args.max_debounce, *max_debounce).unwrap_or(settling.at_most).max(settling.quiet);
     let is_manager = settings.options.role == Some(Role::ReadWrite);
     Duties {
         commit: args.auto_commit.or(*auto_commit).unwrap_or(is_manager),

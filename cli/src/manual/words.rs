@@ -99,6 +99,7 @@ pub(super) const KEYS: [(&str, &[Row]); 9] = [
             ("period", "How often it asks the hub."),
             ("scan-period", "How often it looks at every file."),
             ("debounce", "How long nothing has to change before it publishes."),
+            ("max-debounce", "How long it waits for that at the most."),
             ("heartbeat", "How often it says that it is alive."),
             ("status", "Where it serves /metrics and /healthz."),
             ("heal", "auto brings back what somebody has changed on a worker; report only says so."),

@@ -29,7 +29,7 @@ const FILES: usize = 1 << 16;
 pub(crate) type Found = (RelPath, Digest, u64);
 
 /// Whether `path` is called as an archive.
-fn is_archive(path: &RelPath) -> bool {
+pub(crate) fn is_archive(path: &RelPath) -> bool {
     unpacked(path).is_some()
 }
 

@@ -27,7 +27,8 @@ impl Node {
             for at in 0..entries.len().min(limit) {
                 let before = entries.get(at + 1).map(|entry| (entry.revision, entry.root));
                 let entry = &entries[at];
-                let bytes_changed = self.bytes_between(cx, before, (entry.revision, entry.root))?;
+                let changes = self.changes_between(cx, before, (entry.revision, entry.root))?;
+                let bytes_changed = changes.map(|changes| Counts::of(&changes).bytes);
                 let bytes_sent = self.transport.record(cx, entry.revision.number)?.bytes;
                 entries[at].stat = Some(Stat { bytes_sent, bytes_changed });
             }
@@ -36,13 +37,13 @@ impl Node {
         })
     }
 
-    /// How many bytes the files have that are new in a revision; none where that cannot be known any more.
-    fn bytes_between(
+    /// What is another in a revision than in the one before; none where that cannot be known any more.
+    pub(super) fn changes_between(
         &self,
         cx: &Context,
         before: Option<(Revision, Option<Digest>)>,
         (revision, root): (Revision, Option<Digest>),
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<Packed<Change>>> {
         let old = match before {
             // The first of all, or one whose predecessor is not told.
             None if revision.number > 1 => return Ok(None),
@@ -54,7 +55,7 @@ impl Node {
         let (Some(old), Some(new)) = (old, new) else { return Ok(None) };
         let changes: Packed<Change> =
             Tree::new(&*self.db, old).diff(&Tree::new(&*self.db, new)).collect::<Result<_>>()?;
-        Ok(Some(Counts::of(&changes).bytes))
+        Ok(Some(changes))
     }
 
     /// Brings a tree here; none if gc has taken it.

@@ -12,6 +12,7 @@ mod claim;
 mod disk;
 mod examine;
 mod fetch;
+mod habits;
 mod hooks;
 mod hub;
 mod log;
@@ -50,6 +51,7 @@ use crate::transport::{Ledger, Transport};
 
 pub use crate::apply::UnitRule;
 pub use examine::{Findings, Greeting, Newest};
+pub use habits::Habits;
 pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
 pub use options::{

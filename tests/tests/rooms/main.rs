@@ -83,31 +83,35 @@ fn manifest(name: &str, text: &str) -> Vec<String> {
     let own: &[&str] = match name {
         "engine" => &[],
         "transports" => &["depsync-engine"],
-        "cli" => &["depsync-engine", "depsync-transports"],
+        // Its model; the harness only behind a feature that nobody gets unasked.
+        "cli" => &["depsync-engine", "depsync-transports", "depsync-bench"],
         "tests" => &["depsync-engine", "depsync-transports"],
         _ => &["depsync-engine", "depsync-transports", "depsync-tests"],
     };
     let homes: &[(&str, &[&str])] = &[
         ("bincode", &["engine"]),
         ("rusqlite", &["engine", "tests"]),
-        ("tokio", &["transports", "cli", "tests"]),
+        ("tokio", &["transports", "cli", "tests", "benches"]),
         ("clap", &["cli", "benches"]),
-        ("indicatif", &["cli"]),
+        ("indicatif", &["cli", "benches"]),
         ("anyhow", &["cli", "benches"]),
     ];
     let mut breaches = Vec::new();
     for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
         let Some(table) = manifest.get(section).and_then(toml::Value::as_table) else { continue };
-        for (dependency, how) in table {
-            let optional = how.get("optional").and_then(toml::Value::as_bool) == Some(true);
-            let bench = (name, dependency.as_str()) == ("cli", "depsync-bench") && optional;
-            if dependency.starts_with("depsync") && !own.contains(&dependency.as_str()) && !bench {
+        for (dependency, _) in table {
+            if dependency.starts_with("depsync") && !own.contains(&dependency.as_str()) {
                 breaches.push(format!("{name}/Cargo.toml: must not depend on {dependency}"));
             }
             if homes.iter().any(|(guest, homes)| guest == dependency && !homes.contains(&name)) {
                 breaches.push(format!("{name}/Cargo.toml: {dependency} does not live here"));
             }
         }
+    }
+    let features = manifest.get("features").and_then(toml::Value::as_table);
+    let unasked = features.and_then(|features| features.get("default")).and_then(toml::Value::as_array);
+    if name == "cli" && unasked.is_some_and(|unasked| unasked.iter().any(|feature| feature.as_str() == Some("bench"))) {
+        breaches.push("cli/Cargo.toml: the harness comes only if it is asked for".to_owned());
     }
     breaches
 }
@@ -118,8 +122,10 @@ fn a_manifest_that_turns_the_house_upside_down_is_seen() {
     assert_eq!(manifest("engine", "[dependencies]\ndepsync-transports.workspace = true").len(), 1);
     assert_eq!(manifest("engine", "[dev-dependencies]\ntokio = \"1\"").len(), 1);
     assert_eq!(manifest("tests", "[dependencies]\ndepsync = { path = \"../cli\" }").len(), 1);
-    assert_eq!(manifest("cli", "[dependencies]\ndepsync-bench = { path = \"x\", optional = true }").len(), 0);
-    assert_eq!(manifest("cli", "[dependencies]\ndepsync-bench = { path = \"x\" }").len(), 1);
+    assert_eq!(manifest("cli", "[dependencies]\ndepsync-bench = { path = \"x\" }").len(), 0);
+    assert_eq!(manifest("transports", "[dependencies]\ndepsync-bench = { path = \"x\" }").len(), 1);
+    assert_eq!(manifest("cli", "[features]\ndefault = [\"nats\"]\nbench = []").len(), 0);
+    assert_eq!(manifest("cli", "[features]\ndefault = [\"nats\", \"bench\"]").len(), 1);
 }
 
 /// The breaches of a sample, by their lines.
