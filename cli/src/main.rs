@@ -4,6 +4,7 @@
 //! file: `args` and `config` say what is wanted, `settings` merges them, `session` opens the node (or has an `envoy` do it),
 //! `commands` ask it, `output` prints, `exit` says how it ended.
 
+mod advice;
 mod args;
 mod commands;
 mod config;
@@ -28,14 +29,13 @@ mod text;
 mod units;
 mod watch;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use depsync_engine::context::Cancel;
 use depsync_engine::error::{Error, ErrorKind, Result};
 
-use crate::args::{Cli, Global};
+use crate::args::Cli;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::output::Printer;
@@ -91,7 +91,7 @@ fn listen(cli: &Cli, cancel: &Cancel) -> Result<Signals> {
 fn answer(cli: &Cli, cancel: Cancel, signals: &Signals, printer: Printer) -> Result<Exit> {
     let environment = Environment::of_process()?;
     logging::start(&cli.global, environment.log.as_deref())?;
-    let bars = draws_bars(&cli.global).then(Bars::on_stderr);
+    let bars = progress::wanted(&cli.global).then(Bars::on_stderr);
     let service = Service::new(&environment);
     let watch = Watch::new(bars, service, cli.global.die_at_step, cli.global.stop_at_step.clone());
     let session = Session { global: &cli.global, environment: &environment, cancel, signals, watch };
@@ -100,12 +100,6 @@ fn answer(cli: &Cli, cancel: Cancel, signals: &Signals, printer: Printer) -> Res
     let Some(answer) = answer? else { return Ok(Exit::Done) };
     printer.answer(&answer);
     Ok(answer.exit())
-}
-
-/// Bars only where a person looks at them, and not between the lines of a log.
-fn draws_bars(global: &Global) -> bool {
-    let unwanted = global.no_progress || global.quiet || global.json || global.verbose > 0;
-    !unwanted && std::io::stderr().is_terminal()
 }
 
 /// Prints what clap has to say: help and version on stdout, wrong usage as any other error.

@@ -3,12 +3,21 @@
 //! The engine reports from many threads and often, so a report is an atomic store; indicatif draws a few times a
 //! second. Bars are wiped when a later phase begins and when the work ends: the answer stands alone.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use depsync_engine::context::{Phase, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Global;
+
+/// Bars only where a person looks at them, and not between the lines of a log.
+pub(crate) fn wanted(global: &Global) -> bool {
+    let unwanted = global.no_progress || global.quiet || global.json || global.verbose > 0;
+    !unwanted && std::io::stderr().is_terminal()
+}
 
 /// Draws the phases of one command.
 pub(crate) struct Bars {

@@ -56,7 +56,12 @@ impl fmt::Display for Rate {
             2
         };
         let count = format!("{count:.digits$}");
-        write!(f, "{} a {unit}", if digits > 0 { count.trim_end_matches('0').trim_end_matches('.') } else { &count })
+        let article = if unit == "hour" { "an" } else { "a" };
+        write!(
+            f,
+            "{} {article} {unit}",
+            if digits > 0 { count.trim_end_matches('0').trim_end_matches('.') } else { &count }
+        )
     }
 }
 
@@ -219,6 +224,24 @@ mod tests {
     fn a_span_is_written_as_it_is_read() {
         for text in ["0s", "90s", "15m", "36h", "30d"] {
             assert_eq!(text.parse::<Span>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn rates_are_read_and_said_in_a_unit_that_suits() {
+        for (text, said) in [
+            ("10/s", "10 a second"),
+            ("2.5/second", "2.5 a second"),
+            ("90/min", "1.5 a second"),
+            ("3 / day", "3 a day"),
+            ("1/week", "1 a week"),
+            ("0.1/week", "0.1 a week"),
+            ("5/h", "5 an hour"),
+        ] {
+            assert_eq!(text.parse::<Rate>().expect(text).to_string(), said, "{text}");
+        }
+        for bad in ["", "10", "/s", "x/s", "1/fortnight", "0/s", "-1/s", "inf/s", "NaN/s", "1e9/s"] {
+            assert!(bad.parse::<Rate>().expect_err(bad).starts_with("not a rate: write 10/s"), "{bad}");
         }
     }
 

@@ -144,10 +144,11 @@ pub(crate) fn equal(wanted: &Path, got: &Path) -> Result<()> {
     equal_beside(wanted, got, None)
 }
 
-/// The same of trees that are equal but for one entry `besides` at the top of `got`.
+/// The same of trees that are equal but for one entry `besides` at the top.
 pub(crate) fn equal_beside(wanted: &Path, got: &Path, besides: Option<&str>) -> Result<()> {
-    let (ours, mut theirs) = (names(wanted)?, names(got)?);
+    let (mut ours, mut theirs) = (names(wanted)?, names(got)?);
     if let Some(besides) = besides {
+        ours.remove(Path::new(besides));
         theirs.remove(Path::new(besides));
     }
     if let Some(name) = ours.keys().find(|name| !theirs.contains_key(*name)) {

@@ -13,14 +13,13 @@ use anyhow::{Context, Result, bail, ensure};
 use depsync_tests::dice::Dice;
 
 use super::Stop;
-use super::cluster::{Cluster, Taken};
+use super::ground::{Ground, Taken};
 use super::load::Load;
 use super::nfs;
-use super::row::Row;
+use super::row::{Row, Who};
 use super::scenario::{Pace, Scenario};
 use super::witness::{Arrival, Witness};
 use crate::kit::statistics::quantile;
-use crate::model::Transport;
 
 /// How long a change may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,9 +28,9 @@ const BEFORE: usize = 2;
 /// Samples that are written down.
 const SAMPLES: usize = 400;
 /// How long one step of a ramp takes, and where it begins and ends.
-const STEP: Duration = Duration::from_millis(1500);
+const STEP: Duration = Duration::from_millis(1200);
 const FIRST_RATE: f64 = 32.0;
-const LAST_RATE: f64 = 16_384.0;
+const LAST_RATE: f64 = 4096.0;
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +42,13 @@ pub(super) struct Amount {
 }
 
 impl Amount {
-    pub(super) const FULL: Self = Self { changes: 8, time: Duration::from_secs(4) };
+    pub(super) const FULL: Self = Self { changes: 7, time: Duration::from_secs(3) };
     pub(super) const QUICK: Self = Self { changes: 3, time: Duration::from_millis(1500) };
 }
 
-/// A cluster, who looks at it, and what happens to it.
+/// Directories that are kept in step, who looks at them, and what happens to them.
 pub(super) struct Stage {
-    pub(super) cluster: Cluster,
+    pub(super) ground: Box<dyn Ground>,
     pub(super) witness: Witness,
     pub(super) load: Load,
     pub(super) dice: Dice,
@@ -58,36 +57,36 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Runs a scenario.
-    pub(super) fn run(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+    pub(super) fn run(&mut self, who: Who, scenario: &Scenario, amount: Amount) -> Result<Row> {
         let begun = Instant::now();
-        self.cluster.lay(&scenario.workload.link, self.dice.roll());
+        self.ground.lay(&scenario.workload.link, self.dice.roll());
         let mut row = match scenario.pace {
-            Pace::Single => self.single(transport, scenario, amount),
-            Pace::Steady => self.steady(transport, scenario, amount),
-            Pace::Ramp => self.ramp(transport, scenario),
-            Pace::Idle => self.idle(transport, scenario, amount),
-            Pace::Once => self.once(transport, scenario, amount),
+            Pace::Single => self.single(who, scenario, amount),
+            Pace::Steady => self.steady(who, scenario, amount),
+            Pace::Ramp => self.ramp(who, scenario),
+            Pace::Idle => self.idle(who, scenario, amount),
+            Pace::Once => self.once(who, scenario, amount),
         }?;
-        self.cluster.check()?;
-        self.cluster.verify().context("what has arrived is not what was saved")?;
+        self.ground.check()?;
+        self.ground.verify().context("what has arrived is not what was saved")?;
         row.took_s = begun.elapsed().as_secs_f64();
         Ok(row)
     }
 
     /// One change after the other.
-    fn single(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+    fn single(&mut self, who: Who, scenario: &Scenario, amount: Amount) -> Result<Row> {
         let workload = &scenario.workload;
         let mut arrivals = Vec::new();
         let mut taken = Totals::default();
         for number in 0..BEFORE + amount.changes {
             let change = self.load.next(workload)?;
             self.rest();
-            let before = self.cluster.taken()?;
+            let before = self.ground.taken()?;
             self.witness.expect(&change);
-            change.save(self.cluster.source())?;
+            change.save(self.ground.source())?;
             self.arrive()?;
             self.settle()?;
-            let after = self.cluster.taken()?;
+            let after = self.ground.taken()?;
             let arrived = self.witness.take();
             if number >= BEFORE {
                 arrivals.extend(arrived);
@@ -95,36 +94,36 @@ impl Stage {
             }
             if let Some(back) = self.load.restore() {
                 self.witness.expect(&back);
-                back.save(self.cluster.source())?;
+                back.save(self.ground.source())?;
                 self.arrive()?;
                 self.witness.take();
             }
         }
-        Ok(finish(Row::of(transport, scenario), &arrivals, &taken))
+        Ok(finish(Row::of(who, scenario), &arrivals, &taken))
     }
 
     /// Changes at a rate.
-    fn steady(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+    fn steady(&mut self, who: Who, scenario: &Scenario, amount: Amount) -> Result<Row> {
         let workload = &scenario.workload;
         let rate = workload.rate.context("a rate")?;
         self.warm_up(scenario)?;
-        let before = self.cluster.taken()?;
+        let before = self.ground.taken()?;
         // A few, at least, of a low rate.
         let time = amount.time.max(Duration::from_secs_f64(4.0 / rate));
         self.save_at(scenario, rate, time)?;
         self.arrive()?;
         self.settle()?;
         let mut taken = Totals::default();
-        taken.add(&before, &self.cluster.taken()?);
+        taken.add(&before, &self.ground.taken()?);
         let arrivals = self.witness.take();
-        Ok(finish(Row::of(transport, scenario), &arrivals, &taken))
+        Ok(finish(Row::of(who, scenario), &arrivals, &taken))
     }
 
     /// At twice the rate each time, until what is on its way grows and grows.
-    fn ramp(&mut self, transport: Transport, scenario: &Scenario) -> Result<Row> {
+    fn ramp(&mut self, who: Who, scenario: &Scenario) -> Result<Row> {
         self.warm_up(scenario)?;
-        let before = self.cluster.taken()?;
-        let mut row = Row::of(transport, scenario);
+        let before = self.ground.taken()?;
+        let mut row = Row::of(who, scenario);
         let (mut all, mut rate) = (Vec::new(), FIRST_RATE);
         loop {
             let begun = Instant::now();
@@ -149,23 +148,23 @@ impl Stage {
         }
         self.settle()?;
         let mut taken = Totals::default();
-        taken.add(&before, &self.cluster.taken()?);
+        taken.add(&before, &self.ground.taken()?);
         Ok(finish(row, &all, &taken))
     }
 
     /// Nothing happens.
-    fn idle(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+    fn idle(&mut self, who: Who, scenario: &Scenario, amount: Amount) -> Result<Row> {
         self.rest();
         self.settle()?;
-        let before = self.cluster.taken()?;
+        let before = self.ground.taken()?;
         let begun = Instant::now();
         thread::sleep(amount.time * 2);
         let seconds = begun.elapsed().as_secs_f64();
         let mut taken = Totals::default();
-        taken.add(&before, &self.cluster.taken()?);
+        taken.add(&before, &self.ground.taken()?);
         // A look of one node is what it has taken in a second.
         let nodes = f64::from(scenario.workload.nodes + 1);
-        let mut row = finish(Row::of(transport, scenario), &[], &taken);
+        let mut row = finish(Row::of(who, scenario), &[], &taken);
         let figures = &mut row.figures;
         figures.operations = taken.operations() / nodes / seconds;
         figures.down = if taken.passed.is_empty() {
@@ -180,22 +179,22 @@ impl Stage {
     }
 
     /// `depsync update` beside the daemon of the first worker, which finds nothing to do.
-    fn once(&mut self, transport: Transport, scenario: &Scenario, amount: Amount) -> Result<Row> {
+    fn once(&mut self, who: Who, scenario: &Scenario, amount: Amount) -> Result<Row> {
         self.rest();
         self.settle()?;
         let mut samples = Vec::new();
-        let before = self.cluster.taken()?;
+        let before = self.ground.taken()?;
         let spent = children();
         for _ in 0..amount.changes {
             let begun = Instant::now();
-            self.cluster.run(1, &["--quiet", "update"])?;
+            self.ground.run(1, &["--quiet", "update"])?;
             samples.push(begun.elapsed().as_secs_f64());
         }
         let spent = children() - spent;
         self.settle()?;
         let mut taken = Totals::default();
-        taken.add(&before, &self.cluster.taken()?);
-        let mut row = Row::of(transport, scenario);
+        taken.add(&before, &self.ground.taken()?);
+        let mut row = Row::of(who, scenario);
         let runs = amount.changes.max(1) as f64;
         row.changes = amount.changes;
         row.ms = samples.iter().map(|seconds| seconds * 1000.0).collect();
@@ -211,7 +210,7 @@ impl Stage {
         for _ in 0..BEFORE {
             let change = self.load.next(&scenario.workload)?;
             self.witness.expect(&change);
-            change.save(self.cluster.source())?;
+            change.save(self.ground.source())?;
             self.arrive()?;
             self.rest();
         }
@@ -232,7 +231,7 @@ impl Stage {
             let change = self.load.next(&scenario.workload)?;
             thread::sleep(due.saturating_sub(begun.elapsed()));
             self.witness.expect(&change);
-            change.save(self.cluster.source())?;
+            change.save(self.ground.source())?;
             saved += 1;
         }
     }
@@ -241,9 +240,9 @@ impl Stage {
         let begun = Instant::now();
         while !self.witness.wait(Duration::from_millis(300))? {
             ensure!(!self.stop.load(Ordering::SeqCst), "interrupted");
-            self.cluster.check()?;
+            self.ground.check()?;
             if begun.elapsed() > PATIENCE {
-                bail!("a change has not arrived in {} s: {}", PATIENCE.as_secs(), self.cluster.told());
+                bail!("a change has not arrived in {} s: {}", PATIENCE.as_secs(), self.ground.told());
             }
         }
         Ok(())
@@ -342,7 +341,8 @@ fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals) -> Row {
     (figures.cpu_manager_s, figures.cpu_worker_s) = (first(&taken.cpu_s), average(&taken.cpu_s));
     figures.cpu_hub_s = taken.hub_cpu_s / changes;
     figures.hub_bytes = (taken.grown / changes).max(0.0);
-    figures.operations = first(&calls) + average(&calls);
+    // The sum of nothing is less than nothing by a sign.
+    figures.operations = first(&calls) + average(&calls) + 0.0;
     figures.p50_s = quantile(&seconds, 0.5).unwrap_or_default();
     figures.p99_s = quantile(&seconds, 0.99).unwrap_or_default();
     for asked in &taken.asked {

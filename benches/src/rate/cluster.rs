@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use depsync_tests::sshd::{Relay, free_port};
 use tempfile::TempDir;
 
+use super::ground::{Ground, Taken};
 use super::hub::{LocalHub, line};
 use super::load::Load;
 use crate::kit::crew::Crew;
-use crate::kit::tree::equal;
 use crate::model::{Link, Settling};
 
 /// How long a cluster may take until everybody is there.
@@ -24,23 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How managers wait for changes to pause.
 pub(super) const SETTLING: Settling = Settling { quiet_s: 0.05, at_most_s: 0.2 };
 
-/// What has been taken since the cluster was started.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Taken {
-    /// Processor seconds of each node, the manager first.
-    pub(super) cpu_s: Vec<f64>,
-    /// Those of the hub's server.
-    pub(super) hub_cpu_s: f64,
-    /// Bytes that passed the line of each node; none where there are no lines.
-    pub(super) passed: Vec<u64>,
-    /// Bytes of the hub.
-    pub(super) hub_size: u64,
-    /// What each node has asked the hub for, and how often.
-    pub(super) asked: Vec<Vec<(String, f64)>>,
-    /// Bytes of content that each node has sent or fetched.
-    pub(super) content: Vec<f64>,
-}
-
 /// See the module. Daemons end before their hub.
 pub(super) struct Cluster {
     crew: Crew,
@@ -48,7 +31,7 @@ pub(super) struct Cluster {
     dirs: Vec<PathBuf>,
     status: Vec<u16>,
     channel: Relay,
-    pub(super) hub: LocalHub,
+    hub: LocalHub,
     place: TempDir,
 }
 
@@ -109,39 +92,51 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where changes are saved.
-    pub(super) fn source(&self) -> &Path {
+    fn config(&self, node: usize) -> PathBuf {
+        self.place.path().join(format!("node-{node}.toml"))
+    }
+
+    fn command(&self, node: usize) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--json", "--config"]).arg(self.config(node)).current_dir(self.place.path());
+        command.env_remove("DEPSYNC_LOG");
+        command
+    }
+
+    fn wait_until_ready(&mut self, node: usize) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while !self.crew.log(node).contains("\"event\":\"ready\"") {
+            self.crew.check()?;
+            ensure!(Instant::now() < until, "a node is not ready in time: {}", self.crew.log(node));
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Ground for Cluster {
+    fn source(&self) -> &Path {
         &self.dirs[0]
     }
 
-    /// Where they are to come to.
-    pub(super) fn workers(&self) -> &[PathBuf] {
+    fn workers(&self) -> &[PathBuf] {
         &self.dirs[1..]
     }
 
-    /// Puts all nodes behind such a link.
-    pub(super) fn lay(&self, link: &Link, seed: u64) {
+    fn lay(&self, link: &Link, seed: u64) {
         self.hub.lay(link, seed);
         self.channel.lay(line(link, seed));
     }
 
-    /// Fails if a daemon has ended.
-    pub(super) fn check(&mut self) -> Result<()> {
+    fn check(&mut self) -> Result<()> {
         self.crew.check()
     }
 
-    /// What the daemons have said.
-    pub(super) fn told(&self) -> String {
+    fn told(&self) -> String {
         self.crew.told()
     }
 
-    /// Fails unless every worker has what the manager has.
-    pub(super) fn verify(&self) -> Result<()> {
-        self.workers().iter().try_for_each(|worker| equal(self.source(), worker))
-    }
-
-    /// What has been taken so far.
-    pub(super) fn taken(&self) -> Result<Taken> {
+    fn taken(&self) -> Result<Taken> {
         let mut taken = Taken {
             cpu_s: self.crew.spent_each(),
             hub_cpu_s: self.hub.spent(),
@@ -158,8 +153,7 @@ impl Cluster {
         Ok(taken)
     }
 
-    /// Runs a command as a node, to its end.
-    pub(super) fn run(&self, node: usize, arguments: &[&str]) -> Result<()> {
+    fn run(&self, node: usize, arguments: &[&str]) -> Result<()> {
         let mut command = self.command(node);
         let output = command.args(arguments).stdin(Stdio::null()).output().context("starting depsync")?;
         ensure!(
@@ -170,30 +164,6 @@ impl Cluster {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        Ok(())
-    }
-
-    fn config(&self, node: usize) -> PathBuf {
-        self.place.path().join(format!("node-{node}.toml"))
-    }
-
-    fn command(&self, node: usize) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .args(["--json", "--config"])
-            .arg(self.config(node))
-            .current_dir(self.place.path())
-            .env_remove("DEPSYNC_LOG");
-        command
-    }
-
-    fn wait_until_ready(&mut self, node: usize) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while !self.crew.log(node).contains("\"event\":\"ready\"") {
-            self.crew.check()?;
-            ensure!(Instant::now() < until, "a node is not ready in time: {}", self.crew.log(node));
-            thread::sleep(Duration::from_millis(10));
-        }
         Ok(())
     }
 }

@@ -113,8 +113,8 @@ pub(super) fn line(link: &Link, seed: u64) -> Line {
     Line { rtt: Duration::from_secs_f64(link.rtt_s), bandwidth: link.bandwidth, loss: link.loss, seed }
 }
 
-/// What goes at any moment is nothing.
-fn size(place: &Path) -> Result<u64> {
+/// The bytes of all files there. What goes at any moment is nothing.
+pub(super) fn size(place: &Path) -> Result<u64> {
     let mut sum = 0;
     let Ok(entries) = fs::read_dir(place) else { return Ok(0) };
     for entry in entries {

@@ -10,10 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::RateArgs;
-use super::row::Row;
-use super::scenario::Scenario;
+use super::row::{Row, Who};
 use crate::kit::setting::Setting;
-use crate::model::Transport;
 
 /// Its name beside the ledgers.
 const NAME: &str = "rate.unfinished.jsonl";
@@ -26,26 +24,14 @@ pub(super) struct Plan {
     seed: u64,
     quick: bool,
     /// In the order in which they are told.
-    pub(super) cells: Vec<(Transport, String)>,
+    pub(super) cells: Vec<(Who, String)>,
 }
 
 impl Plan {
-    pub(super) fn of(
-        args: &RateArgs,
-        setting: &Setting,
-        transports: &[Transport],
-        scenarios: &[Scenario],
-    ) -> Result<Self> {
-        let cells = scenarios
-            .iter()
-            .flat_map(|scenario| transports.iter().map(|transport| (*transport, scenario.name.clone())));
+    pub(super) fn of(args: &RateArgs, setting: &Setting, cells: Vec<(Who, String)>) -> Self {
         let machine = &setting.machine;
-        Ok(Self {
-            program: format!("{}, built {}", machine.program, machine.built),
-            seed: args.seed,
-            quick: args.quick,
-            cells: cells.collect(),
-        })
+        let program = format!("{}, built {}", machine.program, machine.built);
+        Self { program, seed: args.seed, quick: args.quick, cells }
     }
 
     /// How many cells there are.
@@ -89,8 +75,8 @@ impl Journal {
     }
 
     /// Whether a cell is done.
-    pub(super) fn has(&self, transport: Transport, scenario: &str) -> bool {
-        self.rows.iter().any(|row| row.transport == transport && row.scenario == scenario)
+    pub(super) fn has(&self, who: Who, scenario: &str) -> bool {
+        self.rows.iter().any(|row| row.who == who && row.scenario == scenario)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,8 +93,8 @@ impl Journal {
 
     /// All rows, in the order of the plan; the journal is done with.
     pub(super) fn finish(self, plan: &Plan) -> Result<Vec<Row>> {
-        let of = |(transport, scenario): &(Transport, String)| {
-            self.rows.iter().find(|row| row.transport == *transport && row.scenario == *scenario).cloned()
+        let of = |(who, scenario): &(Who, String)| {
+            self.rows.iter().find(|row| row.who == *who && row.scenario == *scenario).cloned()
         };
         let rows = plan.cells.iter().filter_map(of).collect();
         fs::remove_file(&self.path)?;
@@ -119,10 +105,13 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Transport;
     use crate::rate::{sample, scenario};
 
+    const SSH: Who = Who::Depsync(Transport::Ssh);
+
     fn plan() -> Plan {
-        let cells = scenario::quick().into_iter().map(|scenario| (Transport::Ssh, scenario.name)).collect();
+        let cells = scenario::quick().into_iter().map(|scenario| (SSH, scenario.name)).collect();
         Plan { program: "one".to_owned(), seed: 1, quick: true, cells }
     }
 
@@ -132,7 +121,7 @@ mod tests {
         let all = scenario::quick();
         let mut journal = Journal::open(place.path(), &plan(), false).expect("begins");
         for scenario in all[1..].iter().rev() {
-            journal.add(sample(Transport::Ssh, scenario)).expect("writes");
+            journal.add(sample(SSH, scenario)).expect("writes");
         }
         drop(journal);
         // The last line is torn.
@@ -141,9 +130,9 @@ mod tests {
         fs::write(&path, &text[..text.len() - 5]).expect("writes");
         let mut journal = Journal::open(place.path(), &plan(), false).expect("goes on");
         assert_eq!(journal.len(), all.len() - 2);
-        assert!(!journal.has(Transport::Ssh, &all[0].name) && !journal.has(Transport::Ssh, &all[1].name));
+        assert!(!journal.has(SSH, &all[0].name) && !journal.has(SSH, &all[1].name));
         for scenario in &all[..2] {
-            journal.add(sample(Transport::Ssh, scenario)).expect("writes");
+            journal.add(sample(SSH, scenario)).expect("writes");
         }
         let rows = journal.finish(&plan()).expect("all of it");
         let names: Vec<&str> = rows.iter().map(|row| row.scenario.as_str()).collect();

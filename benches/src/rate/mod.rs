@@ -10,7 +10,9 @@
 //! | file | is |
 //! |---|---|
 //! | `scenario` | what is measured |
-//! | `hub`, `cluster` | [`LocalHub`](hub::LocalHub), [`Cluster`](cluster::Cluster): the parts |
+//! | `ground` | [`Ground`]: directories that somebody keeps in step |
+//! | `hub`, `cluster` | [`LocalHub`], [`Cluster`]: ours |
+//! | `rivals` | [`Camp`]: those of others |
 //! | `load`, `witness` | what is saved, and when it has arrived |
 //! | `cell`, `row` | one scenario, measured and written down |
 //! | `nfs` | what a network would add to a directory |
@@ -19,12 +21,14 @@
 
 mod cell;
 mod cluster;
+mod ground;
 mod hub;
 mod journal;
 mod load;
 mod nfs;
 mod picture;
 mod report;
+mod rivals;
 mod row;
 mod scenario;
 mod table;
@@ -45,11 +49,14 @@ use serde::Serialize;
 
 use self::cell::{Amount, Stage};
 use self::cluster::Cluster;
+use self::ground::Ground;
 use self::hub::LocalHub;
 use self::journal::{Journal, Plan};
 use self::load::Load;
+use self::rivals::{Camp, Rival};
 #[cfg(test)]
 use self::row::Row;
+use self::row::Who;
 use self::scenario::{Pace, Scenario};
 use self::witness::Witness;
 use crate::kit::setting::{Setting, SettingArgs};
@@ -71,6 +78,12 @@ pub struct RateArgs {
     /// Which transports
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [TransportName::Mount, TransportName::Ssh, TransportName::Svn])]
     transports: Vec<TransportName>,
+    /// Who else, in some of the scenarios; none by default with --quick
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHO,…")]
+    beside: Vec<Rival>,
+    /// Nobody else
+    #[arg(long, conflicts_with = "beside")]
+    alone: bool,
     /// Only scenarios with this in their name
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
@@ -137,40 +150,63 @@ pub fn run(args: &RateArgs, stop: &Stop, bar: bool) -> Result<Report> {
     let results = args.results.clone().unwrap_or_else(|| PathBuf::from("."));
     let mut setting = Setting::open(&SettingArgs::new(&args.place, args.program.as_deref(), &results))?;
     let scenarios = chosen(args)?;
-    let transports: Vec<Transport> = args.transports.iter().map(|name| Transport::from(*name)).collect();
-    let plan = Plan::of(args, &setting, &transports, &scenarios)?;
+    let (groups, missing) = groups(args, scenarios);
+    let cells = groups.iter().flat_map(|(who, group)| group.iter().map(|scenario| (*who, scenario.name.clone())));
+    let plan = Plan::of(args, &setting, cells.collect());
     let mut journal = Journal::open(&results, &plan, args.fresh)?;
     let bar = if bar { progress(&journal, plan.cells()) } else { ProgressBar::hidden() };
-    for transport in &transports {
-        // Neighbours share a cluster.
-        for group in scenarios.chunk_by(|left, right| ground(left) == ground(right)) {
-            let missing: Vec<&Scenario> =
-                group.iter().filter(|scenario| !journal.has(*transport, &scenario.name)).collect();
-            if missing.is_empty() {
-                continue;
+    for (who, group) in &groups {
+        let missing: Vec<&Scenario> = group.iter().filter(|scenario| !journal.has(*who, &scenario.name)).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let mut stage = stage(args, &setting, *who, missing[0], stop).with_context(|| format!("{who}: setting up"))?;
+        for scenario in missing {
+            bar.set_message(format!("{who}: {}", scenario.name));
+            let amount = if args.quick { Amount::QUICK } else { Amount::FULL };
+            let row = stage.run(*who, scenario, amount);
+            if stop.load(Ordering::SeqCst) {
+                bar.finish_and_clear();
+                let (done, all) = (journal.len(), plan.cells());
+                bail!("interrupted: {done} of {all} cells are written down, and the same command goes on there");
             }
-            let mut stage = stage(args, &setting, *transport, missing[0], stop)?;
-            for scenario in missing {
-                bar.set_message(format!("{transport}: {}", scenario.name));
-                let amount = if args.quick { Amount::QUICK } else { Amount::FULL };
-                let row = stage.run(*transport, scenario, amount);
-                if stop.load(Ordering::SeqCst) {
-                    bar.finish_and_clear();
-                    bail!(
-                        "interrupted: {} of {} cells are written down, and the same command goes on there",
-                        journal.len(),
-                        plan.cells()
-                    );
-                }
-                let row = row.with_context(|| format!("{transport}: {}", scenario.name))?;
-                journal.add(row)?;
-                bar.inc(1);
-            }
+            let row = row.with_context(|| format!("{who}: {}", scenario.name))?;
+            journal.add(row)?;
+            bar.inc(1);
         }
     }
     bar.finish_and_clear();
     setting.machine.ended();
-    report::tell(args.model.as_deref(), &setting, &results, (&plan, journal))
+    report::tell(args.model.as_deref(), &setting, &results, (&plan, journal), &missing)
+}
+
+/// All of them, unless some are named, or it is to be quick.
+fn rivals(args: &RateArgs) -> Vec<Rival> {
+    if !args.beside.is_empty() {
+        args.beside.clone()
+    } else if args.alone || args.quick {
+        Vec::new()
+    } else {
+        Rival::ALL.to_vec()
+    }
+}
+
+/// Who is measured at what: neighbours share a cluster. And who is not there.
+fn groups(args: &RateArgs, scenarios: Vec<Scenario>) -> (Vec<(Who, Vec<Scenario>)>, String) {
+    let mut found = Vec::new();
+    for name in &args.transports {
+        for group in scenarios.chunk_by(|left, right| ground(left) == ground(right)) {
+            found.push((Who::Depsync((*name).into()), group.to_vec()));
+        }
+    }
+    let (theirs, mut missing) = (scenario::for_rivals(&scenarios), String::new());
+    for rival in Rival::ALL.into_iter().filter(|rival| rivals(args).contains(rival) && !theirs.is_empty()) {
+        match rival.lacks() {
+            None => found.push((Who::Rival(rival), theirs.clone())),
+            Some(package) => missing.push_str(&format!("MISSING: {rival}: apt-get install {package}\n")),
+        }
+    }
+    (found, missing)
 }
 
 /// What scenarios have in common that share a cluster.
@@ -187,15 +223,20 @@ fn chosen(args: &RateArgs) -> Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-fn stage(args: &RateArgs, setting: &Setting, transport: Transport, scenario: &Scenario, stop: &Stop) -> Result<Stage> {
+fn stage(args: &RateArgs, setting: &Setting, who: Who, scenario: &Scenario, stop: &Stop) -> Result<Stage> {
     let (tree, workers, idle) = ground(scenario);
     let place = tempfile::tempdir_in(setting.place())?;
     let load = Load::of(tree, args.seed)?;
-    let hub = LocalHub::open(transport, place.path(), 1 + usize::try_from(workers)?)?;
-    let period = if idle { IDLE_PERIOD } else { PERIOD };
-    let cluster = Cluster::start(&setting.programs.depsync, place, hub, workers, &load, period)?;
-    let witness = Witness::of(cluster.workers(), &load.directories())?;
-    Ok(Stage { witness, cluster, load, dice: Dice::new(args.seed), stop: Arc::clone(stop) })
+    let ground: Box<dyn Ground> = match who {
+        Who::Depsync(transport) => {
+            let hub = LocalHub::open(transport, place.path(), 1 + usize::try_from(workers)?)?;
+            let period = if idle { IDLE_PERIOD } else { PERIOD };
+            Box::new(Cluster::start(&setting.programs.depsync, place, hub, workers, &load, period)?)
+        }
+        Who::Rival(rival) => Box::new(Camp::start(rival, place, workers, &load)?),
+    };
+    let witness = Witness::of(ground.workers(), &load.directories())?;
+    Ok(Stage { witness, ground, load, dice: Dice::new(args.seed), stop: Arc::clone(stop) })
 }
 
 /// A bar, with what is left by what a cell has taken so far.
@@ -215,6 +256,6 @@ fn write(path: &std::path::Path, text: &str) -> Result<()> {
 
 /// A row of any kind, for tests.
 #[cfg(test)]
-fn sample(transport: Transport, scenario: &Scenario) -> Row {
-    Row::of(transport, scenario)
+fn sample(who: Who, scenario: &Scenario) -> Row {
+    Row::of(who, scenario)
 }

@@ -30,7 +30,7 @@ pub(super) fn draw(model: &CostModel, rows: &[Row]) -> Result<String> {
             let day = daily(model, *transport, &of(*rate), place, Schedule::Channel(10.0))?;
             day.p50_s.map(|_| (*rate, day.wire / 1e6))
         };
-        let measured = |row: &&Row| row.transport == *transport && same_but_rate(&row.workload, &base);
+        let measured = |row: &&Row| row.transport() == Some(*transport) && same_but_rate(&row.workload, &base);
         let dots = rows.iter().filter(measured).filter_map(|row| match row.pace {
             Pace::Single => Some((ALONE, row.figures.p50_s * 1000.0)),
             Pace::Steady => Some((row.workload.rate?, row.figures.p50_s * 1000.0)),

@@ -29,6 +29,7 @@ pub(super) fn tell(
     setting: &Setting,
     results: &Path,
     (plan, journal): (&Plan, Journal),
+    missing: &str,
 ) -> Result<Report> {
     let rows = journal.finish(plan)?;
     let machine = &setting.machine;
@@ -43,7 +44,7 @@ pub(super) fn tell(
     let fitted = verdict::fit(&rows, cores, &measured);
     let own = !fitted.transports.is_empty();
     let model = if own { fitted } else { CostModel::built_in().context("the model that comes with the program")? };
-    let mut text = format!("{}\n{}", machine.facts(), table::table(&rows));
+    let mut text = format!("{}{missing}\n{}", machine.facts(), table::table(&rows));
     if own {
         text.push_str(&format!("\n{}", verdict::verdict(&model, &rows)));
         text.push_str(&format!("\n{}", published(&model)));

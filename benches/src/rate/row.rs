@@ -1,16 +1,37 @@
 //! One cell as it is written down.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::rivals::Rival;
 use super::scenario::{Pace, Scenario};
 use crate::model::{Figures, Observation, Transport, Workload};
+
+/// Who keeps directories in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Who {
+    /// We, over a transport.
+    Depsync(Transport),
+    /// Somebody else.
+    Rival(Rival),
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Depsync(transport) => transport.fmt(f),
+            Self::Rival(rival) => rival.fmt(f),
+        }
+    }
+}
 
 /// What was measured. The names are those of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
-    pub(super) transport: Transport,
+    pub(super) who: Who,
     pub(super) scenario: String,
     pub(super) pace: Pace,
     pub(super) workload: Workload,
@@ -32,9 +53,9 @@ pub(super) struct Row {
 
 impl Row {
     /// A row without figures.
-    pub(super) fn of(transport: Transport, scenario: &Scenario) -> Self {
+    pub(super) fn of(who: Who, scenario: &Scenario) -> Self {
         Self {
-            transport,
+            who,
             scenario: scenario.name.clone(),
             pace: scenario.pace,
             workload: scenario.workload,
@@ -49,6 +70,14 @@ impl Row {
         }
     }
 
+    /// The transport, if it is ours.
+    pub(super) fn transport(&self) -> Option<Transport> {
+        match self.who {
+            Who::Depsync(transport) => Some(transport),
+            Who::Rival(_) => None,
+        }
+    }
+
     /// What a model is fitted to; not of those who only ask.
     pub(super) fn observation(&self) -> Option<Observation> {
         let workload = match self.pace {
@@ -57,7 +86,7 @@ impl Row {
             Pace::Idle | Pace::Once => return None,
         };
         Some(Observation {
-            transport: self.transport,
+            transport: self.transport()?,
             workload,
             figures: self.figures,
             saturation: self.saturation,

@@ -143,6 +143,13 @@ pub(super) fn full() -> Vec<Scenario> {
     ]
 }
 
+/// Those that others are measured at, too.
+pub(super) fn for_rivals(all: &[Scenario]) -> Vec<Scenario> {
+    const THEIRS: [&str; 6] =
+        ["base", "archive of 1 MiB", "release of 100 files", "delete 50 files", "20 ms away", "5 a second"];
+    all.iter().filter(|scenario| THEIRS.contains(&scenario.name.as_str())).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

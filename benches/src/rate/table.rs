@@ -32,7 +32,7 @@ pub(super) fn table(rows: &[Row]) -> String {
             text,
             "{:<38} {:<10} {:>9} {:>9} {:>6} {:>11.0} {:>11.0} {:>11.0} {:>6.1} {:>8} {:>8} {:>8} {:>8}{}",
             if row.scenario == last { "" } else { &row.scenario },
-            row.transport,
+            row.who,
             millis(figures.p50_s),
             millis(figures.p99_s),
             noise(row).map_or_else(|| "-".to_owned(), |noise| format!("{noise:.0}")),
@@ -84,7 +84,7 @@ pub(super) fn csv(rows: &[Row]) -> String {
             text,
             "\"{}\",{},{pace},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             row.scenario,
-            row.transport,
+            row.who,
             workload.kind.name(),
             workload.files,
             workload.bytes,
@@ -114,13 +114,15 @@ pub(super) fn csv(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::Who;
     use super::*;
     use crate::model::Transport;
     use crate::rate::{sample, scenario};
 
     #[test]
     fn every_cell_has_a_line() {
-        let rows: Vec<Row> = scenario::quick().iter().map(|scenario| sample(Transport::Svn, scenario)).collect();
+        let rows: Vec<Row> =
+            scenario::quick().iter().map(|scenario| sample(Who::Depsync(Transport::Svn), scenario)).collect();
         let text = table(&rows);
         assert_eq!(text.lines().take_while(|line| !line.is_empty()).count(), rows.len() + 1, "{text}");
         let text = csv(&rows);
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn noise_is_how_far_half_of_them_are_off() {
-        let mut row = sample(Transport::Svn, &scenario::quick()[0]);
+        let mut row = sample(Who::Depsync(Transport::Svn), &scenario::quick()[0]);
         assert_eq!(noise(&row), None);
         row.ms = vec![90.0, 100.0, 100.0, 110.0, 200.0];
         assert_eq!(noise(&row), Some(10.0));

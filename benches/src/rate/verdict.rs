@@ -32,7 +32,8 @@ pub(super) fn fit(rows: &[Row], cores: u32, measured: &str) -> CostModel {
             operations: figures.operations,
             cpu_s: figures.cpu_worker_s + figures.cpu_hub_s,
         };
-        let of = looks.entry(row.transport).or_default();
+        let Some(transport) = row.transport() else { continue };
+        let of = looks.entry(transport).or_default();
         match row.pace {
             Pace::Idle => of.0 = look,
             Pace::Once => of.1 = look,
@@ -46,7 +47,8 @@ pub(super) fn fit(rows: &[Row], cores: u32, measured: &str) -> CostModel {
 pub(super) fn verdict(model: &CostModel, rows: &[Row]) -> String {
     let held: Vec<&Row> = rows.iter().filter(|row| row.held_out && row.changes > 0).collect();
     let place = Place::OneMachine(model.cores);
-    let told = |row: &Row| Some(model.transports.get(&row.transport)?.predict(&row.workload, place, &model.settling));
+    let told =
+        |row: &Row| Some(model.transports.get(&row.transport()?)?.predict(&row.workload, place, &model.settling));
     let mut text = format!("the model in cells that it has not seen, of {} transports\n", model.transports.len());
     let _ = writeln!(text, "{:<10} {:<14} {:>12} {:>12} {:>6}", "transport", "of", "median error", "worst", "cells");
     let quantities: [(&str, fn(&Row) -> f64, fn(&Prediction) -> Option<f64>); 6] = [
@@ -59,7 +61,7 @@ pub(super) fn verdict(model: &CostModel, rows: &[Row]) -> String {
     ];
     for transport in model.transports.keys() {
         for (name, measured, told_of) in &quantities {
-            let those = held.iter().filter(|row| row.transport == *transport && measured(row) > 0.0);
+            let those = held.iter().filter(|row| row.transport() == Some(*transport) && measured(row) > 0.0);
             let errors: Vec<f64> = those
                 .map(|row| {
                     told(row)
@@ -120,7 +122,8 @@ fn choices<'a>(model: &CostModel, held: &[&'a Row], place: Place) -> Vec<Choice<
         }
         let ranking = rank(model, &rows[0].workload, place, Goal::Time, &[]);
         let advised = ranking.candidates.first()?.transport;
-        let measured = |transport| rows.iter().find(|row| row.transport == transport).map(|row| row.figures.p50_s);
+        let measured =
+            |transport| rows.iter().find(|row| row.transport() == Some(transport)).map(|row| row.figures.p50_s);
         let best = rows.iter().min_by(|left, right| left.figures.p50_s.total_cmp(&right.figures.p50_s))?;
         let each = ranking.candidates.iter().filter_map(|candidate| {
             Some((candidate.transport, candidate.prediction.p50_s, measured(candidate.transport)?))
@@ -128,7 +131,7 @@ fn choices<'a>(model: &CostModel, held: &[&'a Row], place: Place) -> Vec<Choice<
         Some(Choice {
             scenario,
             advised,
-            best: best.transport,
+            best: best.transport()?,
             loss: measured(advised)? / best.figures.p50_s - 1.0,
             each: each.collect(),
         })

@@ -176,9 +176,9 @@ fn look(
                 Err(error) => return Err(error).context("reading what the kernel tells"),
             };
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
-                bail!(
-                    "the kernel tells more than can be taken in: a smaller workload, or a greater fs.inotify.max_queued_events"
-                );
+                // What was lost is looked for: what has arrived meanwhile counts from now on.
+                look_everywhere(watched, shared);
+                continue;
             }
             let (Some((worker, top, directory)), Some(name)) = (watched.get(&event.wd()), event.file_name()) else {
                 continue;
@@ -194,6 +194,24 @@ fn look(
         }
     }
     Ok(())
+}
+
+fn look_everywhere(watched: &HashMap<i32, (usize, PathBuf, PathBuf)>, shared: &(Mutex<State>, Condvar)) {
+    let tops: HashMap<usize, &PathBuf> = watched.values().map(|(worker, top, _)| (*worker, top)).collect();
+    let awaited = lock(&shared.0)
+        .awaited
+        .iter()
+        .filter(|(_, waits)| !waits.is_empty())
+        .map(|(key, _)| key.clone())
+        .collect::<Vec<_>>();
+    for (worker, path) in awaited {
+        let Some(at) = tops.get(&worker).map(|top| top.join(&path)) else { continue };
+        let number = end_of(&at);
+        if number.is_some() || !at.exists() {
+            lock(&shared.0).seen(worker, &path, number, Instant::now());
+        }
+    }
+    shared.1.notify_all();
 }
 
 fn end_of(path: &Path) -> Option<u64> {

@@ -69,6 +69,7 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+#[cfg(feature = "bench")]
 pub(super) const BENCH: &str = "\
 Nothing of yours is touched: all happens in a directory beneath --dir, which is removed again. It takes some twenty minutes on \
 two cores, --quick two. What is done is written down: interrupted, the same command goes on where it was.

@@ -14,8 +14,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use depsync_engine::name::{DeploymentName, NodeId};
 
+use counsel::ADVISE;
 pub(crate) use counsel::Advise;
-use counsel::{ADVISE, BENCH};
+#[cfg(feature = "bench")]
+use counsel::BENCH;
 pub(crate) use deeds::{EffortName, Init, Publish, Push, Resolve, Rollback, Update};
 use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
 use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};

@@ -1,5 +1,8 @@
 //! The commands, one file each: call the engine, say what it answered.
 
+pub(crate) mod advise;
+#[cfg(feature = "bench")]
+mod bench;
 mod completions;
 mod diff;
 mod doctor;
@@ -47,6 +50,9 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Gc(args) => gc::run(session, args)?,
         Command::UpgradeHub(args) => upgrade_hub::run(session, args)?,
         Command::Import(args) => import::run(session, args)?,
+        Command::Advise(args) => advise::run(session, args)?,
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench::run(session, args)?,
         Command::Run(args) => return run::run(session, args).map(|()| None),
         Command::Demo(args) => return crate::demo::run(session, args).map(Some),
         Command::Completions(args) => {

@@ -167,7 +167,8 @@ fn duties(args: &Run, settings: &Settings) -> Duties {
     let span = |given: Option<Span>, config: Option<Span>| given.or(config).map(|span| span.0);
     let mut settling = usual.settling;
     settling.quiet = span(args.debounce, *debounce).unwrap_or(settling.quiet);
-    settling.at_most = span(args.max_debounce, *max_debounce).unwrap_or(settling.at_most).max(settling.quiet);
+    // A longer debounce alone is not cut short.
+    settling.at_most = span(args.max_debounce, *max_debounce).unwrap_or(settling.at_most.max(settling.quiet));
     let is_manager = settings.options.role == Some(Role::ReadWrite);
     Duties {
         commit: args.auto_commit.or(*auto_commit).unwrap_or(is_manager),

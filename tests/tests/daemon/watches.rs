@@ -85,3 +85,17 @@ fn when_events_are_lost_it_looks_at_everything_and_says_so() {
     boss.stop();
     follower.stop();
 }
+
+/// Whatever never comes to rest is published all the same.
+#[test]
+fn changes_that_never_pause_wait_no_longer_than_max_debounce() {
+    let site = Site::new();
+    let (hub, dir) = (hub(&site), site.dir("m"));
+    write_tree(&dir, &[("file", "0")]);
+    let patient = ["--role", "manager", "--period", "1h", "--debounce", "1h", "--max-debounce", "300ms"];
+    let mut boss = Post::new(&dir, &hub, &patient).start();
+    boss.wait_for_event("ready");
+    write_tree(&dir, &[("file", "1")]);
+    boss.wait_for("the change", |event| event["event"] == "published" && event["modified"] == 1);
+    boss.stop();
+}

@@ -9,12 +9,9 @@
 //! | file | is |
 //! |---|---|
 //! | `ways` | [`Way`], and [`Road`]: the directories of one, and its daemons |
-//! | `lsyncd`, `syncthing` | how those are set up |
 //! | `witness` | [`Witness`]: when a file was where |
 //! | `table` | the rows as a table |
 
-mod lsyncd;
-mod syncthing;
 mod table;
 mod ways;
 mod witness;

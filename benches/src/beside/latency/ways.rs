@@ -9,10 +9,11 @@ use clap::ValueEnum;
 use depsync_tests::sshd::{Sshd, free_port};
 use serde::Serialize;
 
-use super::{LatencyArgs, lsyncd, syncthing};
+use super::LatencyArgs;
 use crate::kit::crew::Crew;
 use crate::kit::peers::{on_path, version};
 use crate::kit::tree::Shape;
+use crate::kit::{lsyncd, syncthing};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -90,10 +91,13 @@ impl Road {
             Way::Polling => road.start_depsync(place, program, args, None)?,
             Way::Lsyncd => {
                 let sshd = Sshd::start();
-                lsyncd::start(&mut road.crew, place, &program.path, &sshd, &road.source, &road.workers)?;
+                let workers: Vec<(PathBuf, u16)> = road.workers.iter().map(|dir| (dir.clone(), sshd.port())).collect();
+                lsyncd::start(&mut road.crew, place, &program.path, &sshd, &road.source, &workers)?;
                 road.sshd = Some(sshd);
             }
-            Way::Syncthing => syncthing::start(&mut road.crew, place, &program.path, &road.source, &road.workers)?,
+            Way::Syncthing => {
+                syncthing::start(&mut road.crew, place, &program.path, (&road.source, &road.workers), |port| port)?;
+            }
         }
         Ok(road)
     }

@@ -9,19 +9,19 @@ use std::process::Command;
 use anyhow::Result;
 use depsync_tests::sshd::{HOST, Sshd};
 
-use crate::kit::crew::Crew;
+use super::crew::Crew;
 
-/// Starts it for all workers.
-pub(super) fn start(
+/// Starts it for all workers, each behind a port of its own: the server's, or that of a line to it.
+pub(crate) fn start(
     crew: &mut Crew,
     place: &Path,
     program: &Path,
     sshd: &Sshd,
     source: &Path,
-    workers: &[PathBuf],
+    workers: &[(PathBuf, u16)],
 ) -> Result<()> {
     let mut config = String::from("settings { nodaemon = true, insist = true }\n");
-    for worker in workers {
+    for (worker, port) in workers {
         // It gathers events for 15 seconds unless it is told to wait for nothing.
         writeln!(
             config,
@@ -29,7 +29,7 @@ pub(super) fn start(
              rsync = {{ archive = true }},\n  \
              ssh = {{ port = {}, identityFile = {:?}, options = {{ UserKnownHostsFile = {:?} }} }} }}",
             sshd.user(),
-            sshd.port(),
+            port,
             sshd.identity(),
             sshd.known_hosts(),
         )?;

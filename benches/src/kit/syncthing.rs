@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use depsync_tests::sshd::free_port;
 
-use crate::kit::crew::Crew;
+use super::crew::Crew;
 
 /// The folder's name, and the entry that has to be in it.
 const FOLDER: &str = "deployment";
@@ -22,13 +22,24 @@ struct Node {
     port: u16,
 }
 
-/// Starts one for each directory.
-pub(super) fn start(crew: &mut Crew, place: &Path, program: &Path, source: &Path, workers: &[PathBuf]) -> Result<()> {
+/// Starts one for each directory. `line` says where the manager is reached that listens at a port, for each worker.
+pub(crate) fn start(
+    crew: &mut Crew,
+    place: &Path,
+    program: &Path,
+    (source, workers): (&Path, &[PathBuf]),
+    mut line: impl FnMut(u16) -> u16,
+) -> Result<()> {
     let made = std::iter::once(source).chain(workers.iter().map(PathBuf::as_path)).map(|dir| make(place, program, dir));
     let nodes = made.collect::<Result<Vec<_>>>()?;
     let (manager, others) = nodes.split_first().context("a manager")?;
     for node in &nodes {
-        let peers: Vec<&Node> = if node.id == manager.id { others.iter().collect() } else { vec![manager] };
+        // The manager waits to be called.
+        let peers: Vec<(&Node, Option<u16>)> = if node.id == manager.id {
+            others.iter().map(|other| (other, None)).collect()
+        } else {
+            vec![(manager, Some(line(manager.port)))]
+        };
         let kind = if node.id == manager.id { "sendonly" } else { "receiveonly" };
         fs::write(node.home.join("config.xml"), config(node, &peers, kind)?)?;
     }
@@ -60,7 +71,7 @@ fn make(place: &Path, program: &Path, dir: &Path) -> Result<Node> {
 }
 
 /// Nobody outside is asked for anything; what has changed is sent as soon as it may be, a second later.
-fn config(node: &Node, peers: &[&Node], kind: &str) -> Result<String> {
+fn config(node: &Node, peers: &[(&Node, Option<u16>)], kind: &str) -> Result<String> {
     let mut text = String::from("<configuration version=\"36\">\n");
     writeln!(
         text,
@@ -68,12 +79,13 @@ fn config(node: &Node, peers: &[&Node], kind: &str) -> Result<String> {
          fsWatcherDelayS=\"1\" ignorePerms=\"false\">",
         node.dir.display()
     )?;
-    for known in std::iter::once(&node).chain(peers) {
+    let own = [(node, Some(node.port))];
+    for (known, _) in own.iter().chain(peers) {
         writeln!(text, "<device id=\"{}\"></device>", known.id)?;
     }
     writeln!(text, "<markerName>{MARKER}</markerName>\n</folder>")?;
-    for known in std::iter::once(&node).chain(peers) {
-        let address = format!("tcp://127.0.0.1:{}", known.port);
+    for (known, port) in own.iter().chain(peers) {
+        let address = port.map_or_else(|| "dynamic".to_owned(), |port| format!("tcp://127.0.0.1:{port}"));
         writeln!(text, "<device id=\"{}\"><address>{address}</address></device>", known.id)?;
     }
     writeln!(
