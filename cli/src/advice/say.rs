@@ -95,15 +95,17 @@ fn table(out: &mut String, choices: &[Choice], goal: Goal) {
         "MOST"
     );
     for choice in choices {
+        // Of what cannot be carried it is not known what it would cost.
+        let known = |text: String| if choice.p50_s.is_some() { text } else { "-".to_owned() };
         let _ = writeln!(
             out,
             "{:<11} {:>9} {:>9} {:>12} {:>11} {:>9} {:>9}",
             choice.transport.name(),
             choice.p50_s.map_or_else(|| "too slow".to_owned(), seconds),
             choice.p99_s.map_or_else(String::new, seconds),
-            rounded(choice.change_bytes),
-            rounded(choice.day_bytes),
-            seconds(choice.day_cpu_s),
+            known(rounded(choice.change_bytes)),
+            known(rounded(choice.day_bytes)),
+            known(seconds(choice.day_cpu_s)),
             format!("{}/s", amount(choice.most_per_s)),
         );
     }
