@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use depsync_tests::sshd::{Relay, free_port};
+use depsync_tests::sshd::{Relay, free_ports};
 use tempfile::TempDir;
 
 use super::ground::{Ground, Taken};
@@ -49,8 +49,9 @@ impl Cluster {
             .chain((1..=workers).map(|number| format!("worker-{number}")))
             .collect();
         let dirs: Vec<PathBuf> = names.iter().map(|name| place.path().join(name)).collect();
-        let serve = free_port();
-        let (status, channel) = (names.iter().map(|_| free_port()).collect::<Vec<_>>(), Relay::to(serve));
+        let mut status = free_ports(names.len() + 1);
+        let serve = status.pop().context("a port")?;
+        let channel = Relay::to(serve);
         let program = program.to_owned();
         let mut cluster = Self { crew: Crew::default(), program, dirs, status, channel, hub, place };
         load.make(cluster.source())?;

@@ -36,7 +36,7 @@ pub use key::Key;
 pub use lane::{Line, Way};
 pub use programs::{Programs, program};
 pub use relay::Relay;
-pub use server::{Sshd, free_port};
+pub use server::{Sshd, free_port, free_ports};
 pub use settings::Manner;
 
 /// Where server and relays listen.

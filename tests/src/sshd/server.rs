@@ -256,11 +256,17 @@ fn answers(port: u16) -> bool {
 /// A port that nobody listens on now. Not one of those that the kernel gives to clients: it must still be free when the
 /// server starts again.
 pub fn free_port() -> u16 {
-    loop {
+    free_ports(1)[0]
+}
+
+/// So many of them, each another.
+pub fn free_ports(count: usize) -> Vec<u16> {
+    // Held until all are found.
+    let mut found = Vec::new();
+    while found.len() < count {
         let number = RandomState::new().hash_one(std::process::id()) % 12_000;
         let port = 20_000 + u16::try_from(number).expect("a small number");
-        if TcpListener::bind((HOST, port)).is_ok() {
-            return port;
-        }
+        found.extend(TcpListener::bind((HOST, port)).ok().map(|listener| (port, listener)));
     }
+    found.into_iter().map(|(port, _)| port).collect()
 }
