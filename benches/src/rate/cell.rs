@@ -99,7 +99,7 @@ impl Stage {
                 self.witness.take();
             }
         }
-        Ok(finish(Row::of(who, scenario), &arrivals, &taken))
+        Ok(self.finish(Row::of(who, scenario), &arrivals, &taken))
     }
 
     /// Changes at a rate.
@@ -116,7 +116,7 @@ impl Stage {
         let mut taken = Totals::default();
         taken.add(&before, &self.ground.taken()?);
         let arrivals = self.witness.take();
-        Ok(finish(Row::of(who, scenario), &arrivals, &taken))
+        Ok(self.finish(Row::of(who, scenario), &arrivals, &taken))
     }
 
     /// At twice the rate each time, until what is on its way grows and grows.
@@ -149,7 +149,7 @@ impl Stage {
         self.settle()?;
         let mut taken = Totals::default();
         taken.add(&before, &self.ground.taken()?);
-        Ok(finish(row, &all, &taken))
+        Ok(self.finish(row, &all, &taken))
     }
 
     /// Nothing happens.
@@ -164,10 +164,10 @@ impl Stage {
         taken.add(&before, &self.ground.taken()?);
         // A look of one node is what it has taken in a second.
         let nodes = f64::from(scenario.workload.nodes + 1);
-        let mut row = finish(Row::of(who, scenario), &[], &taken);
+        let mut row = self.finish(Row::of(who, scenario), &[], &taken);
         let figures = &mut row.figures;
         figures.operations = taken.operations() / nodes / seconds;
-        figures.down = if taken.passed.is_empty() {
+        figures.down = if self.ground.is_modelled() {
             nfs::wire(row_requests(&taken) / nodes / seconds, 0.0)
         } else {
             taken.passed.iter().sum::<f64>() / nodes / seconds
@@ -200,10 +200,20 @@ impl Stage {
         row.ms = samples.iter().map(|seconds| seconds * 1000.0).collect();
         row.figures.p50_s = quantile(&samples, 0.5).unwrap_or_default();
         row.figures.p99_s = quantile(&samples, 0.99).unwrap_or_default();
-        row.figures.down = taken.passed.get(1).copied().unwrap_or_default() / runs;
+        row.modelled = self.ground.is_modelled();
+        row.figures.down = if row.modelled {
+            // One read of the hub (`tests/tests/costs.rs`).
+            nfs::wire(nfs::requests(&BTreeMap::from([("get".to_owned(), 1.0)])), 0.0)
+        } else {
+            taken.passed.get(1).copied().unwrap_or_default() / runs
+        };
         row.figures.cpu_worker_s = spent / runs;
         row.figures.cpu_hub_s = taken.hub_cpu_s / runs;
         Ok(row)
+    }
+
+    fn finish(&self, row: Row, arrivals: &[Arrival], taken: &Totals) -> Row {
+        finish(row, arrivals, taken, self.ground.is_modelled())
     }
 
     fn warm_up(&mut self, scenario: &Scenario) -> Result<()> {
@@ -315,7 +325,7 @@ fn usual(arrivals: &[Arrival]) -> Duration {
 }
 
 /// The figures of a row.
-fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals) -> Row {
+fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals, modelled: bool) -> Row {
     let changes = arrivals.len().max(1) as f64;
     let workers = f64::from(row.workload.nodes.max(1));
     let average = |of: &[f64]| of.iter().skip(1).sum::<f64>() / workers / changes;
@@ -325,7 +335,7 @@ fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals) -> Row {
     let mut seconds: Vec<f64> =
         arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().map(Duration::as_secs_f64)).collect();
     let figures = &mut row.figures;
-    if taken.passed.is_empty() {
+    if modelled {
         // A directory: what a mount would have added.
         let requests: Vec<f64> = taken.asked.iter().map(nfs::requests).collect();
         let (up, down) = (first(&requests), average(&requests));
@@ -335,6 +345,9 @@ fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals) -> Row {
         let more = nfs::seconds(link, up, content.0) + nfs::seconds(link, down, content.1);
         seconds.iter_mut().for_each(|second| *second += more);
         row.modelled = true;
+    } else if taken.passed.is_empty() {
+        // Nobody counts what passes there: content alone.
+        (figures.up, figures.down) = (first(&taken.content), average(&taken.content));
     } else {
         (figures.up, figures.down) = (first(&taken.passed), average(&taken.passed));
     }

@@ -51,7 +51,13 @@ impl Cluster {
         let dirs: Vec<PathBuf> = names.iter().map(|name| place.path().join(name)).collect();
         let mut status = free_ports(names.len() + 1);
         let serve = status.pop().context("a port")?;
-        let channel = Relay::to(serve);
+        // Nobody listens at those yet.
+        let channel = loop {
+            let relay = Relay::to(serve);
+            if relay.port() != serve && !status.contains(&relay.port()) {
+                break relay;
+            }
+        };
         let program = program.to_owned();
         let mut cluster = Self { crew: Crew::default(), program, dirs, status, channel, hub, place };
         load.make(cluster.source())?;
@@ -116,6 +122,10 @@ impl Cluster {
 }
 
 impl Ground for Cluster {
+    fn is_modelled(&self) -> bool {
+        self.hub.is_stand_in()
+    }
+
     fn source(&self) -> &Path {
         &self.dirs[0]
     }

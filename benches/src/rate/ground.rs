@@ -37,6 +37,11 @@ pub(super) trait Ground {
         None
     }
 
+    /// Whether their hub is a directory that stands for one on a mount.
+    fn is_modelled(&self) -> bool {
+        false
+    }
+
     /// Puts all nodes behind such a link.
     fn lay(&self, link: &Link, seed: u64);
 

@@ -5,15 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use depsync_tests::dice::Dice;
 use depsync_tests::sshd::{HOST, Line, Relay, Sshd, Way};
 use depsync_tests::svn::{Repository, Svnserve, WRITER};
+use depsync_transports::Endpoint;
 
 use crate::model::{Link, Transport};
 
 /// What serves it.
 enum Server {
     None,
+    /// Somebody else, at this address.
+    Elsewhere(String),
     Sshd(Sshd),
     /// It ends before the repository goes.
     Svnserve(Svnserve, Repository),
@@ -54,9 +58,32 @@ impl LocalHub {
         let lines = port.map_or_else(Vec::new, |port| (0..nodes).map(|_| Relay::to(port)).collect());
         let place = match &server {
             Server::Svnserve(_, repository) => repository.path(),
-            Server::None | Server::Sshd(_) => hub,
+            Server::None | Server::Elsewhere(_) | Server::Sshd(_) => hub,
         };
         Ok(Self { server, place, lines })
+    }
+
+    /// One that is there already, for a deployment that nobody has there. `access` is what configurations say of how it is
+    /// reached.
+    pub(super) fn elsewhere(address: &str, access: String) -> Result<Self> {
+        let drawn = Dice::new(
+            u64::from(std::process::id())
+                ^ u64::try_from(jiff::Timestamp::now().as_nanosecond() & i128::from(u32::MAX))?,
+        )
+        .roll();
+        let deployment = format!("bench-{drawn:016x}");
+        let hub = match transport_of(address)? {
+            // A repository has a directory for each.
+            Transport::Svn => format!("hub = '{address}/{deployment}'\n{access}\n"),
+            Transport::Mount | Transport::Ssh => format!("hub = '{address}'\ndeployment = '{deployment}'\n{access}\n"),
+        };
+        let place = PathBuf::from(address.trim_start_matches("file://").trim_start_matches("nfs://"));
+        Ok(Self { server: Server::Elsewhere(hub), place, lines: Vec::new() })
+    }
+
+    /// Whether it is a directory that stands for one on a mount.
+    pub(super) fn is_stand_in(&self) -> bool {
+        matches!(self.server, Server::None)
     }
 
     /// The configuration of the node with this number.
@@ -64,6 +91,7 @@ impl LocalHub {
         let mut text = String::new();
         let port = self.lines.get(node).map(Relay::port);
         match (&self.server, port) {
+            (Server::Elsewhere(hub), _) => text.push_str(hub),
             (Server::Sshd(server), Some(port)) => {
                 let (user, path) = (server.user(), self.place.display());
                 writeln!(text, "hub = 'rsync+ssh://{user}@{HOST}:{port}{path}'")?;
@@ -96,7 +124,7 @@ impl LocalHub {
     /// Processor seconds of the server.
     pub(super) fn spent(&self) -> f64 {
         match &self.server {
-            Server::None => 0.0,
+            Server::None | Server::Elsewhere(_) => 0.0,
             Server::Sshd(server) => server.spent_so_far(),
             Server::Svnserve(server, _) => server.spent_so_far(),
         }
@@ -106,6 +134,16 @@ impl LocalHub {
     pub(super) fn size(&self) -> Result<u64> {
         size(&self.place)
     }
+}
+
+/// Which transport an address is of.
+pub(super) fn transport_of(address: &str) -> Result<Transport> {
+    Ok(match Endpoint::parse(address)? {
+        Endpoint::Mount { .. } => Transport::Mount,
+        Endpoint::Ssh(_) => Transport::Ssh,
+        Endpoint::Svn(_) => Transport::Svn,
+        _ => bail!("{address}: hubs of this kind cannot be measured yet"),
+    })
 }
 
 /// The line that a link is.

@@ -35,6 +35,7 @@ mod table;
 mod verdict;
 mod witness;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ use self::row::Who;
 use self::scenario::{Pace, Scenario};
 use self::witness::Witness;
 use crate::kit::setting::{Setting, SettingArgs};
-use crate::model::Transport;
+use crate::model::{Link, Transport};
 
 /// How often daemons ask, where nobody is to notice, and where that is what is measured.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -69,6 +70,13 @@ const IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// What is to be measured, and how.
 #[derive(Clone, Debug, Args)]
 pub struct RateArgs {
+    /// Hubs to measure, one of each kind at the most: empty places, or such as can be thrown away, for what is published
+    /// stays there
+    #[arg(value_name = "HUB", conflicts_with_all = ["local", "transports"])]
+    hubs: Vec<String>,
+    /// How those are reached: a file with the tables `[ssh]` and `[svn]` of a depsync.toml
+    #[arg(long, value_name = "FILE", requires = "hubs")]
+    access: Option<PathBuf>,
     /// Start a server for each transport on this machine, on loopback
     #[arg(long)]
     local: bool,
@@ -146,11 +154,12 @@ pub type Stop = Arc<AtomicBool>;
 /// Measures what is not there yet, and makes the report. Stopped, it fails, and goes on the next time. `bar` shows how far
 /// it is, on stderr.
 pub fn run(args: &RateArgs, stop: &Stop, bar: bool) -> Result<Report> {
-    ensure!(args.local, "no hub is named: `--local` starts one of each kind on this machine");
+    ensure!(args.local || !args.hubs.is_empty(), "no hub is named: `--local` starts one of each kind on this machine");
+    let hubs = hubs(args)?;
     let results = args.results.clone().unwrap_or_else(|| PathBuf::from("."));
     let mut setting = Setting::open(&SettingArgs::new(&args.place, args.program.as_deref(), &results))?;
     let scenarios = chosen(args)?;
-    let (groups, missing) = groups(args, scenarios);
+    let (groups, missing) = groups(args, &hubs, scenarios);
     let cells = groups.iter().flat_map(|(who, group)| group.iter().map(|scenario| (*who, scenario.name.clone())));
     let plan = Plan::of(args, &setting, cells.collect());
     let mut journal = Journal::open(&results, &plan, args.fresh)?;
@@ -160,7 +169,8 @@ pub fn run(args: &RateArgs, stop: &Stop, bar: bool) -> Result<Report> {
         if missing.is_empty() {
             continue;
         }
-        let mut stage = stage(args, &setting, *who, missing[0], stop).with_context(|| format!("{who}: setting up"))?;
+        let mut stage =
+            stage(args, (&setting, &hubs), *who, missing[0], stop).with_context(|| format!("{who}: setting up"))?;
         for scenario in missing {
             bar.set_message(format!("{who}: {}", scenario.name));
             let amount = if args.quick { Amount::QUICK } else { Amount::FULL };
@@ -180,11 +190,31 @@ pub fn run(args: &RateArgs, stop: &Stop, bar: bool) -> Result<Report> {
     report::tell(args.model.as_deref(), &setting, &results, (&plan, journal), &missing)
 }
 
+/// Where hubs are that somebody has named.
+type Hubs = BTreeMap<Transport, String>;
+
+fn hubs(args: &RateArgs) -> Result<Hubs> {
+    let mut found = Hubs::new();
+    for address in &args.hubs {
+        let transport = hub::transport_of(address)?;
+        if let Some(other) = found.insert(transport, address.clone()) {
+            bail!("{other} and {address}: one hub of a kind");
+        }
+    }
+    Ok(found)
+}
+
+/// What the configurations of nodes say of how hubs are reached.
+fn access(args: &RateArgs) -> Result<String> {
+    let Some(file) = &args.access else { return Ok(String::new()) };
+    fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+}
+
 /// All of them, unless some are named, or it is to be quick.
 fn rivals(args: &RateArgs) -> Vec<Rival> {
     if !args.beside.is_empty() {
         args.beside.clone()
-    } else if args.alone || args.quick {
+    } else if args.alone || args.quick || !args.hubs.is_empty() {
         Vec::new()
     } else {
         Rival::ALL.to_vec()
@@ -192,11 +222,17 @@ fn rivals(args: &RateArgs) -> Vec<Rival> {
 }
 
 /// Who is measured at what: neighbours share a cluster. And who is not there.
-fn groups(args: &RateArgs, scenarios: Vec<Scenario>) -> (Vec<(Who, Vec<Scenario>)>, String) {
+fn groups(args: &RateArgs, hubs: &Hubs, mut scenarios: Vec<Scenario>) -> (Vec<(Who, Vec<Scenario>)>, String) {
     let mut found = Vec::new();
-    for name in &args.transports {
+    let mut transports: Vec<Transport> = args.transports.iter().map(|name| (*name).into()).collect();
+    if !hubs.is_empty() {
+        // What is between here and there is as it is.
+        transports = hubs.keys().copied().collect();
+        scenarios.retain(|scenario| scenario.workload.link == Link::LAN);
+    }
+    for transport in transports {
         for group in scenarios.chunk_by(|left, right| ground(left) == ground(right)) {
-            found.push((Who::Depsync((*name).into()), group.to_vec()));
+            found.push((Who::Depsync(transport), group.to_vec()));
         }
     }
     let (theirs, mut missing) = (scenario::for_rivals(&scenarios), String::new());
@@ -223,13 +259,22 @@ fn chosen(args: &RateArgs) -> Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-fn stage(args: &RateArgs, setting: &Setting, who: Who, scenario: &Scenario, stop: &Stop) -> Result<Stage> {
+fn stage(
+    args: &RateArgs,
+    (setting, hubs): (&Setting, &Hubs),
+    who: Who,
+    scenario: &Scenario,
+    stop: &Stop,
+) -> Result<Stage> {
     let (tree, workers, idle) = ground(scenario);
     let place = tempfile::tempdir_in(setting.place())?;
     let load = Load::of(tree, args.seed)?;
     let ground: Box<dyn Ground> = match who {
         Who::Depsync(transport) => {
-            let hub = LocalHub::open(transport, place.path(), 1 + usize::try_from(workers)?)?;
+            let hub = match hubs.get(&transport) {
+                Some(address) => LocalHub::elsewhere(address, access(args)?)?,
+                None => LocalHub::open(transport, place.path(), 1 + usize::try_from(workers)?)?,
+            };
             let period = if idle { IDLE_PERIOD } else { PERIOD };
             Box::new(Cluster::start(&setting.programs.depsync, place, hub, workers, &load, period)?)
         }
