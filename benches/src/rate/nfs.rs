@@ -7,38 +7,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Link;
+use depsync_tests::nfs::requests::{self, REQUEST_BYTES};
 
-/// Requests of each call on a hub.
-const REQUESTS: [(&str, f64); 13] = [
-    ("commit", 6.0),
-    ("find", 4.0),
-    ("flush", 2.0),
-    ("get", 4.0),
-    ("list", 3.0),
-    ("make", 2.0),
-    ("modified", 2.0),
-    ("probe", 20.0),
-    ("put", 9.0),
-    ("range", 4.0),
-    ("remove", 2.0),
-    ("replace", 9.0),
-    ("stage", 7.0),
-];
-/// What a request and its answer are besides content, in bytes, headers of TCP included.
-const REQUEST: f64 = 420.0;
+use crate::model::Link;
 
 /// How many requests these calls are.
 pub(super) fn requests(calls: &BTreeMap<String, f64>) -> f64 {
-    calls
-        .iter()
-        .map(|(call, count)| count * REQUESTS.iter().find(|(known, _)| known == call).map_or(4.0, |(_, each)| *each))
-        .sum()
+    requests::of(calls.iter().map(|(call, count)| (call.as_str(), *count)))
 }
 
 /// Bytes on the wire for so many requests and so much content.
 pub(super) fn wire(requests: f64, content: f64) -> f64 {
-    requests * REQUEST + content
+    requests * REQUEST_BYTES + content
 }
 
 /// Seconds that these take on such a link.
@@ -52,10 +32,10 @@ mod tests {
 
     #[test]
     fn calls_are_round_trips() {
-        let calls = BTreeMap::from([("get".to_owned(), 2.0), ("put".to_owned(), 1.0)]);
-        assert!((requests(&calls) - 17.0).abs() < 1e-9);
+        let calls = |count| BTreeMap::from([("get".to_owned(), count)]);
+        assert!((requests(&calls(6.0)) - 3.0 * requests(&calls(2.0))).abs() < 1e-9 && requests(&calls(1.0)) > 0.5);
         let link = Link { rtt_s: 0.01, bandwidth: Some(8e6), loss: 0.0 };
         let seconds = seconds(&link, 17.0, 1e6);
-        assert!((seconds - 0.17 - 1.0 - 17.0 * REQUEST / 1e6).abs() < 1e-9, "{seconds}");
+        assert!((seconds - 0.17 - 1.0 - 17.0 * REQUEST_BYTES / 1e6).abs() < 1e-9, "{seconds}");
     }
 }

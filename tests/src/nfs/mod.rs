@@ -13,6 +13,7 @@
 //! | `network` | namespaces and cables |
 //! | `server` | what is exported; stopped and started again |
 //! | `client` | mounts |
+//! | `requests` | what calls on a hub are in requests, and what the kernel has counted |
 //! | `scene` | all of it: one server, two cables, two clients |
 //!
 //! Seen there, and why the tests are as they are:
@@ -25,6 +26,7 @@
 
 mod client;
 mod network;
+pub mod requests;
 mod scene;
 mod server;
 
@@ -34,4 +36,4 @@ pub use scene::Scene;
 pub use server::{Manners, Server};
 
 /// The kernel modules that all of this needs.
-pub const MODULES: [&str; 3] = ["nfsd", "nfsv4", "veth"];
+pub const MODULES: [&str; 4] = ["nfsd", "nfsv4", "veth", "sch_netem"];

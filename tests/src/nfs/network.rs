@@ -43,6 +43,23 @@ impl Cable {
         self.set(true).expect("the cable's end");
     }
 
+    /// Lets each packet of the client's be under way for so many milliseconds more; 0 for none.
+    pub fn delay(&self, milliseconds: u32) {
+        let (far, space) = (self.far(), self.space());
+        // What was there before, if anything was.
+        let tc = |arguments: &[&str]| {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", &space, "tc", "qdisc"]).args(arguments);
+            command.output().expect("`ip` (package iproute2) is there")
+        };
+        let _ = tc(&["del", "dev", &far, "root"]);
+        if milliseconds > 0 {
+            let done =
+                tc(&["add", "dev", &far, "root", "netem", "limit", "10000", "delay", &format!("{milliseconds}ms")]);
+            assert!(done.status.success(), "tc: {}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+
     fn set(&self, up: bool) -> std::io::Result<()> {
         let control = format!("/sys/class/net/{}/flags", self.near());
         let flags = std::fs::read_to_string(&control)?;

@@ -4,6 +4,7 @@
 //! test's output.
 
 mod conformance;
+mod cost;
 mod cut;
 mod deployment;
 mod full;
@@ -40,6 +41,8 @@ fn a_hub_that_two_clients_share() {
     scenarios.run("only a live mount will do", || mounts::only_a_live_mount_will_do(&scene, top));
     scenarios.run("a full server", || full::a_full_server(&scene, top));
     scenarios.run("two publish at once", || managers::two_publish_at_once(&scene, top));
+    scenarios.run("what calls cost", || cost::what_calls_cost(&scene));
+    scenarios.run("what a revision costs", || cost::what_a_revision_costs(&scene, top));
     scenarios.end();
 }
 

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use depsync_tests::sshd::{Client, HOST, Relay, Sshd, Way};
+use depsync_tests::sshd::{Client, HOST, Line, Relay, Sshd, Way};
 
 use crate::{echo, run};
 
@@ -118,6 +118,30 @@ fn a_delay_is_added_to_each_round_trip() {
     assert!(begun.elapsed() >= Duration::from_millis(500), "it took {:?}", begun.elapsed());
     relay.go_on();
     assert_eq!(held.end(), Some(0));
+}
+
+#[test]
+fn a_line_has_its_round_trip_its_bandwidth_and_its_losses() {
+    let (_server, relay, client) = scene();
+    let line = Line { rtt: Duration::from_millis(100), bandwidth: None, loss: 0.0, seed: 1 };
+    let time = |line: Line, bytes: u32| {
+        relay.lay(line);
+        let begun = Instant::now();
+        let heard = run(client.ssh(&format!("head -c {bytes} /dev/zero"))).well();
+        assert_eq!(heard.len(), bytes as usize);
+        begun.elapsed()
+    };
+    // The handshake of TCP, versions, keys, the account, the command: each there and back.
+    let far = time(line, 1);
+    assert!(far >= Duration::from_millis(500), "it took {far:?}");
+    // 500,000 bytes at 4 Mbit/s take a second.
+    let narrow = time(Line { bandwidth: Some(4e6), ..line }, 500_000);
+    assert!(narrow >= Duration::from_millis(1500), "it took {narrow:?}");
+    // One packet in fifty is lost: no more than some 0.9 Mbit/s go through, and each is waited for.
+    let bad = time(Line { loss: 0.02, ..line }, 300_000);
+    assert!(bad >= Duration::from_millis(2400), "it took {bad:?}");
+    relay.go_on();
+    run(client.ssh("true")).well();
 }
 
 #[test]
