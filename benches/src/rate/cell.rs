@@ -1,7 +1,7 @@
 //! One workload, on a cluster that is there.
 //!
 //! The clock runs from before a change is saved until the kernel tells that the last of its files has its name at a
-//! worker. Two changes are made before those that count. In the end all directories are compared, byte by byte, and a
+//! worker. A change is made before those that count. In the end all directories are compared, byte by byte, and a
 //! difference ends the run.
 
 use std::collections::BTreeMap;
@@ -22,9 +22,12 @@ use super::witness::{Arrival, Witness};
 use crate::kit::statistics::quantile;
 
 /// How long a change may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Changes before those that count.
-const BEFORE: usize = 2;
+const BEFORE: usize = 1;
+/// So many single changes count at least; more only if they do not take longer than that.
+const LEAST: usize = 3;
+const ENOUGH: Duration = Duration::from_secs(8);
 /// Samples that are written down.
 const SAMPLES: usize = 400;
 /// How long one step of a ramp takes, and where it begins and ends.
@@ -78,7 +81,11 @@ impl Stage {
         let workload = &scenario.workload;
         let mut arrivals = Vec::new();
         let mut taken = Totals::default();
+        let begun = Instant::now();
         for number in 0..BEFORE + amount.changes {
+            if number >= BEFORE + LEAST && begun.elapsed() > ENOUGH {
+                break;
+            }
             let change = self.load.next(workload)?;
             self.rest();
             let before = self.ground.taken()?;

@@ -127,8 +127,8 @@ fn a_line_has_its_round_trip_its_bandwidth_and_its_losses() {
     let time = |line: Line, bytes: u32| {
         relay.lay(line);
         let begun = Instant::now();
-        let heard = run(client.ssh(&format!("head -c {bytes} /dev/zero"))).well();
-        assert_eq!(heard.len(), bytes as usize);
+        let said = run(client.ssh(&format!("head -c {bytes} /dev/zero")));
+        assert_eq!(said.well().len(), bytes as usize);
         begun.elapsed()
     };
     // The handshake of TCP, versions, keys, the account, the command: each there and back.
