@@ -132,6 +132,8 @@ impl Stage {
         let before = self.ground.taken()?;
         let mut row = Row::of(who, scenario);
         let (mut all, mut rate) = (Vec::new(), FIRST_RATE);
+        // The longest of the first step: so long it may take at any rate.
+        let mut usual = None;
         loop {
             let begun = Instant::now();
             let saved = self.save_at(scenario, rate, STEP)?;
@@ -142,12 +144,10 @@ impl Stage {
                 Some(arrival.saved.saturating_duration_since(begun) + arrival.after.iter().flatten().max().copied()?)
             });
             let whole = until_all_were_there.max().unwrap_or(time);
-            // What it has really carried: a round that is under way at the end is a part of it.
-            let carried = saved as f64 / whole.as_secs_f64();
+            let usual = *usual.get_or_insert_with(|| slowest(&arrivals));
+            let carried = saved as f64 / whole.saturating_sub(usual).max(time).as_secs_f64();
             all.extend(arrivals);
-            let is_late = lag > STEP / 2 + usual(&all);
-            let is_slow = carried < 0.7 * rate && whole > STEP * 3 / 2;
-            if is_late || is_slow || rate >= LAST_RATE {
+            if lag > STEP / 2 + usual || carried < 0.7 * rate || rate >= LAST_RATE {
                 row.saturation = Some(carried.min(rate));
                 break;
             }
@@ -323,12 +323,9 @@ fn row_requests(taken: &Totals) -> f64 {
     taken.asked.iter().map(nfs::requests).sum()
 }
 
-/// Half of all took no longer.
-fn usual(arrivals: &[Arrival]) -> Duration {
-    let mut times: Vec<Duration> =
-        arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().copied()).collect();
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+/// What none has exceeded.
+fn slowest(arrivals: &[Arrival]) -> Duration {
+    arrivals.iter().flat_map(|arrival| arrival.after.iter().flatten().copied()).max().unwrap_or_default()
 }
 
 /// The figures of a row.

@@ -231,6 +231,11 @@ fn groups(args: &RateArgs, hubs: &Hubs, mut scenarios: Vec<Scenario>) -> (Vec<(W
         scenarios.retain(|scenario| scenario.workload.link == Link::LAN);
     }
     for transport in transports {
+        // Where the link is not real, rounds do not grow as they would.
+        let is_real = |scenario: &&Scenario| {
+            transport != Transport::Mount || scenario.workload.link == Link::LAN || scenario.pace == Pace::Single
+        };
+        let scenarios: Vec<Scenario> = scenarios.iter().filter(is_real).cloned().collect();
         for group in scenarios.chunk_by(|left, right| ground(left) == ground(right)) {
             found.push((Who::Depsync(transport), group.to_vec()));
         }
