@@ -65,7 +65,7 @@ impl LocalHub {
 
     /// One that is there already, for a deployment that nobody has there. `access` is what configurations say of how it is
     /// reached.
-    pub(super) fn elsewhere(address: &str, access: String) -> Result<Self> {
+    pub(super) fn elsewhere(address: &str, access: &str) -> Result<Self> {
         let drawn = Dice::new(
             u64::from(std::process::id())
                 ^ u64::try_from(jiff::Timestamp::now().as_nanosecond() & i128::from(u32::MAX))?,

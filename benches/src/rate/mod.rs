@@ -277,7 +277,7 @@ fn stage(
     let ground: Box<dyn Ground> = match who {
         Who::Depsync(transport) => {
             let hub = match hubs.get(&transport) {
-                Some(address) => LocalHub::elsewhere(address, access(args)?)?,
+                Some(address) => LocalHub::elsewhere(address, &access(args)?)?,
                 None => LocalHub::open(transport, place.path(), 1 + usize::try_from(workers)?)?,
             };
             let period = if idle { IDLE_PERIOD } else { PERIOD };

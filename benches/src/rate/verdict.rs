@@ -10,6 +10,9 @@ use crate::advice::{CLOSE, Goal, rank};
 use crate::kit::statistics::quantile;
 use crate::model::{CostModel, Look, Observation, Place, Prediction, Transport};
 
+/// Something that is told: what was measured of it, and what the model says.
+type Quantity = (&'static str, fn(&Row) -> f64, fn(&Prediction) -> Option<f64>);
+
 /// The advice of one scenario, beside what was measured.
 struct Choice<'a> {
     scenario: &'a str,
@@ -51,7 +54,7 @@ pub(super) fn verdict(model: &CostModel, rows: &[Row]) -> String {
         |row: &Row| Some(model.transports.get(&row.transport()?)?.predict(&row.workload, place, &model.settling));
     let mut text = format!("the model in cells that it has not seen, of {} transports\n", model.transports.len());
     let _ = writeln!(text, "{:<10} {:<14} {:>12} {:>12} {:>6}", "transport", "of", "median error", "worst", "cells");
-    let quantities: [(&str, fn(&Row) -> f64, fn(&Prediction) -> Option<f64>); 6] = [
+    let quantities: [Quantity; 6] = [
         ("p50", |row| row.figures.p50_s, |told| told.p50_s),
         ("p99", |row| row.figures.p99_s, |told| told.p99_s),
         ("up", |row| row.figures.up, |told| Some(told.up)),
