@@ -2,7 +2,7 @@
 //!
 //! Every node is a `depsync run` of its own, the manager serves the channel, and hubs are real: a directory, an sshd, an
 //! svnserve, on loopback, each node behind a line of its own that has the round trip, bandwidth and losses of the scenario.
-//! A mount is a directory with what a network would have added ([`nfs`]); such cells say that they are modelled.
+//! A mount is a directory with what a network would have added (`nfs`); such cells say that they are modelled.
 //!
 //! A cell that is done is written down at once: a run that was stopped goes on where it was. When all are there, the
 //! ledger, the table, the model with its errors, and the picture are made of what is written, and of nothing else.
@@ -10,9 +10,9 @@
 //! | file | is |
 //! |---|---|
 //! | `scenario` | what is measured |
-//! | `ground` | [`Ground`]: directories that somebody keeps in step |
-//! | `hub`, `cluster` | [`LocalHub`], [`Cluster`]: ours |
-//! | `rivals` | [`Camp`]: those of others |
+//! | `ground` | `Ground`: directories that somebody keeps in step |
+//! | `hub`, `cluster` | `LocalHub`, `Cluster`: ours |
+//! | `rivals` | `Camp`: those of others |
 //! | `load`, `witness` | what is saved, and when it has arrived |
 //! | `cell`, `row` | one scenario, measured and written down |
 //! | `nfs` | what a network would add to a directory |
