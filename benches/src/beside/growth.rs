@@ -118,6 +118,7 @@ impl Growth {
             let line = |series: &Series| Line {
                 name: series.name(),
                 ours: series.peer == Peer::Depsync,
+                like: None,
                 points: series.points(of),
                 dots: series.points(of),
             };

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 pub(crate) struct Panel<'a> {
     /// What is on the vertical axis.
     pub(crate) title: &'a str,
-    /// In the order of the legend, which is that of the first panel.
+    /// In the order of the legend, which is that of the panel with the most of them.
     pub(crate) lines: &'a [Line],
     /// Where on the horizontal axis something begins.
     pub(crate) marks: &'a [f64],
@@ -18,6 +18,8 @@ pub(crate) struct Line {
     pub(crate) name: String,
     /// Drawn strongly.
     pub(crate) ours: bool,
+    /// Drawn in the colour of that line of the panel; none: in one of its own.
+    pub(crate) like: Option<usize>,
     /// All above 0.
     pub(crate) points: Vec<(f64, f64)>,
     /// What was measured of it.
@@ -26,12 +28,12 @@ pub(crate) struct Line {
 
 impl Line {
     fn style(&self, number: usize) -> ShapeStyle {
-        COLOURS[number % COLOURS.len()].stroke_width(if self.ours { 3 } else { 1 })
+        COLOURS[self.like.unwrap_or(number) % COLOURS.len()].stroke_width(if self.ours { 3 } else { 1 })
     }
 }
 
 const PANEL: (u32, u32) = (560, 440);
-const LEGEND: u32 = 230;
+const LEGEND: u32 = 270;
 const LEGEND_LINE: i32 = 20;
 /// Told apart also by those who do not tell red from green (Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
@@ -53,7 +55,8 @@ pub(crate) fn draw(across: &str, panels: &[Panel<'_>]) -> Result<String> {
         let area = SVGBackend::with_string(&mut svg, (width + LEGEND, PANEL.1)).into_drawing_area();
         area.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
         let (charts, beside) = area.split_horizontally(width);
-        legend(&beside, panels.first().map_or(&[], |panel| panel.lines)).map_err(|error| anyhow!("{error}"))?;
+        let longest = panels.iter().max_by_key(|panel| panel.lines.len());
+        legend(&beside, longest.map_or(&[], |panel| panel.lines)).map_err(|error| anyhow!("{error}"))?;
         for (part, panel) in charts.split_evenly((1, panels.len())).iter().zip(panels) {
             one(part, across, panel).map_err(|error| anyhow!("drawing `{}`: {error}", panel.title))?;
         }
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     fn line(name: &str, points: &[(f64, f64)]) -> Line {
-        Line { name: name.to_owned(), ours: true, points: points.to_vec(), dots: points.to_vec() }
+        Line { name: name.to_owned(), ours: true, like: None, points: points.to_vec(), dots: points.to_vec() }
     }
 
     #[test]

@@ -86,9 +86,12 @@ fn busy(model: &TransportModel, cells: &[&Observation], place: Place, settling: 
         } else {
             (told.p50_s?, cell.figures.p50_s, rounds.pausing.0)
         };
-        Some((Features::of(&[("busy", rounds.busy)]), ((measured - pausing) / (told - pausing) - 1.0).max(0.0)))
+        Some((rounds.busy, (measured - pausing) / (told - pausing) - 1.0))
     });
-    Linear::fit(&rows.collect::<Vec<_>>()).coefficient("busy")
+    // All errors count alike: where nobody waits there is nothing to be relative to.
+    let (along, length) =
+        rows.fold((0.0, 0.0), |(along, length), (busy, more)| (along + busy * more, length + busy * busy));
+    if length > 0.0 { (along / length).max(0.0) } else { 0.0 }
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const BEFORE: usize = 1;
 /// So many single changes count at least; more only if they do not take longer than that.
 const LEAST: usize = 3;
-const ENOUGH: Duration = Duration::from_secs(8);
+const ENOUGH: Duration = Duration::from_secs(6);
 /// Samples that are written down.
 const SAMPLES: usize = 400;
 /// How long one step of a ramp takes, and where it begins and ends.
@@ -345,8 +345,15 @@ fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals, modelled: bool) ->
         let (up, down) = (first(&requests), average(&requests));
         let content = (first(&taken.content), average(&taken.content));
         (figures.up, figures.down) = (nfs::wire(up, content.0), nfs::wire(down, content.1));
-        let link = &row.workload.link;
-        let more = nfs::seconds(link, up, content.0) + nfs::seconds(link, down, content.1);
+        // Who comes with others waits for all the requests of their round, but not for the reports behind it.
+        let rounds = taken.asked.first().and_then(|asked| asked.get("commit")).copied().unwrap_or(changes).max(1.0);
+        let reports: Vec<f64> =
+            taken.asked.iter().enumerate().map(|(node, asked)| reports(node, asked, rounds)).collect();
+        let together = changes / rounds;
+        let way = |requests: f64, reports: f64, content: f64| {
+            nfs::seconds(&row.workload.link, (requests - reports) * together, content * together)
+        };
+        let more = way(up, first(&reports), content.0) + way(down, average(&reports), content.1);
         seconds.iter_mut().for_each(|second| *second += more);
         row.modelled = true;
     } else if taken.passed.is_empty() {
@@ -371,6 +378,14 @@ fn finish(mut row: Row, arrivals: &[Arrival], taken: &Totals, modelled: bool) ->
     let every = seconds.len().div_ceil(SAMPLES).max(1);
     row.ms = seconds.iter().step_by(every).map(|second| (second * 1e6).round() / 1000.0).collect();
     row
+}
+
+/// How many of a node's requests were for its reports: what workers replace is nothing else, managers replace the head
+/// besides.
+fn reports(node: usize, asked: &BTreeMap<String, f64>, rounds: f64) -> f64 {
+    let replaced = asked.get("replace").copied().unwrap_or_default();
+    let reported = if node == 0 { (replaced - rounds).max(0.0) } else { replaced };
+    nfs::requests(&BTreeMap::from([("replace".to_owned(), reported)]))
 }
 
 /// Seconds of processor time of all children that have ended.

@@ -17,7 +17,7 @@
 //! | `cell`, `row` | one scenario, measured and written down |
 //! | `nfs` | what a network would add to a directory |
 //! | `journal` | what is done |
-//! | `report`, `table`, `verdict`, `picture` | what people read |
+//! | `report`, `table`, `verdict`, `published`, `picture` | what people read |
 
 mod cell;
 mod cluster;
@@ -27,6 +27,7 @@ mod journal;
 mod load;
 mod nfs;
 mod picture;
+mod published;
 mod report;
 mod rivals;
 mod row;

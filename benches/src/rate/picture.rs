@@ -23,7 +23,7 @@ pub(super) fn draw(model: &CostModel, rows: &[Row]) -> Result<String> {
     let rates: Vec<f64> =
         std::iter::successors(Some(RATES.0), |rate| Some(rate * factor)).take_while(|rate| *rate <= RATES.1).collect();
     let of = |rate: f64| Workload { rate: Some(rate), ..base };
-    let (mut times, mut bytes) = (Vec::new(), Vec::new());
+    let (mut times, mut bytes, mut commands) = (Vec::new(), Vec::new(), Vec::new());
     for (transport, known) in &model.transports {
         let time = |rate: &f64| Some((*rate, known.predict(&of(*rate), place, &model.settling).p50_s? * 1000.0));
         let wire = |rate: &f64| {
@@ -36,23 +36,22 @@ pub(super) fn draw(model: &CostModel, rows: &[Row]) -> Result<String> {
             Pace::Steady => Some((row.workload.rate?, row.figures.p50_s * 1000.0)),
             Pace::Ramp | Pace::Idle | Pace::Once => None,
         });
-        let line = |points, dots| Line { name: transport.name().to_owned(), ours: true, points, dots };
+        let line = |points, dots| Line { name: transport.name().to_owned(), ours: true, like: None, points, dots };
         times.push(line(rates.iter().filter_map(time).collect(), dots.collect()));
         bytes.push(line(rates.iter().filter_map(wire).collect(), Vec::new()));
         let command = |rate: &f64| {
             let day = daily(model, *transport, &of(*rate), place, Schedule::Command(1800.0))?;
-            day.p50_s.map(|p50| (*rate, p50 * 1000.0, day.wire / 1e6))
+            day.p50_s.map(|_| (*rate, day.wire / 1e6))
         };
-        let commands: Vec<(f64, f64, f64)> = rates.iter().filter_map(command).collect();
-        let by_command = |points| Line {
+        commands.push(Line {
             name: format!("{transport}, a command every 30 min"),
             ours: false,
-            points,
+            like: Some(bytes.len() - 1),
+            points: rates.iter().filter_map(command).collect(),
             dots: Vec::new(),
-        };
-        times.push(by_command(commands.iter().map(|(rate, time, _)| (*rate, *time)).collect()));
-        bytes.push(by_command(commands.iter().map(|(rate, _, bytes)| (*rate, *bytes)).collect()));
+        });
     }
+    bytes.append(&mut commands);
     let marks =
         |goal| crossovers(model, &base, place, goal, &[]).iter().map(|crossover| crossover.rate).collect::<Vec<_>>();
     let (quicker, smaller) = (marks(Goal::Time), marks(Goal::Bytes));
