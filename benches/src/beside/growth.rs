@@ -128,8 +128,8 @@ impl Growth {
         plot::draw(
             "files",
             &[
-                Panel { title: "processor seconds", lines: &cpu, marks: &[] },
-                Panel { title: "peak memory, MiB", lines: &peak, marks: &[] },
+                Panel { title: "processor seconds", lines: &cpu, marks: &[], words: &[] },
+                Panel { title: "peak memory, MiB", lines: &peak, marks: &[], words: &[] },
             ],
         )
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// One panel.
 pub(crate) struct Panel<'a> {
@@ -11,6 +12,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) lines: &'a [Line],
     /// Where on the horizontal axis something begins.
     pub(crate) marks: &'a [f64],
+    /// What people call some values of the horizontal axis.
+    pub(crate) words: &'a [(f64, &'a str)],
 }
 
 /// One line.
@@ -99,6 +102,14 @@ fn one(area: &Area<'_>, across: &str, panel: &Panel<'_>) -> Result<(), Box<dyn s
         chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
         chart.draw_series(line.dots.iter().map(|dot| Circle::new(*dot, 3, style.filled())))?;
     }
+    for (value, word) in panel.words.iter().filter(|(value, _)| (x.0..x.1).contains(value)) {
+        let grey = RGBColor(90, 90, 90);
+        let foot = y.0 * (y.1 / y.0).powf(0.015);
+        chart.draw_series([PathElement::new([(*value, y.0), (*value, foot)], grey)])?;
+        let style =
+            TextStyle::from(("sans-serif", 11).into_font()).color(&grey).pos(Pos::new(HPos::Center, VPos::Bottom));
+        chart.draw_series([Text::new((*word).to_owned(), (*value, foot), style)])?;
+    }
     for mark in panel.marks.iter().filter(|mark| (x.0..x.1).contains(mark)) {
         chart.draw_series(LineSeries::new([(*mark, y.0), (*mark, y.1)], RGBColor(150, 150, 150).stroke_width(1)))?;
         chart.draw_series([Text::new(plain(*mark), (*mark, y.1), ("sans-serif", 11))])?;
@@ -141,11 +152,12 @@ mod tests {
     fn every_line_is_drawn_and_named() {
         let lines =
             [line("one", &[(1e3, 0.004), (1e4, 0.03), (1e5, 0.2)]), line("two & three", &[(1e3, 1.0), (1e5, 9.0)])];
-        let of = |title| Panel { title, lines: &lines, marks: &[2e4, 1e9] };
+        let words = [(5e3, "some"), (1e9, "nowhere")];
+        let of = |title| Panel { title, lines: &lines, marks: &[2e4, 1e9], words: &words };
         let panels = [of("left"), of("right")];
         let svg = draw("files", &panels).expect("draws");
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
-        for word in ["left", "right", "files", "one", "two &amp; three", "10,000", "0.01", "20,000"] {
+        for word in ["left", "right", "files", "one", "two &amp; three", "10,000", "0.01", "20,000", "some"] {
             assert!(svg.contains(word), "{word}: {svg}");
         }
         // Two lines and five points in each panel.
@@ -155,8 +167,9 @@ mod tests {
 
     #[test]
     fn nothing_and_one_point_are_drawn_too() {
-        draw("files", &[Panel { title: "none", lines: &[], marks: &[] }]).expect("draws");
-        draw("files", &[Panel { title: "one", lines: &[line("one", &[(1e3, 2.0)])], marks: &[] }]).expect("draws");
+        draw("files", &[Panel { title: "none", lines: &[], marks: &[], words: &[] }]).expect("draws");
+        draw("files", &[Panel { title: "one", lines: &[line("one", &[(1e3, 2.0)])], marks: &[], words: &[] }])
+            .expect("draws");
     }
 
     #[test]

@@ -11,6 +11,14 @@ use crate::model::{CostModel, Place, Workload};
 /// Once a week to a thousand a second.
 const RATES: (f64, f64) = (1.0 / 604_800.0, 1000.0);
 const STEPS: i32 = 12;
+/// What people call some rates.
+const WORDS: [(f64, &str); 5] = [
+    (RATES.0, "a week"),
+    (1.0 / 86_400.0, "a day"),
+    (1.0 / 3_600.0, "an hour"),
+    (1.0 / 60.0, "a minute"),
+    (1.0, "a second"),
+];
 /// Those who are changed so rarely that each change comes alone are drawn here.
 const ALONE: f64 = 0.01;
 
@@ -58,8 +66,13 @@ pub(super) fn draw(model: &CostModel, rows: &[Row]) -> Result<String> {
     plot(
         "changes a second",
         &[
-            Panel { title: "milliseconds until half of the workers have a change", lines: &times, marks: &quicker },
-            Panel { title: "MB a day on the wire, all nodes", lines: &bytes, marks: &smaller },
+            Panel {
+                title: "milliseconds until half of the workers have a change",
+                lines: &times,
+                marks: &quicker,
+                words: &WORDS,
+            },
+            Panel { title: "MB a day on the wire, all nodes", lines: &bytes, marks: &smaller, words: &WORDS },
         ],
     )
 }
