@@ -1,7 +1,7 @@
 //! The depsync engine: everything that knows what a revision is.
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
-//! `path`, `name`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `watch`, `record`,
+//! `path`, `name`, `patterns`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `watch`, `record`,
 //! `transport`, `channel`, `revdb`, `plan`, `apply`, `push`, `engine`, `daemon`.
 
 pub mod apply;
@@ -18,6 +18,7 @@ pub mod hash;
 pub mod name;
 pub mod packed;
 pub mod path;
+pub mod patterns;
 pub mod plan;
 pub mod push;
 pub mod record;

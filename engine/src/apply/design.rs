@@ -15,10 +15,10 @@ use rustix::fs::FileType;
 use super::Stage;
 use super::live::names;
 use super::shadow::Shadow;
-use super::unit::Carry;
 use crate::beneath::{Root, stamp_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::RelPath;
+use crate::patterns::Patterns;
 use crate::stamp::Stamp;
 use crate::tree::Entry;
 
@@ -109,7 +109,7 @@ impl Design<'_> {
         if !is_directory(there(self.root, self.unit)?) {
             return Ok(woven);
         }
-        let carry = Carry::of(self.carry)?;
+        let carry = Patterns::new(self.carry)?;
         let gives_way = |(_, change): &(&RelPath, &Changing)| {
             let (have, want) = (change.have.as_ref(), change.want.as_ref());
             have.is_some_and(Entry::is_directory) && want.is_some_and(|want| !want.is_directory())
@@ -125,7 +125,7 @@ impl Design<'_> {
             let shadow = shadow.as_mut().filter(|_| has_place);
             if is_directory {
                 shadow.map_or(Ok(()), |shadow| shadow.make(path))?;
-            } else if (has_place && is_tracked(path)) || carry.takes(self.inner(path)) {
+            } else if (has_place && is_tracked(path)) || carry.cover(self.inner(path), false) {
                 woven.linked |= shadow.map_or(Ok(false), |shadow| shadow.link(parent, stamp, path))?;
             } else {
                 woven.note(path);

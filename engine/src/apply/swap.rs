@@ -20,11 +20,11 @@ use super::design::{Changes, Changing, Design, there, walk};
 use super::live::{Found, entry_at, look};
 use super::step::{Step, Swap};
 use super::sweep::sweep;
-use super::unit::Carry;
 use crate::beneath::{Root, stamp_at};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::RelPath;
+use crate::patterns::Patterns;
 use crate::stamp::Stamp;
 use crate::tree::{Entry, Mode};
 
@@ -181,7 +181,7 @@ impl Work<'_> {
         }
         let area = Root::open(self.stage.shown())?;
         let top = RelPath::new(was.into_bytes())?;
-        let carry = Carry::of(&swap.carry)?;
+        let carry = Patterns::new(&swap.carry)?;
         walk(&area, &top, &mut |found, parent, stamp| {
             let inner = found.as_bytes().get(top.as_bytes().len() + 1..).unwrap_or_default();
             let path = step.path.join(inner)?;
@@ -189,7 +189,7 @@ impl Work<'_> {
             match of_path.get(&path) {
                 _ if is_directory => {}
                 Some(changed) => self.judge(parent, stamp, changed)?,
-                None => self.rescue(parent, stamp, &path, carry.takes(inner))?,
+                None => self.rescue(parent, stamp, &path, carry.cover(inner, false))?,
             }
             Ok(is_directory)
         })?;

@@ -4,16 +4,11 @@
 //! `webapps/*`, `**/*.exploded`. Where units would lie in each other, the outermost is the unit. What moves along is
 //! named by patterns in the same syntax that begin at the unit: `WEB-INF/upload/**`, `*.log`.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Duration;
-
-use ::ignore::Match;
-use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::RelPath;
+use crate::patterns::Patterns;
 
 /// What the operator says of units.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +28,7 @@ impl UnitRule {
 
 /// All units of a deployment.
 #[derive(Clone, Debug, Default)]
-pub struct Units(Vec<(Gitignore, UnitRule)>);
+pub struct Units(Vec<(Patterns, UnitRule)>);
 
 impl Units {
     /// Understands the rules.
@@ -48,8 +43,8 @@ impl Units {
                 ));
             }
             RelPath::try_from(directory).map_err(|error| flaw(error.with_kind(ErrorKind::Usage)))?;
-            let pattern = patterns(&[format!("/{directory}")]).map_err(flaw)?;
-            Carry::of(&rule.carry).map_err(flaw)?;
+            let pattern = Patterns::new(&[format!("/{directory}")]).map_err(flaw)?;
+            Patterns::new(&rule.carry).map_err(flaw)?;
             Ok((pattern, rule.clone()))
         });
         Ok(Self(understood.collect::<Result<_>>()?))
@@ -65,46 +60,10 @@ impl Units {
         let bytes = path.as_bytes();
         let above = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'/').map(|(slash, _)| &bytes[..slash]);
         above.chain(is_directory.then_some(bytes)).find_map(|directory| {
-            let matches = |pattern: &Gitignore| matched(pattern, directory, true).is_ignore();
-            let (_, rule) = self.0.iter().find(|(pattern, _)| matches(pattern))?;
+            let (_, rule) = self.0.iter().find(|(pattern, _)| pattern.name(directory, true))?;
             Some((RelPath::of_checked(directory), rule))
         })
     }
-}
-
-/// What of the untracked files of a unit moves along.
-#[derive(Clone, Debug)]
-pub(super) struct Carry(Gitignore);
-
-impl Carry {
-    /// Understands the patterns.
-    pub(super) fn of(lines: &[String]) -> Result<Self> {
-        patterns(lines).map(Self)
-    }
-
-    /// Whether the file `path`, as seen from the unit, moves along.
-    pub(super) fn takes(&self, path: &[u8]) -> bool {
-        let above = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/').map(|(slash, _)| &path[..slash]);
-        above.into_iter().any(|directory| matched(&self.0, directory, true).is_ignore())
-            || matched(&self.0, path, false).is_ignore()
-    }
-}
-
-fn matched<'a>(pattern: &'a Gitignore, path: &[u8], is_directory: bool) -> Match<&'a ::ignore::gitignore::Glob> {
-    pattern.matched(Path::new(OsStr::from_bytes(path)), is_directory)
-}
-
-fn patterns(lines: &[String]) -> Result<Gitignore> {
-    let mut builder = GitignoreBuilder::new("");
-    builder.allow_unclosed_class(false);
-    for line in lines {
-        let flaw = |why: String| Error::new(ErrorKind::Usage, format!("the pattern `{line}`: {why}"));
-        if line.trim().is_empty() || line.starts_with('#') || line.contains('\n') {
-            return Err(flaw("it names nothing".to_owned()));
-        }
-        builder.add_line(None, line).map_err(|error| flaw(error.to_string()))?;
-    }
-    builder.build().map_err(|error| Error::new(ErrorKind::Usage, format!("the patterns are too much: {error}")))
 }
 
 #[cfg(test)]
@@ -135,24 +94,6 @@ mod tests {
         ] {
             let found = units.of(&path(of), is_directory).map(|(unit, _)| unit.to_string());
             assert_eq!(found.as_deref(), unit, "{of}");
-        }
-    }
-
-    #[test]
-    fn what_moves_along_is_named_from_the_unit() {
-        let lines = ["/WEB-INF/upload/**", "*.log", "work/", "!keep.log"].map(str::to_owned);
-        let carry = Carry::of(&lines).expect("understood");
-        for (of, takes) in [
-            ("WEB-INF/upload/a/b", true),
-            ("WEB-INF/uploaded", false),
-            ("x/WEB-INF/upload/a", false),
-            ("deep/er.log", true),
-            ("deep/keep.log", false),
-            ("work/x", true),
-            ("work", false),
-            ("a/work/b/c", true),
-        ] {
-            assert_eq!(carry.takes(of.as_bytes()), takes, "{of}");
         }
     }
 

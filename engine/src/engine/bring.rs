@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use itertools::Itertools;
+
 use super::carry::Scene;
 use super::disk::{Disk, Gaze, Remember};
 use super::relics::LOOKED_AT;
@@ -12,10 +14,10 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{self, Application, Guard, Plan, Policy, Trees, Unsettled};
+use crate::plan::{self, Application, Guard, Lazy, Plan, Policy, Trees, Unsettled};
 use crate::revdb::Position;
 use crate::scan::{Everything, IGNORE_FILE, Interest};
-use crate::tree::{Change, Tree, empty_root};
+use crate::tree::{Change, Entry, Tree, empty_root};
 
 impl Node {
     /// [`Self::bring_to`], and once more if the ignore patterns themselves changed: what the old ones hid can come now.
@@ -59,16 +61,21 @@ impl Node {
     ) -> Result<Progressed> {
         let mut done =
             Progressed { fetched: self.ensure_tree(cx, target.revision, target.root)?, ..Progressed::default() };
-        let agreement = Tree::new(&*self.db, position.agreement);
+        let known = Tree::new(&*self.db, position.known());
         let wanted = Tree::new(&*self.db, target.root);
-        let (old, new) = (agreement.totals()?, wanted.totals()?);
+        let (old, new) = (known.totals()?, wanted.totals()?);
         if !manner.allow_mass_delete {
             plan::check_removal(Guard::Revision, old, new)
                 .map_err(|error| error.at(format!("revision {}", target.revision)))?;
         }
+        let laziness = self.laziness_without(position, manner.summons.whole)?;
         if manner.dry_run && position.agreement == empty_root() && !self.places.dir.exists() {
             // Nothing is there, so everything would come.
-            done.applied = agreement.diff(&wanted).collect::<Result<_>>()?;
+            let eager = |change: &Change| {
+                let directory = change.after.as_ref().is_some_and(Entry::is_directory);
+                !laziness.covers(&change.path, directory)
+            };
+            done.applied = known.diff(&wanted).filter_ok(eager).collect::<Result<_>>()?;
             return Ok(done);
         }
         let dir = if manner.dry_run { self.open_dir(position)? } else { self.open_or_make_dir(cx, position)? };
@@ -78,8 +85,8 @@ impl Node {
             }
             _ => Default::default(),
         };
-        let known = earlier.iter().map(|root| Tree::new(&*self.db, *root));
-        let tracked = Tracked::new([agreement, wanted].into_iter().chain(known)).and_beneath(removed);
+        let earlier_trees = earlier.iter().map(|root| Tree::new(&*self.db, *root));
+        let tracked = Tracked::new([known, wanted].into_iter().chain(earlier_trees)).and_beneath(removed);
         let interest: &dyn Interest = match manner.policy {
             Policy::HubWins if !manner.prune => &tracked,
             _ => &Everything,
@@ -95,13 +102,17 @@ impl Node {
         let pages = disk.pages(&*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),
+            known: Tree::new(&pages, position.known()),
             local: Tree::new(&pages, disk.observed),
             wanted: Tree::new(&pages, target.root),
         };
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
         let occupied = |path: &RelPath| disk.is_occupied(path);
         let unsettled = Unsettled::new(disk.unknown(), &hidden, &occupied);
-        let mut plan = plan::plan(trees, manner.policy, &unsettled)?;
+        let mut summoned = self.reconsidered(position)?;
+        summoned.extend_from_slice(manner.summons.paths);
+        let covers = |path: &RelPath, directory: bool| laziness.covers(path, directory) && !manner.summons.names(path);
+        let mut plan = plan::plan(trees, manner.policy, &unsettled, &Lazy::new(&covers, summoned))?;
         if manner.policy == Policy::HubWins && *manner.heal != Heal::All {
             done.drift = leave_drift(&mut plan, &trees, manner.heal)?;
         }
@@ -177,7 +188,8 @@ pub(super) fn check_parents(applications: &Packed<Application>, wanted: &Tree<'_
 fn leave_drift(plan: &mut Plan, trees: &Trees<'_>, heal: &Heal) -> Result<Vec<RelPath>> {
     let mut left = BTreeSet::new();
     for application in plan.apply.iter().filter(|application| !heal.heals(&application.path)) {
-        if trees.agreement.get(&application.path)? == trees.wanted.get(&application.path)? {
+        let is_drift = application.have.is_some() || trees.agreement.get(&application.path)?.is_some();
+        if is_drift && trees.known.get(&application.path)? == trees.wanted.get(&application.path)? {
             left.insert(application.path);
         }
     }

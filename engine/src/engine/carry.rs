@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rustix::fs::FileType;
 
+use super::agree::{agree, forsake, know};
 use super::disk::Disk;
 use super::report::Ending;
 use super::stage::Staging;
@@ -20,11 +21,11 @@ use crate::hash::Digest;
 use crate::name::random_bytes;
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{self, Application, Plan, Policy, Trees};
+use crate::plan::{self, Agreed, Application, Plan, Policy, Trees};
 use crate::revdb::{Applied, JournalHead, Position, Settlement, Work};
 use crate::stamp::Stamp;
 use crate::transport::Outcome;
-use crate::tree::{self, Change, Entry, Mode, Overlay, Tree};
+use crate::tree::{Change, Entry, Mode, Overlay, Tree};
 
 /// What an update looks at while it works; it does not change.
 pub(super) struct Scene<'a> {
@@ -70,11 +71,20 @@ impl Node {
         let (applied, occupied) = sort_out(applications, &deeds.committed, done);
         // A pruned path was never part of the agreement.
         let moved = plan::merge(applied.iter().map(|change| (change.path, change.after)), plan.agree);
+        let moved: Packed<Agreed> = moved.collect();
         let mut pages = Overlay::new(&*self.db);
-        position.agreement = tree::edit(scene.trees.agreement, moved.map(Ok), &mut pages)?;
+        match scene.manner.evicting {
+            true => forsake(position, &moved, &mut pages)?,
+            false => agree(position, &moved, &mut pages)?,
+        }
+        if !plan.ghosts.is_empty() {
+            know(position, &plan.ghosts, &mut pages)?;
+        }
+        self.note_rules(position);
         // On a manager they stay in the agreement: otherwise its next publish would bring them back for everybody.
-        if scene.manner.policy != Policy::ThreeWay && !occupied.is_empty() {
-            position.agreement = release(&mut pages, position.agreement, occupied)?;
+        if scene.manner.policy != Policy::ThreeWay && !scene.manner.evicting && !occupied.is_empty() {
+            let released = released(&pages, position.known(), occupied)?;
+            agree(position, &released, &mut pages)?;
         }
         let from = position.applied.map(|(revision, _)| revision.number);
         if !applied.is_empty() {
@@ -89,7 +99,7 @@ impl Node {
             work: Work::Update,
             from,
             to: Some(scene.target.revision.number),
-            root: position.agreement,
+            root: position.known(),
             entries: applied.len() as u64,
             bytes: done.fetched,
             millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -164,6 +174,8 @@ impl Node {
             target: (target.revision, target.root),
             whole: done.conflicts.is_empty() && done.problems.is_empty() && refused.is_empty(),
             from: position.applied.map(|(revision, _)| revision.number),
+            lazy: self.rules.fingerprint(),
+            evicts: scene.manner.evicting,
         };
         cx.check()?;
         if self.options.hooks.is_some() {
@@ -175,7 +187,8 @@ impl Node {
         }
         cx.step("update.journal");
         self.db.write_journal(&head, steps.iter().map(|step| step.encode()))?;
-        let on_drift = if scene.manner.policy == Policy::ThreeWay { OnDrift::Leave } else { OnDrift::KeepAside };
+        let careful = scene.manner.policy == Policy::ThreeWay || scene.manner.evicting;
+        let on_drift = if careful { OnDrift::Leave } else { OnDrift::KeepAside };
         let mut committed = apply::commit(cx, &disk.root, &area, &recovery, &steps, on_drift)?;
         committed.refused.extend(refused);
         if !units.is_empty() {
@@ -199,7 +212,8 @@ impl Node {
         let observed = self.look_again(scene.cx, scene.disk, touched)?;
         let pages = scene.disk.pages(&*self.db);
         let agreement = Tree::new(&pages, position.agreement);
-        let trees = Trees { agreement, local: Tree::new(&pages, observed), wanted: agreement };
+        let known = Tree::new(&pages, position.known());
+        let trees = Trees { agreement, known, local: Tree::new(&pages, observed), wanted: known };
         let measured = scene.disk.measured(&trees)?;
         let (outcome, problem) = if let Some(held) = position.held_revision.clone() {
             (Outcome::Failed, Some(HeldRevision::from(held).to_string()))
@@ -295,11 +309,11 @@ fn sort_out(
     (applied, occupied)
 }
 
-/// Lets the agreement go of those `directories` beneath which it has nothing (any more).
-fn release(pages: &mut Overlay<'_>, agreement: Digest, directories: Vec<RelPath>) -> Result<Digest> {
+/// Those of `directories` beneath which nothing is known (any more): the agreement lets them go.
+fn released(pages: &Overlay<'_>, known: Digest, directories: Vec<RelPath>) -> Result<Packed<Agreed>> {
     let mut released: BTreeSet<RelPath> = BTreeSet::new();
     for directory in directories.into_iter().rev() {
-        let beneath = Tree::new(pages, agreement).beneath(&directory);
+        let beneath = Tree::new(pages, known).beneath(&directory);
         let mut others = beneath.filter(|entry| !entry.as_ref().is_ok_and(|(path, _)| released.contains(path)));
         match others.next() {
             None => drop(released.insert(directory)),
@@ -307,11 +321,7 @@ fn release(pages: &mut Overlay<'_>, agreement: Digest, directories: Vec<RelPath>
             Some(Err(error)) => return Err(error),
         }
     }
-    let mut fresh = tree::MemoryPages::default();
-    let changes = released.into_iter().map(|path| Ok((path, None)));
-    let root = tree::edit(Tree::new(pages, agreement), changes, &mut fresh)?;
-    pages.absorb(fresh)?;
-    Ok(root)
+    Ok(released.into_iter().map(|path| (path, None)).collect())
 }
 
 /// Contents that were replaced or removed.

@@ -6,12 +6,14 @@
 //! nonce of the record. What was published had been measured on this disk, so the agreement may take it in.
 
 use super::Node;
+use super::agree::agree;
 use super::hub::Hub;
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::packed::Packed;
+use crate::plan::Agreed;
 use crate::revdb::{Applied, Position, Proposed, Work};
-use crate::tree::{self, Change, Overlay, Tree};
+use crate::tree::{Change, Overlay, Tree};
 
 impl Node {
     /// Moves the agreement on by a publish of this node that came through without its knowing. Needs the lock.
@@ -51,10 +53,11 @@ impl Node {
             Err(error) => Some(Err(error)),
         });
         let mut pages = Overlay::new(&*self.db);
-        position.agreement = tree::edit(Tree::new(&*self.db, position.agreement), moved, &mut pages)?;
+        let moved: Packed<Agreed> = moved.collect::<Result<_>>()?;
+        agree(position, &moved, &mut pages)?;
         position.seen = Some((ours, there));
         let from = position.applied.map(|(revision, _)| revision.number);
-        if position.agreement == there {
+        if position.known() == there {
             position.applied = position.seen;
             position.whole = true;
         }
@@ -63,7 +66,7 @@ impl Node {
             work: Work::Publish,
             from,
             to: Some(ours.number),
-            root: position.agreement,
+            root: position.known(),
             entries: 0,
             bytes: 0,
             millis: 0,

@@ -78,18 +78,18 @@ impl Disk {
     }
 
     /// Tracked paths that are not as agreed. An ignored path is nobody's business: it counts as it was agreed.
-    pub(super) fn differing<'a>(&'a self, trees: &Trees<'a>) -> impl Iterator<Item = Result<Change>> + 'a {
-        trees.agreement.diff(&trees.local).filter(|change| match change {
+    pub(super) fn differing<'a>(&'a self, trees: &'a Trees<'a>) -> impl Iterator<Item = Result<Change>> + 'a {
+        trees.differing().filter(|change| match change {
             Ok(Change { path, before: Some(before), .. }) => !self.ignore.matches(path, before.is_directory()),
             Ok(_) => false,
             Err(_) => true,
         })
     }
 
-    /// The root over the tracked paths as they are on the disk.
+    /// The root over the tracked paths as they are on the disk, and the ghosts as they are known.
     pub(super) fn measured(&self, trees: &Trees<'_>) -> Result<Digest> {
         let found = self.differing(trees).map(|change| change.map(|change| (change.path, change.after)));
-        tree::edit(trees.agreement, found, &mut MemoryPages::default())
+        tree::edit(trees.known, found, &mut MemoryPages::default())
     }
 
     /// Whether something ignored stands at `path`, whatever is agreed on or wanted there.
@@ -137,7 +137,7 @@ impl Node {
         }
         let mut part = part.clone();
         if let Some(wanted) = wanted {
-            for change in Tree::new(&*self.db, position.agreement).diff(&Tree::new(&*self.db, wanted)) {
+            for change in Tree::new(&*self.db, position.known()).diff(&Tree::new(&*self.db, wanted)) {
                 part.add(change?.path, Reach::Itself);
                 if part.len() > LOOK_AGAIN {
                     return Ok(None);

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::desk::Desk;
+use super::lazy::Rules;
 use super::standing::Standing;
 use super::{HeldRevision, Node, Options, identify};
 use crate::apply::{Places, Units};
@@ -91,19 +93,21 @@ impl Node {
         connect: impl FnOnce(&Places, Arc<dyn Ledger>) -> Result<Arc<dyn Transport>>,
     ) -> Result<Self> {
         let units = Units::new(&options.units)?;
+        let rules = Rules::new(&options)?;
         let db = Arc::new(db);
         let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         let identity = identify(&db, &options, &transport.endpoint().to_string())?;
-        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity), beat: AtomicU64::new(0) })
+        let (desk, identity, beat) = (Desk::default(), Mutex::new(identity), AtomicU64::new(0));
+        Ok(Self { options, units, rules, desk, places, db, transport, identity, beat })
     }
 
     /// What this node knows of itself.
     pub fn findings(&self) -> Result<Findings> {
         let position = self.db.position()?;
-        let agreement = Tree::new(&*self.db, position.agreement);
-        let totals = agreement.totals()?;
+        let known = Tree::new(&*self.db, position.known());
+        let totals = known.totals()?;
         let mut directories = 0;
-        for entry in agreement.iter() {
+        for entry in known.iter() {
             directories += u64::from(entry?.1.is_directory());
         }
         let told = self.db.last_report()?;

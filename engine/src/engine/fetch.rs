@@ -1,134 +1,207 @@
-//! Bringing the pages of a revision's tree here.
+//! `fetch`: ghosts become files, some of them, when somebody asks.
 //!
-//! The cache holds a page only together with all pages beneath it, so a known page ends the search. Pages are fetched
-//! level by level, from the root down. Leaves, all but one page in a hundred, are whole trees by themselves and go to
-//! the cache as they arrive; those above them wait in memory until all that is beneath them is there.
+//! It is an update to the revision that is here already, of these paths alone: staged, verified, journalled, and told to
+//! the hooks like any other. The hub's head is not looked at. A directory that is named comes as a whole, and stays whole:
+//! what later revisions put into it is brought, too, until it is evicted. So does a unit, whichever of its files is named.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+use std::time::Instant;
 
-use super::Node;
-use crate::content::{ObjectId, Piece, Recipe};
+use serde::Serialize;
+
+use super::desk::Brought;
+use super::update::{Manner, Summons, Target};
+use super::{Heal, Node, Remark, Scope};
+use crate::apply::Lock;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::Digest;
-use crate::name::Revision;
-use crate::revdb::CacheSink;
-use crate::transport::{Deliver, Want};
-use crate::tree::{self, PageSink, Pages, empty_root};
+use crate::path::RelPath;
+use crate::plan::ghosts_beneath;
+use crate::revdb::Position;
+use crate::scan::{Part, Reach};
+use crate::tree::Tree;
 
-/// How many pages are asked for at a time.
-const BATCH: usize = 4096;
+/// What `fetch` did.
+#[derive(Clone, Debug, Serialize)]
+pub struct FetchOutcome {
+    /// The revision that is here.
+    pub revision: u64,
+    /// How many files there are at and beneath the paths that were named.
+    pub files: u64,
+    /// How many of them were ghosts.
+    pub fetched: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes read from the hub. Where several asked together, one of them is told.
+    pub bytes_fetched: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Paths whose place was taken: what stood there was moved to the recovery area.
+    pub kept_aside: Vec<RelPath>,
+    /// Paths that could not be brought.
+    pub problems: Vec<Remark>,
+    /// What went wrong beside the main job.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
 
 impl Node {
-    /// Makes sure that the tree `root` of revision `at` can be read here; gives the bytes fetched.
-    pub(super) fn ensure_tree(&self, cx: &Context, at: Revision, root: Digest) -> Result<u64> {
-        let mut fetched = 0;
-        let mut arriving = Arriving::new(self.db.cache_sink());
-        arriving.below.push(root);
-        while !arriving.below.is_empty() {
-            cx.check()?;
-            let mut missing: Vec<Digest> = Vec::new();
-            for id in std::mem::take(&mut arriving.below) {
-                if id == empty_root() || self.db.has_cached_page(&id)? || !arriving.asked.insert(id) {
-                    continue;
-                }
-                match self.db.agreed_page(&id)? {
-                    Some(bytes) => arriving.page(id, bytes.to_vec())?,
-                    None => missing.push(id),
-                }
-            }
-            for batch in missing.chunks(BATCH) {
-                arriving.missing = batch.iter().copied().collect();
-                fetched += self.transport.fetch(cx, at, Want::Pages(batch), &mut arriving)?.bytes;
-                if !arriving.missing.is_empty() {
-                    return Err(Error::damaged(self.transport.endpoint(), "pages of the revision are not in the hub"));
-                }
-            }
-        }
-        cx.step("state.cache-pages");
-        arriving.finish()?;
-        Ok(fetched)
-    }
-
-    /// Remembers those of `new_pages` (each above those beneath it) that the cache does not have.
-    pub(super) fn cache_tree(&self, pages: &dyn Pages, new_pages: &[Digest]) -> Result<()> {
-        let mut sink = self.db.cache_sink();
-        for id in new_pages.iter().rev() {
-            if !self.db.has_cached_page(id)? {
-                sink.put(*id, pages.page(id)?.to_vec())?;
+    /// Brings the ghosts at and beneath `paths`; none named: all there are. Any number of threads may ask at once: what
+    /// several ask for together is brought in one go, and each thing once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] where nothing was applied yet, or a path is not in the revision that is here.
+    pub fn fetch(&self, cx: &Context, paths: &[RelPath]) -> Result<FetchOutcome> {
+        let begun = Instant::now();
+        cx.check()?;
+        let position = self.db.position()?;
+        let Some((revision, _)) = position.applied else { return Err(self.nothing_applied()) };
+        let wanted = self.wanted(&position, paths)?;
+        let known = Tree::new(&*self.db, position.known());
+        let mut outcome = FetchOutcome {
+            revision: revision.number,
+            files: 0,
+            fetched: 0,
+            bytes: 0,
+            bytes_fetched: 0,
+            duration_ms: 0,
+            kept_aside: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let mut is_ghost = false;
+        let agreement = Tree::new(&*self.db, position.agreement);
+        for path in &wanted {
+            let itself = known.get(path)?.map(|entry| Ok((path.clone(), entry)));
+            for found in itself.into_iter().chain(known.beneath(path)) {
+                let (path, entry) = found?;
+                outcome.files += u64::from(!entry.is_directory());
+                is_ghost |= agreement.get(&path)?.is_none();
             }
         }
-        sink.finish()
-    }
-}
-
-/// The most bytes of pages that may be new in one update: the index of some three million files. Pages compress a
-/// thousandfold where somebody means them to, so the hub's size is no bound.
-const MAX_INDEX: usize = 256 << 20;
-/// The most bytes of those above the leaves, which wait in memory.
-const MAX_UPPER: usize = 64 << 20;
-
-/// Pages as they arrive.
-struct Arriving<'a> {
-    cache: CacheSink<'a>,
-    /// Those above the leaves, in the order in which they came.
-    upper: Vec<(Digest, Vec<u8>)>,
-    /// What the pages that came have right beneath them.
-    below: Vec<Digest>,
-    /// Everything that was looked for, so that a tree that names a page twice is not walked twice.
-    asked: HashSet<Digest>,
-    /// What was asked for and has not come yet.
-    missing: HashSet<Digest>,
-    /// How many bytes came, and how many of them in pages above the leaves.
-    bytes: usize,
-    upper_bytes: usize,
-}
-
-impl<'a> Arriving<'a> {
-    fn new(cache: CacheSink<'a>) -> Self {
-        let (upper, below) = (Vec::new(), Vec::new());
-        let (asked, missing) = (HashSet::new(), HashSet::new());
-        Self { cache, upper, below, asked, missing, bytes: 0, upper_bytes: 0 }
+        if is_ghost {
+            let brought = self.desk.ask(cx, wanted, &|paths| self.soundly(|| self.fetch_once(cx, paths)))?;
+            let known = Tree::new(&*self.db, self.db.position()?.known());
+            for path in &brought.paths {
+                if let Some(entry) = known.get(path)?.filter(|entry| !entry.is_directory()) {
+                    outcome.fetched += 1;
+                    outcome.bytes += entry.size();
+                }
+            }
+            outcome.bytes_fetched = brought.bytes;
+            outcome.problems = brought.problems;
+            outcome.kept_aside = brought.kept_aside;
+            outcome.warnings = brought.warnings;
+        }
+        outcome.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(outcome)
     }
 
-    fn finish(mut self) -> Result<()> {
-        for (id, bytes) in std::mem::take(&mut self.upper).into_iter().rev() {
-            self.cache.put(id, bytes)?;
-        }
-        self.cache.finish()
+    fn nothing_applied(&self) -> Error {
+        Error::new(ErrorKind::Usage, "nothing was ever applied here, so there is nothing to fetch")
+            .at(self.places.dir.display())
+            .hint("run `depsync update` first")
     }
-}
 
-impl Deliver for Arriving<'_> {
-    fn page(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
-        self.missing.remove(&id);
-        let (level, children) = tree::children(&id, &bytes)?;
-        self.bytes += bytes.len();
-        self.upper_bytes += if level > 0 { bytes.len() } else { 0 };
-        if self.bytes > MAX_INDEX || self.upper_bytes > MAX_UPPER {
-            return Err(Error::damaged(format!("page {id}"), "the revision has far more new pages than files need"));
+    /// What is meant by `paths`: units instead of what is in them, none in another, ascending. None named: all at the top.
+    pub(super) fn wanted(&self, position: &Position, paths: &[RelPath]) -> Result<Vec<RelPath>> {
+        let known = Tree::new(&*self.db, position.known());
+        let mut named = BTreeSet::new();
+        if paths.is_empty() {
+            for entry in known.iter() {
+                let (path, _) = entry?;
+                if path.parent().is_none() {
+                    named.insert(path);
+                }
+            }
         }
-        if level == 0 {
-            return self.cache.put(id, bytes);
+        for path in paths {
+            let Some(entry) = known.get(path)? else {
+                let number = position.applied.map_or(0, |(revision, _)| revision.number);
+                return Err(Error::new(ErrorKind::Usage, format!("it is not in revision {number}, which is here"))
+                    .at(path)
+                    .hint("`depsync ls` lists what is"));
+            };
+            let unit = self.units.of(path, entry.is_directory()).map(|(unit, _)| unit);
+            named.insert(unit.unwrap_or_else(|| path.clone()));
         }
-        self.below.extend(children);
-        self.upper.push((id, bytes));
+        Ok(outermost(named))
+    }
+
+    fn fetch_once(&self, cx: &Context, paths: &[RelPath]) -> Result<Brought> {
+        cx.check()?;
+        // Whoever asks has said how long he waits.
+        let wait = cx.time_left().map_or(self.options.lock_wait, |left| left.max(self.options.lock_wait));
+        let _lock = Lock::take(cx, &self.places.state, wait)?;
+        self.recover(cx)?;
+        let mut position = self.db.position()?;
+        let Some((revision, root)) = position.applied else { return Err(self.nothing_applied()) };
+        let before = position.clone();
+        let (mut ghosts, mut whole) = (BTreeSet::new(), Vec::new());
+        {
+            let agreement = Tree::new(&*self.db, position.agreement);
+            let known = Tree::new(&*self.db, position.known());
+            for path in paths {
+                // What is not known any more has left with an update in between.
+                let Some(entry) = known.get(path)? else { continue };
+                if entry.is_directory() {
+                    whole.push(path.clone());
+                }
+                ghosts.extend(ghosts_beneath(&agreement, &known, path)?.into_iter().map(|(path, _)| path));
+            }
+        }
+        if ghosts.is_empty() {
+            return Ok(Brought::default());
+        }
+        let ghosts: Vec<RelPath> = ghosts.into_iter().collect();
+        self.keep_whole(cx, &whole)?;
+        let mut part = Part::default();
+        for path in &ghosts {
+            part.add(path.clone(), Reach::Itself);
+            path.ancestors().for_each(|above| part.add(above, Reach::Itself));
+        }
+        let manner = Manner {
+            policy: self.policy(false),
+            full: false,
+            prune: false,
+            dry_run: false,
+            allow_mass_delete: true,
+            first_contact: None,
+            scope: &Scope::Part(part),
+            heal: &Heal::Only(ghosts.iter().cloned().collect()),
+            summons: Summons { paths: &ghosts, whole: &whole },
+            evicting: false,
+        };
+        let done = self.bring_and_tell(cx, &mut position, &before, Target { revision, root }, &manner)?;
+        let named = |path: &RelPath| ghosts.binary_search(path).is_ok();
+        Ok(Brought {
+            paths: done.applied.iter().map(|change| change.path).filter(named).collect(),
+            problems: done.problems,
+            kept_aside: done.kept,
+            warnings: done.warnings,
+            bytes: done.fetched,
+        })
+    }
+
+    /// Remembers directories that are wanted whole from now on.
+    fn keep_whole(&self, cx: &Context, directories: &[RelPath]) -> Result<()> {
+        let before = self.db.fetched()?;
+        let after = outermost(before.iter().chain(directories).cloned().collect());
+        if after != before {
+            cx.step("fetch.keep-whole");
+            self.db.set_fetched(&after)?;
+        }
         Ok(())
     }
-
-    fn recipe(&mut self, _: Digest, _: Recipe) -> Result<()> {
-        Err(unasked())
-    }
-
-    fn needed(&mut self) -> Result<Vec<ObjectId>> {
-        Ok(Vec::new())
-    }
-
-    fn pieces(&mut self, _: &[Piece<'_>]) -> Result<()> {
-        Err(unasked())
-    }
 }
 
-fn unasked() -> Error {
-    Error::new(ErrorKind::Internal, "the transport delivered content where pages were asked for")
+/// Those of the paths that are not beneath another one.
+fn outermost(paths: BTreeSet<RelPath>) -> Vec<RelPath> {
+    let mut outermost: Vec<RelPath> = Vec::new();
+    for path in paths {
+        if !outermost.last().is_some_and(|last| path.is_beneath(last)) {
+            outermost.push(path);
+        }
+    }
+    outermost
 }

@@ -123,7 +123,7 @@ impl Node {
         let wanted = held.map(|held| held.back.0).or(wanted);
         Ok(match wanted {
             Some(wanted) if position.pinned.is_none() && here != Some(wanted) => Due::Revision,
-            _ if position.owed.is_some() => Due::Rest,
+            _ if position.owed.is_some() || self.has_other_rules(&position) => Due::Rest,
             Some(_) if position.pinned.is_none() && !position.whole => Due::Rest,
             _ => Due::Nothing,
         })

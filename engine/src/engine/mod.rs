@@ -6,15 +6,21 @@
 //! The engine does not print, reads no environment and starts no thread that outlives a call, but for
 //! rayon's pool, which is the process's.
 
+mod agree;
 mod bring;
 mod carry;
 mod claim;
+mod desk;
 mod disk;
+mod ensure;
+mod evict;
 mod examine;
 mod fetch;
 mod habits;
 mod hooks;
 mod hub;
+mod inventory;
+mod lazy;
 mod log;
 mod options;
 mod outcome;
@@ -40,6 +46,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::desk::Desk;
+use self::lazy::Rules;
 use crate::apply::{Lock, Places, Units};
 use crate::channel::Announcement;
 use crate::context::Context;
@@ -50,10 +58,13 @@ use crate::revdb::{Identity, Mended, RevDb};
 use crate::transport::{Ledger, Transport};
 
 pub use crate::apply::UnitRule;
+pub use evict::{EvictOptions, EvictOutcome};
 pub use examine::{Findings, Greeting, Newest};
+pub use fetch::FetchOutcome;
 pub use habits::Habits;
 pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
+pub use inventory::{Ghosts, Item};
 pub use options::{
     DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
 };
@@ -69,6 +80,8 @@ pub use wait::WaitOutcome;
 pub struct Node {
     options: Options,
     units: Units,
+    rules: Rules,
+    desk: Desk,
     places: Places,
     db: Arc<RevDb>,
     transport: Arc<dyn Transport>,
@@ -86,12 +99,14 @@ impl Node {
     ) -> Result<Self> {
         cx.check()?;
         let units = Units::new(&options.units)?;
+        let rules = Rules::new(&options)?;
         let places = Places::find(&options.dir, options.wishes())?;
         let db = Arc::new(RevDb::open(&places.state)?);
         let transport = connect(&places, Arc::clone(&db) as Arc<dyn Ledger>)?;
         cx.step("state.identity");
         let identity = identify(&db, &options, &transport.endpoint().to_string()).map_err(|error| db.advise(error))?;
-        Ok(Self { options, units, places, db, transport, identity: Mutex::new(identity), beat: AtomicU64::new(0) })
+        let (desk, identity, beat) = (Desk::default(), Mutex::new(identity), AtomicU64::new(0));
+        Ok(Self { options, units, rules, desk, places, db, transport, identity, beat })
     }
 
     /// Where things lie.

@@ -66,6 +66,10 @@ pub struct Options {
     pub hooks: Option<Arc<dyn Hooks>>,
     /// Directories that change as one.
     pub units: Vec<UnitRule>,
+    /// What is fetched on demand only: patterns in gitignore syntax.
+    pub lazy: Vec<String>,
+    /// What of that is fetched at once all the same.
+    pub eager: Vec<String>,
 }
 
 impl Options {
@@ -88,6 +92,8 @@ impl Options {
             effort: Effort::default(),
             hooks: None,
             units: Vec::new(),
+            lazy: Vec::new(),
+            eager: Vec::new(),
         }
     }
 
@@ -154,6 +160,8 @@ pub enum Heal {
     All,
     /// It brings back all but these.
     AllBut(BTreeSet<RelPath>),
+    /// It brings back these.
+    Only(BTreeSet<RelPath>),
     /// It leaves them, and says so.
     Nothing,
 }
@@ -164,6 +172,7 @@ impl Heal {
         match self {
             Self::All => true,
             Self::AllBut(others) => !others.contains(path),
+            Self::Only(these) => these.contains(path),
             Self::Nothing => false,
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::inventory::Ghosts;
 use super::standing::Standing;
 use crate::content::Freight;
 use crate::error::Error;
@@ -148,6 +149,9 @@ pub struct UpdateOutcome {
     pub held: Option<HeldRevision>,
     /// The revision this node is pinned to.
     pub pinned: Option<u64>,
+    /// What is known of the revision and not here; none where everything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ghosts: Option<Ghosts>,
     /// What was done, path by path.
     #[serde(skip)]
     pub changes: Packed<Change>,
@@ -198,6 +202,9 @@ pub struct StatusOutcome {
     pub measured: Option<Digest>,
     /// The revision this node is pinned to.
     pub pinned: Option<u64>,
+    /// What is known of the revision and not here; none where everything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ghosts: Option<Ghosts>,
     /// The newest revision; none while the hub is out of reach or empty.
     pub head: Option<u64>,
     /// On a worker: tracked paths that differ from the applied revision. On a manager: local changes not yet published.

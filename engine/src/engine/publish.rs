@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::agree::agree;
 use super::disk::{Disk, Gaze, Remember};
 use super::hub::Head;
 use super::outcome::Counts;
@@ -16,7 +17,7 @@ use crate::hash::Digest;
 use crate::name::{Revision, random_bytes};
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{self, Guard, Plan, Policy, Trees, Unsettled};
+use crate::plan::{self, Agreed, Guard, Lazy, Plan, Policy, Trees, Unsettled};
 use crate::record::{Acceptance, Draft};
 use crate::revdb::{Applied, Position, Proposed, Settlement, Work};
 use crate::scan::{Everything, archive_flaw, is_called_archive};
@@ -109,6 +110,7 @@ impl Node {
         let pages = disk.pages(&*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),
+            known: Tree::new(&pages, position.known()),
             local: Tree::new(&pages, disk.observed),
             wanted: Tree::new(&pages, wanted_root),
         };
@@ -126,7 +128,10 @@ impl Node {
             disk.ignore.matches(path, directory) && !forget.iter().any(|gone| gone == path || path.is_beneath(gone))
         };
         let occupied = |path: &RelPath| disk.is_occupied(path);
-        let mut plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(listed, &hidden, &occupied))?;
+        let laziness = self.laziness(&position)?;
+        let covers = |path: &RelPath, directory: bool| laziness.covers(path, directory);
+        let unsettled = Unsettled::new(listed, &hidden, &occupied);
+        let mut plan = plan::plan(trees, Policy::ThreeWay, &unsettled, &Lazy::new(&covers, Vec::new()))?;
         self.check_place(&position, &disk, plan.publish.is_empty())?;
         let accepts = self.guard(&trees, &plan, options)?;
         let mut outcome = PublishOutcome::of(&mut plan, &hub.head, held, &disk, attempt.begun);
@@ -142,7 +147,7 @@ impl Node {
         cx.step("state.role");
         self.set_identity(|identity| identity.writes = Some(true))?;
         if !outcome.changed {
-            return self.settle_unchanged(cx, position, &before, &hub.head, &trees, plan, outcome).map(Ok);
+            return self.settle_unchanged(cx, position, &before, &hub.head, plan, outcome).map(Ok);
         }
         // Only now: whether the hub can be published to is found out by writing to it.
         let facts = hub.facts.map_or_else(|| self.open_hub(cx, mode), Ok)?;
@@ -158,22 +163,20 @@ impl Node {
     }
 
     /// Nothing new here: the agreement takes in what both sides have alike.
-    #[allow(clippy::too_many_arguments, reason = "the state of one attempt; split off only for its length")]
     fn settle_unchanged(
         &self,
         cx: &Context,
         mut position: Position,
         before: &Position,
         head: &Option<Head>,
-        trees: &Trees<'_>,
         plan: Plan,
         mut outcome: PublishOutcome,
     ) -> Result<PublishOutcome> {
         let mut pages = Overlay::new(&*self.db);
-        position.agreement = tree::edit(trees.agreement, plan.agree.into_iter().map(Ok), &mut pages)?;
+        agree(&mut position, &plan.agree, &mut pages)?;
         if let Some(head) = head {
             position.seen = Some((head.revision, head.root));
-            if position.agreement == head.root {
+            if position.known() == head.root {
                 position.applied = position.seen;
                 position.whole = true;
             }
@@ -233,10 +236,10 @@ impl Node {
         cx.step("state.cache-pages");
         self.cache_tree(&pages, &new_pages)?;
         let published = outcome.changes.iter().map(|change| (change.path, change.after));
-        let moved = plan::merge(published, plan.agree);
-        position.agreement = tree::edit(trees.agreement, moved.map(Ok), &mut pages)?;
+        let moved: Packed<Agreed> = plan::merge(published, plan.agree).collect();
+        agree(&mut position, &moved, &mut pages)?;
         position.seen = Some((revision, hub_root));
-        if position.agreement == hub_root {
+        if position.known() == hub_root {
             position.applied = position.seen;
             position.whole = true;
         }
@@ -250,7 +253,7 @@ impl Node {
             work: Work::Publish,
             from: parent.map(|parent| parent.number),
             to: Some(revision.number),
-            root: position.agreement,
+            root: position.known(),
             entries: outcome.changes.len() as u64,
             bytes: attempt.sent,
             millis: outcome.duration_ms,
@@ -340,14 +343,14 @@ impl Node {
         let kind = if whole { Outcome::Applied } else { Outcome::Partial };
         let problem = (!outcome.conflicts.is_empty()).then(|| conflict_count(outcome.conflicts.len()));
         let cost = outcome.changed.then_some((outcome.duration_ms, outcome.bytes_sent));
-        let ending = Ending { outcome: kind, problem, measured: Some(position.agreement), cost };
+        let ending = Ending { outcome: kind, problem, measured: Some(position.known()), cost };
         let report = self.compose_report(cx, position, ending)?;
         self.send_report(cx, &report, &mut outcome.warnings)
     }
 
     /// Halts on suspicion; gives what the record must say that the publisher confirmed.
     fn guard(&self, trees: &Trees<'_>, plan: &Plan, options: &PublishOptions) -> Result<Vec<Acceptance>> {
-        let agreed = trees.agreement.totals()?;
+        let agreed = trees.known.totals()?;
         let counts = Counts::of(&plan.publish);
         let here = after(agreed, &counts);
         let checked = plan::check_removal(Guard::Source, agreed, here).and_then(|()| {

@@ -45,13 +45,22 @@ impl Node {
             let left = done.left.contains_key(&step.path) || done.refused_with(&step.path).is_some();
             !left && !done.occupied.contains(&step.path) && !is_unit(step)
         });
-        let agreement = after(position.agreement, taken, &mut pages)?;
+        let taken: Packed<Step> = taken.collect();
+        let agreement = after(position.agreement, taken.iter(), &mut pages)?;
+        let known = match position.known {
+            _ if journal.head.evicts => position.known(),
+            None if journal.head.lazy.is_none() => agreement,
+            _ => after(position.known(), taken.iter(), &mut pages)?,
+        };
         let from = position.applied.map(|(revision, _)| revision.number);
         let mut position = position;
-        position.agreement = agreement;
+        position.agree(agreement, known);
+        position.lazy = journal.head.lazy;
         self.owe(&mut position);
         position.applied = Some(journal.head.target);
-        position.whole = journal.head.whole && done.left.is_empty() && done.refused.is_empty();
+        // Ghosts that were to move are moved by the next update.
+        let is_whole = journal.head.lazy.is_none() || known == journal.head.target.1;
+        position.whole = journal.head.whole && is_whole && done.left.is_empty() && done.refused.is_empty();
         // What was replaced before the crash is known from the journal alone.
         let stamps = steps.iter().filter_map(|step| Some((step.path, step.stamp?.mtime_seconds())));
         let mut replaced: BTreeMap<RelPath, i64> = stamps.collect();
@@ -61,7 +70,7 @@ impl Node {
             work: Work::Update,
             from,
             to: Some(journal.head.target.0.number),
-            root: agreement,
+            root: known,
             entries: steps.len() as u64,
             bytes: 0,
             millis: 0,

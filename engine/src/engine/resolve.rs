@@ -5,6 +5,7 @@
 //! disk: then only theirs differs, and the next update brings it; mine, which the hub does not have, is copied to the
 //! recovery area first.
 
+use super::agree::agree;
 use super::disk::{Gaze, Remember};
 use super::{Node, Side};
 use crate::apply::Recovery;
@@ -12,10 +13,11 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::random_bytes;
 use crate::path::RelPath;
-use crate::plan::{self, Policy, Trees, Unsettled};
+use crate::packed::Packed;
+use crate::plan::{self, Agreed, Lazy, Policy, Trees, Unsettled};
 use crate::scan::Everything;
 use crate::transport::{Look, OpenMode};
-use crate::tree::{self, Entry, Overlay, Tree};
+use crate::tree::{Overlay, Tree};
 
 impl Node {
     /// Ends the conflict at `path` and, where a directory is in conflict, those beneath it.
@@ -41,12 +43,16 @@ impl Node {
         let pages = disk.pages(&*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),
+            known: Tree::new(&pages, position.known()),
             local: Tree::new(&pages, disk.observed),
             wanted: Tree::new(&pages, head.root),
         };
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
         let occupied = |path: &RelPath| disk.is_occupied(path);
-        let plan = plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden, &occupied))?;
+        let unsettled = Unsettled::new(disk.unknown(), &hidden, &occupied);
+        let laziness = self.laziness(&position)?;
+        let covers = |path: &RelPath, directory: bool| laziness.covers(path, directory);
+        let plan = plan::plan(trees, Policy::ThreeWay, &unsettled, &Lazy::new(&covers, Vec::new()))?;
         let ended: Vec<_> =
             plan.conflicts.into_iter().filter(|clash| clash.path == *path || clash.path.is_beneath(path)).collect();
         if ended.is_empty() {
@@ -62,12 +68,12 @@ impl Node {
                 recovery.copy(disk.root.parent(&clash.path)?, clash.path.name(), &clash.path)?;
             }
         }
-        let moved: Vec<(RelPath, Option<Entry>)> = ended
+        let moved: Packed<Agreed> = ended
             .into_iter()
             .map(|clash| (clash.path, if side == Side::Mine { clash.theirs } else { clash.mine }))
             .collect();
         let mut overlay = Overlay::new(&*self.db);
-        position.agreement = tree::edit(trees.agreement, moved.into_iter().map(Ok), &mut overlay)?;
+        agree(&mut position, &moved, &mut overlay)?;
         cx.step("resolve.settle");
         self.settle(&position, &overlay, None, &[], &[])
     }

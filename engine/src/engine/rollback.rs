@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::race::Races;
-use super::update::{Manner, Target};
+use super::update::{Manner, Summons, Target};
 use super::{Heal, HeldRevision, Node, PublishOutcome, Role, Scope};
 use crate::content::LocalContent;
 use crate::context::Context;
@@ -117,6 +117,8 @@ impl Node {
             first_contact: position.applied.is_none().then_some(target.revision.number),
             scope: &Scope::Whole,
             heal: &Heal::All,
+            summons: Summons::default(),
+            evicting: false,
         };
         let done = self.bring_and_tell(cx, &mut position, &before, target, &manner)?;
         let done = done.into_outcome(begun, target.revision.number);

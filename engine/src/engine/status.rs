@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::Revision;
 use crate::path::RelPath;
-use crate::plan::{self, Plan, Policy, Trees, Unsettled};
+use crate::plan::{self, Lazy, Plan, Policy, Trees, Unsettled};
 use crate::revdb::Position;
 use crate::scan::{Everything, Interest};
 use crate::transport::{Look, NodeReport, OpenMode};
@@ -48,6 +48,7 @@ impl Node {
             applied: position.applied.map(|(revision, _)| revision.number),
             measured: None,
             pinned: position.pinned,
+            ghosts: self.ghosts_of(&position)?,
             head: None,
             drift: Vec::new(),
             conflicts: Vec::new(),
@@ -123,8 +124,7 @@ impl Node {
             }
             root => root?,
         };
-        let agreement = Tree::new(&*self.db, position.agreement);
-        let agreed = Tracked::new([agreement]);
+        let agreed = Tracked::new([Tree::new(&*self.db, position.known())]);
         let interest: &dyn Interest = if self.writes() { &Everything } else { &agreed };
         let disk = self.look(cx, root, Gaze::new(interest, Remember::No))?;
         outcome.problems = disk.problems();
@@ -133,14 +133,15 @@ impl Node {
         // Without the hub the wanted tree may not be readable here; then there is nothing to say about conflicts.
         let wanted = match seen {
             Some((revision, root)) if self.ensure_tree(cx, revision, root).is_ok() => root,
-            _ => position.agreement,
+            _ => position.known(),
         };
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),
+            known: Tree::new(&pages, position.known()),
             local: Tree::new(&pages, disk.observed),
             wanted: Tree::new(&pages, wanted),
         };
-        let plan = self.differences(&disk, trees)?;
+        let plan = self.differences(&disk, trees, position)?;
         outcome.measured = Some(disk.measured(&trees)?);
         if self.writes() {
             outcome.conflicts = conflicts(&plan.conflicts, seen.map_or(0, |(revision, _)| revision.number));
@@ -152,10 +153,13 @@ impl Node {
         Ok(())
     }
 
-    fn differences(&self, disk: &Disk, trees: Trees<'_>) -> Result<Plan> {
+    fn differences(&self, disk: &Disk, trees: Trees<'_>, position: &Position) -> Result<Plan> {
         let hidden = |path: &RelPath, directory: bool| disk.ignore.matches(path, directory);
         let occupied = |path: &RelPath| disk.is_occupied(path);
-        plan::plan(trees, Policy::ThreeWay, &Unsettled::new(disk.unknown(), &hidden, &occupied))
+        let unsettled = Unsettled::new(disk.unknown(), &hidden, &occupied);
+        let laziness = self.laziness(position)?;
+        let covers = |path: &RelPath, directory: bool| laziness.covers(path, directory);
+        plan::plan(trees, Policy::ThreeWay, &unsettled, &Lazy::new(&covers, Vec::new()))
     }
 }
 

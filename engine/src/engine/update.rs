@@ -35,6 +35,24 @@ pub(super) struct Manner<'a> {
     pub(super) first_contact: Option<u64>,
     pub(super) scope: &'a Scope,
     pub(super) heal: &'a Heal,
+    pub(super) summons: Summons<'a>,
+    /// Whether what goes stays known: it becomes ghosts.
+    pub(super) evicting: bool,
+}
+
+/// The ghosts that a command wants to be here.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Summons<'a> {
+    /// Which, ascending.
+    pub(super) paths: &'a [RelPath],
+    /// The directories in which everything is wanted.
+    pub(super) whole: &'a [RelPath],
+}
+
+impl Summons<'_> {
+    pub(super) fn names(&self, path: &RelPath) -> bool {
+        self.paths.binary_search(path).is_ok()
+    }
 }
 
 /// What an update has found and done so far.
@@ -117,6 +135,8 @@ impl Node {
             first_contact: hub.head.as_ref().filter(|_| first_contact).map(|head| head.revision.number),
             scope: &options.scope,
             heal: &options.heal,
+            summons: Summons::default(),
+            evicting: false,
         };
         let mut done = self.bring_and_tell(cx, &mut position, &before, target, &manner)?;
         kept_aside.append(&mut done.kept);
@@ -129,6 +149,7 @@ impl Node {
             root,
             recovered,
             pinned: position.pinned,
+            ghosts: self.ghosts_of(&position)?,
             kept_aside,
             held: position.held_revision.map(HeldRevision::from),
             ..done.into_outcome(begun, target.revision.number)
@@ -196,6 +217,7 @@ impl UpdateOutcome {
             recovered: false,
             held: None,
             pinned: None,
+            ghosts: None,
             changes: Packed::new(),
             warnings: Vec::new(),
         }

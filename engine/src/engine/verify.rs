@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::disk::{Disk, Gaze, Remember};
 use super::tracked::Tracked;
-use super::update::{Manner, Progressed, Target};
+use super::update::{Manner, Progressed, Summons, Target};
 use super::{Heal, Node, Remark, Scope, VerifyOutcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,6 +53,8 @@ impl Node {
                 first_contact: None,
                 scope: &Scope::Whole,
                 heal: &Heal::All,
+                summons: Summons::default(),
+            evicting: false,
             };
             repaired = self.bring_and_tell(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }
@@ -68,8 +70,8 @@ impl Node {
 
     fn compare(&self, cx: &Context, position: &mut Position, full: bool) -> Result<VerifyOutcome> {
         let dir = self.open_dir(position)?;
-        let agreement = Tree::new(&*self.db, position.agreement);
-        let disk = self.look(cx, dir, Gaze { full, ..Gaze::new(&Tracked::new([agreement]), Remember::Yes) })?;
+        let tracked = Tracked::new([Tree::new(&*self.db, position.known())]);
+        let disk = self.look(cx, dir, Gaze { full, ..Gaze::new(&tracked, Remember::Yes) })?;
         if full {
             position.full_scan = Some(cx.now());
             self.db.set_position(position)?;
@@ -77,11 +79,12 @@ impl Node {
         let pages = disk.pages(&*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, position.agreement),
+            known: Tree::new(&pages, position.known()),
             local: Tree::new(&pages, disk.observed),
-            wanted: Tree::new(&pages, position.agreement),
+            wanted: Tree::new(&pages, position.known()),
         };
         let measured = disk.measured(&trees)?;
-        let root = position.agreement;
+        let root = position.known();
         Ok(VerifyOutcome {
             revision: None,
             root,

@@ -20,15 +20,26 @@
 //! - a path that the agreement does not know is never removed (pruning is asked for explicitly);
 //! - an ignored path is never touched: what of it leaves the hub leaves the agreement, and stays on the disk. Where a
 //!   rule tells directories from files, neither what it hides is brought, nor anything in the place of what it hides.
+//!
+//! What is [`Lazy`] and not here is a *ghost*. A fourth tree has it, **known**: the agreement and the ghosts. The hub's side
+//! is compared with what is known, this disk's with the agreement, so that both differences are as small as what has
+//! changed. Laws of ghosts:
+//! - a ghost moves with the hub, and nothing is fetched; what is brought brings the directories that it is in;
+//! - what is here stays here and moves by the table above, lazy or not;
+//! - a file in the place of a ghost is the ghost, fetched, if it is just as the ghost; otherwise it is a local change of
+//!   what the ghost stands for;
+//! - a directory that a manager has removed went with the ghosts in it.
 
 mod closure;
 mod guard;
+mod lazy;
 mod unsettled;
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-use itertools::Itertools;
+use itertools::{EitherOrBoth, Itertools};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -37,6 +48,7 @@ use crate::path::RelPath;
 use crate::tree::{Change, Entry, Tree};
 
 pub use guard::{Guard, Place, check_place, check_removal};
+pub use lazy::{Lazy, ghosts_beneath};
 use unsettled::Met;
 pub use unsettled::Unsettled;
 
@@ -56,10 +68,40 @@ pub enum Policy {
 pub struct Trees<'a> {
     /// What this disk and the hub last agreed on.
     pub agreement: Tree<'a>,
+    /// The agreement and the ghosts: what the hub had when this node last followed it.
+    pub known: Tree<'a>,
     /// What is on this disk.
     pub local: Tree<'a>,
     /// What the hub says.
     pub wanted: Tree<'a>,
+}
+
+impl Trees<'_> {
+    fn has_ghosts(&self) -> bool {
+        self.known.root() != self.agreement.root()
+    }
+
+    /// What is known of a path of which the agreement has nothing.
+    fn ghost(&self, path: &RelPath) -> Result<Option<Entry>> {
+        if self.has_ghosts() { self.known.get(path) } else { Ok(None) }
+    }
+
+    /// What is another on this disk than is known: of what was agreed, and of what stands in the place of a ghost.
+    pub fn differing(&self) -> impl Iterator<Item = Result<Change>> + '_ {
+        self.agreement.diff(&self.local).filter_map(|change| {
+            let mut change = match change {
+                Ok(change) => change,
+                Err(error) => return Some(Err(error)),
+            };
+            if change.before.is_none() {
+                match self.ghost(&change.path) {
+                    Ok(ghost) => change.before = ghost,
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            (change.before.is_some() && change.before != change.after).then_some(Ok(change))
+        })
+    }
 }
 
 /// A path that is to be changed on this disk.
@@ -97,6 +139,8 @@ pub struct Plan {
     pub apply: Packed<Application>,
     /// The agreement moves without any work: alike on both sides, or ignored here and gone from the hub.
     pub agree: Packed<Agreed>,
+    /// What is known moves, and nothing is fetched.
+    pub ghosts: Packed<Agreed>,
     /// Left alone on both sides.
     pub conflicts: Vec<Clash>,
     /// To be brought, but unreadable, ignored or unsettled here, or in the place of something ignored: left alone.
@@ -106,32 +150,37 @@ pub struct Plan {
 /// A path, and what both sides have there now.
 pub type Agreed = (RelPath, Option<Entry>);
 
-/// Plans. `unsettled` tells which paths were not measured.
-pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Result<Plan> {
+/// Plans. `unsettled` tells which paths were not measured, `lazy` what is fetched on demand only.
+pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>, lazy: &Lazy<'_>) -> Result<Plan> {
     let mut plan = Plan::default();
-    let mut mine: Packed<Change> = Packed::new();
-    // What is beneath a removed directory is gone, whether or not anybody could have looked at it.
-    let mut gone = Gone::default();
-    for change in trees.agreement.diff(&trees.local) {
-        let change = change?;
-        let beneath_gone = gone.covers(&change.path);
-        if !beneath_gone && unsettled.covers(&change) {
-            continue;
-        }
-        gone.pass(&change);
-        mine.push(&change);
-    }
+    let (mine, mut landed) = changed_here(&trees, policy, unsettled)?;
     let mut theirs: Packed<Change> = Packed::new();
     let mut released: Packed<Agreed> = Packed::new();
     let mut gone = Gone::default();
     let mut passing = mine.iter().peekable();
-    for change in trees.agreement.diff(&trees.wanted) {
-        let change = change?;
+    let has_ghosts = trees.has_ghosts();
+    for change in changed_there(&trees, lazy) {
+        let mut change = change?;
         while let Some(passed) = passing.next_if(|passed| passed.path < change.path) {
             gone.pass(&passed);
         }
-        let met = unsettled.meets(&change);
         let both = passing.peek().is_some_and(|mine| mine.path == change.path);
+        let is_here = both || landed.remove(&change.path).is_some();
+        if !is_here {
+            let is_ghost = has_ghosts && change.before.is_some() && trees.agreement.get(&change.path)?.is_none();
+            let stays = match &change.after {
+                None => is_ghost,
+                Some(after) => (is_ghost || change.before.is_none()) && lazy.covers(&change.path, after),
+            };
+            if stays {
+                plan.ghosts.push(&(change.path, change.after));
+                continue;
+            }
+            if is_ghost {
+                change.before = None;
+            }
+        }
+        let met = unsettled.meets(&change);
         match met {
             _ if gone.covers(&change.path) => theirs.push(&change),
             Met::Nothing => theirs.push(&change),
@@ -161,10 +210,69 @@ pub fn plan(trees: Trees<'_>, policy: Policy, unsettled: &Unsettled<'_>) -> Resu
     }
     plan.blocked.sort_unstable();
     plan.blocked.dedup();
-    if !released.is_empty() {
-        plan.agree = merge(plan.agree, released).collect();
+    let landed = landed.into_iter().map(|(path, entry)| (path, Some(entry))).collect();
+    for more in [released, landed].into_iter().filter(|more: &Packed<Agreed>| !more.is_empty()) {
+        plan.agree = merge(std::mem::take(&mut plan.agree), more).collect();
     }
+    plan.bring_parents(&trees)?;
     Ok(plan)
+}
+
+/// What is another on this disk than was agreed, and the ghosts that are here after all, just as they are known.
+fn changed_here(
+    trees: &Trees<'_>,
+    policy: Policy,
+    unsettled: &Unsettled<'_>,
+) -> Result<(Packed<Change>, BTreeMap<RelPath, Entry>)> {
+    let mut mine: Packed<Change> = Packed::new();
+    let (mut went, mut landed) = (Packed::new(), BTreeMap::new());
+    // What is beneath a removed directory is gone, whether or not anybody could have looked at it.
+    let mut gone = Gone::default();
+    for change in trees.agreement.diff(&trees.local) {
+        let mut change = change?;
+        let beneath_gone = gone.covers(&change.path);
+        if !beneath_gone && unsettled.covers(&change) {
+            continue;
+        }
+        if change.before.is_none() {
+            change.before = trees.ghost(&change.path)?;
+            if let Some(entry) = change.after.as_ref().filter(|_| change.before == change.after) {
+                landed.insert(change.path, entry.clone());
+                continue;
+            }
+        } else if policy == Policy::ThreeWay && !beneath_gone && leaves_directory(&change) {
+            for (path, ghost) in ghosts_beneath(&trees.agreement, &trees.known, &change.path)? {
+                went.push(&Change { path, before: Some(ghost), after: None });
+            }
+        }
+        gone.pass(&change);
+        mine.push(&change);
+    }
+    if !went.is_empty() {
+        mine = mine.into_iter().merge_by(went, |left: &Change, right| left.path <= right.path).collect();
+    }
+    Ok((mine, landed))
+}
+
+/// Whether what was a directory is none any more.
+fn leaves_directory(change: &Change) -> bool {
+    let is_directory = |entry: &Option<Entry>| entry.as_ref().is_some_and(Entry::is_directory);
+    is_directory(&change.before) && !is_directory(&change.after)
+}
+
+/// What is another in the hub than is known, and the ghosts that are summoned, as changes to what they are.
+fn changed_there<'a>(trees: &'a Trees<'a>, lazy: &'a Lazy<'_>) -> impl Iterator<Item = Result<Change>> + 'a {
+    let order = |change: &Result<Change>, summoned: &&RelPath| {
+        change.as_ref().map_or(Ordering::Less, |change| change.path.cmp(summoned))
+    };
+    trees.known.diff(&trees.wanted).merge_join_by(lazy.summoned(), order).filter_map(|either| match either {
+        EitherOrBoth::Left(change) | EitherOrBoth::Both(change, _) => Some(change),
+        EitherOrBoth::Right(path) => match trees.known.get(path) {
+            Err(error) => Some(Err(error)),
+            Ok(None) => None,
+            Ok(entry) => Some(Ok(Change { path: path.clone(), before: entry.clone(), after: entry })),
+        },
+    })
 }
 
 /// Two ascending lists of what is agreed as one.
@@ -217,6 +325,32 @@ impl Door<'_> {
 }
 
 impl Plan {
+    /// Brings the directories that are ghosts, and that something else to be brought is in.
+    fn bring_parents(&mut self, trees: &Trees<'_>) -> Result<()> {
+        if self.ghosts.is_empty() && !trees.has_ghosts() {
+            return Ok(());
+        }
+        let mut wanted: BTreeSet<RelPath> = BTreeSet::new();
+        for application in self.apply.iter().filter(|application| application.want.is_some()) {
+            for above in application.path.ancestors() {
+                if trees.local.get(&above)?.is_none() {
+                    wanted.insert(above);
+                }
+            }
+        }
+        let mut brought: Packed<Application> = Packed::new();
+        for path in &wanted {
+            if let Some(want) = trees.wanted.get(path)? {
+                brought.push(&Application { path: path.clone(), have: None, want: Some(want), keep: false });
+            }
+        }
+        if !brought.is_empty() {
+            self.ghosts = std::mem::take(&mut self.ghosts).into_iter().filter(|(path, _)| !wanted.contains(path)).collect();
+            self.also_apply(brought);
+        }
+        Ok(())
+    }
+
     /// Adds to what is to be changed on this disk, in path order. A path that is in the plan stays as planned.
     pub fn also_apply(&mut self, more: impl IntoIterator<Item = Application>) {
         let planned = std::mem::take(&mut self.apply).into_iter();

@@ -56,7 +56,8 @@ fn planned(agreement: &Model, local: &Model, wanted: &Model, policy: Policy, lis
     let [agreement, local, wanted] = roots.map(|root| Tree::new(&pages, root));
     let nothing = |_: &RelPath, _: bool| false;
     let nowhere = |_: &RelPath| false;
-    plan(Trees { agreement, local, wanted }, policy, &Unsettled::new(listed, &nothing, &nowhere)).expect("plans")
+    let trees = Trees { agreement, known: agreement, local, wanted };
+    plan(trees, policy, &Unsettled::new(listed, &nothing, &nowhere), &Lazy::nothing()).expect("plans")
 }
 
 fn put(model: &mut Model, path: &RelPath, entry: Option<&Entry>) {
@@ -173,8 +174,8 @@ fn an_ignored_path_looks_removed_and_is_not() {
     let local = build(&model(&[]), &mut pages);
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"d/x";
-    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(agreement) };
-    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false)).expect("plans");
+    let trees = Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(agreement) };
+    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
     // What was in a directory that is gone is gone, ignored or not.
     assert_eq!(plan.publish.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["b", "d", "d/x"]);
 }
@@ -187,9 +188,9 @@ fn an_ignored_path_that_left_the_hub_leaves_the_agreement_and_stays_here() {
     let wanted = build(&model(&[("b", 2), ("d", 1)]), &mut pages);
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"b";
-    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
+    let trees = Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(wanted) };
     for policy in [Policy::ThreeWay, Policy::HubWins] {
-        let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden, &|_| false)).expect("plans");
+        let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
         assert_eq!(plan.agree.iter().collect::<Vec<_>>(), [(path("a"), None)]);
         assert_eq!(plan.blocked, [path("b")]);
         assert_eq!(plan.apply.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["c"]);
@@ -205,8 +206,8 @@ fn removing_a_directory_against_a_change_of_an_ignored_file_in_it_is_a_conflict(
     let wanted = build(&model(&[("d/x", 2), ("e", 1)]), &mut pages);
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"d/x";
-    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
-    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false)).expect("plans");
+    let trees = Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(wanted) };
+    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
     assert_eq!(plan.conflicts.iter().map(|clash| clash.path.to_string()).collect::<Vec<_>>(), ["d", "d/x"]);
     assert!(plan.publish.is_empty() && plan.blocked.is_empty());
 }
@@ -219,8 +220,8 @@ fn with_patterns(sides: [&Model; 3], policy: Policy, patterns: &str, standing: &
     let ignore = crate::scan::Ignore::parse(patterns.as_bytes()).expect("parses");
     let hidden = |path: &RelPath, directory: bool| ignore.matches(path, directory);
     let occupied = |at: &RelPath| standing.iter().any(|(name, directory)| *at == path(name) && hidden(at, *directory));
-    let trees = Trees { agreement: tree(agreement), local: tree(local), wanted: tree(wanted) };
-    let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden, &occupied)).expect("plans");
+    let trees = Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(wanted) };
+    let plan = plan(trees, policy, &Unsettled::new(vec![], &hidden, &occupied), &Lazy::nothing()).expect("plans");
     let text = |paths: &mut dyn Iterator<Item = RelPath>| paths.map(|path| path.to_string()).collect::<Vec<_>>();
     [
         text(&mut plan.publish.iter().map(|one| one.path)),
@@ -332,5 +333,142 @@ fn an_ignored_directory_that_becomes_a_file_waits() {
             with_patterns([&agreed, &hidden, &wanted], policy, "work/", &[("work", true)]);
         assert_eq!((agree, blocked), (vec!["work/x".to_owned()], vec!["work".to_owned()]), "{policy:?}");
         assert!([publish, bring, remove, conflicts].iter().all(Vec::is_empty), "{policy:?}");
+    }
+}
+
+/// What is to become of ghosts, by the sides: brought, moved as ghosts, agreed, published, conflicts.
+fn with_ghosts(
+    [agreement, known, local, wanted]: [&Model; 4],
+    policy: Policy,
+    lazy: &str,
+    summoned: &[&str],
+) -> [Vec<String>; 5] {
+    let mut pages = MemoryPages::default();
+    let [agreement, known, local, wanted] =
+        [agreement, known, local, wanted].map(|model| build(model, &mut pages)).map(|root| Tree::new(&pages, root));
+    let rules = crate::scan::Ignore::parse(lazy.as_bytes()).expect("parses");
+    let covers = |path: &RelPath, directory: bool| rules.matches(path, directory);
+    let lazy = Lazy::new(&covers, summoned.iter().map(|name| path(name)).collect());
+    let trees = Trees { agreement, known, local, wanted };
+    let plan = plan(trees, policy, &Unsettled::new(vec![], &|_, _| false, &|_| false), &lazy).expect("plans");
+    let text = |paths: &mut dyn Iterator<Item = RelPath>| paths.map(|path| path.to_string()).collect::<Vec<_>>();
+    [
+        text(&mut plan.apply.iter().map(|one| one.path)),
+        text(&mut plan.ghosts.iter().map(|one| one.0)),
+        text(&mut plan.agree.iter().map(|one| one.0)),
+        text(&mut plan.publish.iter().map(|one| one.path)),
+        text(&mut plan.conflicts.iter().map(|clash| clash.path.clone())),
+    ]
+}
+
+fn lists<const COUNT: usize>(texts: [&str; COUNT]) -> [Vec<String>; COUNT] {
+    texts.map(|text| text.split_whitespace().map(str::to_owned).collect())
+}
+
+#[test]
+fn ghosts_move_and_nothing_is_brought() {
+    let nothing = model(&[]);
+    let known = model(&[("w/a", 1), ("w/b", 1), ("w/c", 1), ("x", 1)]);
+    let here = model(&[("w/c", 1), ("x", 1)]);
+    let wanted = model(&[("w/a", 2), ("w/c", 2), ("w/d", 1), ("x", 2)]);
+    for policy in POLICIES {
+        let first = with_ghosts([&nothing, &nothing, &nothing, &known], policy, "/w/", &[]);
+        assert_eq!(first, lists(["x", "w w/a w/b w/c", "", "", ""]), "{policy:?}");
+        let next = with_ghosts([&here, &known, &here, &wanted], policy, "/w/", &[]);
+        assert_eq!(next, lists(["w/c x", "w/a w/b w/d", "", "", ""]), "{policy:?}");
+        let summoned = with_ghosts([&here, &known, &here, &known], policy, "/w/\n!/w/\n/w/b", &["w/a", "w/b"]);
+        assert_eq!(summoned, lists(["w/a", "w/b", "", "", ""]), "{policy:?}");
+        // What is here stays here.
+        assert_eq!(with_ghosts([&known, &known, &known, &known], policy, "/w/", &[]), lists([""; 5]), "{policy:?}");
+    }
+}
+
+#[test]
+fn what_is_brought_brings_the_directories_that_it_is_in() {
+    let nothing = model(&[]);
+    let wanted = model(&[("w/app/conf/x.xml", 1), ("w/app/y", 1), ("w/z", 1)]);
+    for policy in POLICIES {
+        let brought = with_ghosts([&nothing, &nothing, &nothing, &wanted], policy, "*\n!*.xml", &[]);
+        assert_eq!(brought, lists(["w w/app w/app/conf w/app/conf/x.xml", "w/app/y w/z", "", "", ""]), "{policy:?}");
+        let summoned = with_ghosts([&nothing, &wanted, &nothing, &wanted], policy, "*\n!y", &["w/app/y"]);
+        assert_eq!(summoned, lists(["w w/app w/app/y", "", "", "", ""]), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_a_ghost_is_the_ghost_or_a_change_of_it() {
+    let nothing = model(&[]);
+    let known = model(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+    let local = model(&[("a", 1), ("b", 2), ("c", 1), ("d", 2)]);
+    let wanted = model(&[("a", 1), ("b", 1), ("c", 3), ("d", 3)]);
+    let sides = [&nothing, &known, &local, &wanted];
+    assert_eq!(with_ghosts(sides, Policy::ThreeWay, "*", &[]), lists(["c", "", "a", "b", "d"]));
+    assert_eq!(with_ghosts(sides, Policy::HubWins, "*", &[]), lists(["b c d", "", "a", "", ""]));
+}
+
+#[test]
+fn a_directory_that_a_manager_removed_went_with_the_ghosts_in_it() {
+    let known = model(&[("w/a", 1), ("w/v/b", 1), ("x", 1)]);
+    let (here, local) = (model(&[("w/a", 1), ("x", 1)]), model(&[("x", 1)]));
+    let sides = [&here, &known, &local, &known];
+    assert_eq!(with_ghosts(sides, Policy::ThreeWay, "/w/", &[]), lists(["", "", "", "w w/a w/v w/v/b", ""]));
+    // A worker brings back what was here, and no more.
+    assert_eq!(with_ghosts(sides, Policy::HubWins, "/w/", &[]), lists(["w w/a", "", "", "", ""]));
+    let wanted = model(&[("w/a", 1), ("w/v/b", 2), ("x", 1)]);
+    let against = with_ghosts([&here, &known, &local, &wanted], Policy::ThreeWay, "/w/", &[]);
+    assert_eq!(against, lists(["", "", "", "w/a", "w w/v w/v/b"]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn after_any_plan_of_a_worker_all_of_the_hub_is_known_and_what_is_agreed_is_here(
+        k in any_model(), w in any_model(), l in any_model(), evicted in 0u8..=255, lazy in 0u8..=255,
+    ) {
+        const NAMES: &[&str] = &["a", "a/b", "a/b/c", "a/d", "e", "e/f", "g"];
+        let bit = |bits: u8, path: &RelPath| {
+            NAMES.iter().position(|name| name.as_bytes() == path.as_bytes()).is_some_and(|at| bits & (1 << at) != 0)
+        };
+        let covers = |path: &RelPath, _: bool| bit(lazy, path) || path.ancestors().any(|above| bit(lazy, &above));
+        // What is a ghost before: lazy, and nothing beneath it is here.
+        let mut agreed = k.clone();
+        for path in k.keys().rev() {
+            let is_last = !agreed.keys().any(|other| other.is_beneath(path));
+            if is_last && bit(evicted, path) && covers(path, false) {
+                agreed.remove(path);
+            }
+        }
+        let mut pages = MemoryPages::default();
+        let roots = [&agreed, &k, &l, &w].map(|model| build(model, &mut pages));
+        let [agreement, known, local, wanted] = roots.map(|root| Tree::new(&pages, root));
+        let trees = Trees { agreement, known, local, wanted };
+        let unsettled = Unsettled::new(vec![], &|_, _| false, &|_| false);
+        let plan = plan(trees, Policy::HubWins, &unsettled, &Lazy::new(&covers, vec![])).expect("plans");
+        let (mut here, mut agreed_after, mut known_after) = (l.clone(), agreed.clone(), k.clone());
+        for application in plan.apply.iter() {
+            prop_assert_eq!(here.get(&application.path), application.have.as_ref());
+            put(&mut here, &application.path, application.want.as_ref());
+            put(&mut agreed_after, &application.path, application.want.as_ref());
+            put(&mut known_after, &application.path, application.want.as_ref());
+        }
+        for (path, entry) in plan.agree.iter() {
+            put(&mut agreed_after, &path, entry.as_ref());
+            put(&mut known_after, &path, entry.as_ref());
+        }
+        for (path, entry) in plan.ghosts.iter() {
+            prop_assert!(!agreed_after.contains_key(&path) && !here.contains_key(&path));
+            prop_assert!(entry.as_ref().is_none_or(|_| covers(&path, false)));
+            put(&mut known_after, &path, entry.as_ref());
+        }
+        prop_assert_eq!(&known_after, &w);
+        prop_assert!(is_well_formed(&agreed_after));
+        for (path, entry) in &agreed_after {
+            prop_assert_eq!(here.get(path), Some(entry));
+            prop_assert_eq!(w.get(path), Some(entry));
+        }
+        for path in w.keys().filter(|path| !covers(path, false)) {
+            prop_assert!(agreed_after.contains_key(path));
+        }
     }
 }

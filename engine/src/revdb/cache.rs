@@ -89,7 +89,7 @@ impl RevDb {
             .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
             .map_err(&failed)?;
         for id in known.into_iter().map(Digest::from_bytes).filter(|id| !live.contains(id)) {
-            super::pages::remove(self, &transaction, &id)?;
+            super::pages::uncache(self, &transaction, &id)?;
         }
         position::put(self, &transaction, "unswept", &0u64)?;
         transaction.commit().map_err(&failed)

@@ -22,6 +22,12 @@ pub struct JournalHead {
     pub whole: bool,
     /// The revision it comes from.
     pub from: Option<u64>,
+    /// The rules by which it makes ghosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lazy: Option<Digest>,
+    /// Whether what goes stays known: it becomes ghosts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evicts: bool,
 }
 
 /// A journal as it was found.

@@ -1,4 +1,5 @@
-//! Pages of Merkle indexes: the agreement's in `state.db`, everything else in `cache.db`.
+//! Pages of Merkle indexes: the agreement's in `state.db`, and those of what is known where there are ghosts; everything
+//! else in `cache.db`.
 //!
 //! Law: the cache holds a page only together with all pages beneath it. Whoever writes trees there writes the lowest
 //! pages first, and the sweep removes whole trees.
@@ -14,14 +15,19 @@ use crate::tree::{KeptPages, PageSink, Pages};
 
 impl Pages for RevDb {
     fn page(&self, id: &Digest) -> Result<Arc<[u8]>> {
-        if let Some(bytes) = read(self, &self.state(), id)? {
-            return Ok(bytes);
+        match self.agreed_page(id)? {
+            Some(bytes) => Ok(bytes),
+            None => self.cached_page(id),
         }
-        self.cached_page(id)
     }
 
     fn has(&self, id: &Digest) -> Result<bool> {
-        Ok(has(self, &self.state(), id)? || has(self, &self.cache(), id)?)
+        for shelf in [Shelf::Agreement, Shelf::Known] {
+            if has(self, &self.state(), shelf, id)? {
+                return Ok(true);
+            }
+        }
+        has(self, &self.cache(), CACHED, id)
     }
 
     fn kept(&self, _id: &Digest) -> Option<&KeptPages> {
@@ -32,7 +38,7 @@ impl Pages for RevDb {
 impl RevDb {
     /// The page, if the cache has it; otherwise [`ErrorKind::NotFound`].
     pub(super) fn cached_page(&self, id: &Digest) -> Result<Arc<[u8]>> {
-        read(self, &self.cache(), id)?.ok_or_else(|| {
+        read(self, &self.cache(), CACHED, id)?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the page {} is not known here", id.short()))
                 .at(self.shown.display())
         })
@@ -40,12 +46,12 @@ impl RevDb {
 
     /// Whether the cache has the page, and with it everything beneath it.
     pub fn has_cached_page(&self, id: &Digest) -> Result<bool> {
-        has(self, &self.cache(), id)
+        has(self, &self.cache(), CACHED, id)
     }
 
-    /// The page, if the agreement has it.
+    /// The page, if the agreement has it, or what is known.
     pub fn agreed_page(&self, id: &Digest) -> Result<Option<Arc<[u8]>>> {
-        read(self, &self.state(), id)
+        read_any(self, &self.state(), id)
     }
 
     /// Remembers pages in the cache, all or none.
@@ -53,7 +59,7 @@ impl RevDb {
         let mut connection = self.cache();
         let transaction = connection.transaction().map_err(self.failed("write the cache"))?;
         for (id, bytes) in pages {
-            write(self, &transaction, &id, bytes.as_ref())?;
+            write(self, &transaction, CACHED, &id, bytes.as_ref())?;
         }
         transaction.commit().map_err(self.failed("write the cache"))
     }
@@ -93,33 +99,74 @@ impl PageSink for CacheSink<'_> {
     }
 }
 
-fn has(db: &RevDb, connection: &Connection, id: &Digest) -> Result<bool> {
+/// A table of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shelf {
+    /// Those of the agreement; in `cache.db` all.
+    Agreement,
+    /// Those of what is known, if that is not the agreement.
+    Known,
+}
+
+/// The table of `cache.db`.
+const CACHED: Shelf = Shelf::Agreement;
+
+impl Shelf {
+    fn statement(self, agreement: &'static str, known: &'static str) -> &'static str {
+        match self {
+            Self::Agreement => agreement,
+            Self::Known => known,
+        }
+    }
+}
+
+fn has(db: &RevDb, connection: &Connection, shelf: Shelf, id: &Digest) -> Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM page WHERE id = ?1")
+        .prepare_cached(shelf.statement("SELECT 1 FROM page WHERE id = ?1", "SELECT 1 FROM known_page WHERE id = ?1"))
         .and_then(|mut statement| statement.exists([&id.as_bytes()[..]]))
         .map_err(db.failed("look for a page in the database"))
 }
 
-pub(super) fn read(db: &RevDb, connection: &Connection, id: &Digest) -> Result<Option<Arc<[u8]>>> {
+fn read(db: &RevDb, connection: &Connection, shelf: Shelf, id: &Digest) -> Result<Option<Arc<[u8]>>> {
+    let statement =
+        shelf.statement("SELECT bytes FROM page WHERE id = ?1", "SELECT bytes FROM known_page WHERE id = ?1");
     connection
-        .prepare_cached("SELECT bytes FROM page WHERE id = ?1")
+        .prepare_cached(statement)
         .and_then(|mut statement| {
             statement.query_row([&id.as_bytes()[..]], |row| Ok(Arc::from(row.get_ref(0)?.as_blob()?))).optional()
         })
         .map_err(db.failed("read a page from the database"))
 }
 
-pub(super) fn write(db: &RevDb, connection: &Connection, id: &Digest, bytes: &[u8]) -> Result<()> {
+/// The page of `state.db`, whichever tree it is of.
+pub(super) fn read_any(db: &RevDb, connection: &Connection, id: &Digest) -> Result<Option<Arc<[u8]>>> {
+    match read(db, connection, Shelf::Agreement, id)? {
+        Some(bytes) => Ok(Some(bytes)),
+        None => read(db, connection, Shelf::Known, id),
+    }
+}
+
+pub(super) fn write(db: &RevDb, connection: &Connection, shelf: Shelf, id: &Digest, bytes: &[u8]) -> Result<()> {
+    let statement = shelf.statement(
+        "INSERT INTO page VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        "INSERT INTO known_page VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    );
     connection
-        .prepare_cached("INSERT INTO page VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+        .prepare_cached(statement)
         .and_then(|mut statement| statement.execute(params![&id.as_bytes()[..], bytes]))
         .map_err(db.failed("write a page to the database"))?;
     Ok(())
 }
 
-pub(super) fn remove(db: &RevDb, connection: &Connection, id: &Digest) -> Result<()> {
+/// Removes a page of `cache.db`.
+pub(super) fn uncache(db: &RevDb, connection: &Connection, id: &Digest) -> Result<()> {
+    remove(db, connection, CACHED, id)
+}
+
+pub(super) fn remove(db: &RevDb, connection: &Connection, shelf: Shelf, id: &Digest) -> Result<()> {
+    let statement = shelf.statement("DELETE FROM page WHERE id = ?1", "DELETE FROM known_page WHERE id = ?1");
     connection
-        .prepare_cached("DELETE FROM page WHERE id = ?1")
+        .prepare_cached(statement)
         .and_then(|mut statement| statement.execute([&id.as_bytes()[..]]))
         .map_err(db.failed("remove a page from the database"))?;
     Ok(())

@@ -1,5 +1,6 @@
 //! Who this node is and where it stands.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use super::RevDb;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::name::{DeploymentName, HubId, NodeId, Revision};
+use crate::path::RelPath;
 use crate::transport::NodeReport;
 
 /// Who this node is: made with the state, then kept.
@@ -33,6 +35,12 @@ pub struct Identity {
 pub struct Position {
     /// The root of the agreement.
     pub agreement: Digest,
+    /// The root of what is known: the agreement and the ghosts. None where there are no ghosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Digest>,
+    /// The rules of what is fetched on demand, by which the ghosts became ghosts; none where everything is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lazy: Option<Digest>,
     /// The revision applied (or published) last, and its root.
     pub applied: Option<(Revision, Digest)>,
     /// Whether every path of that revision is in place.
@@ -92,6 +100,8 @@ impl Default for Position {
     fn default() -> Self {
         Self {
             agreement: crate::tree::empty_root(),
+            known: None,
+            lazy: None,
             applied: None,
             whole: false,
             pinned: None,
@@ -103,6 +113,19 @@ impl Default for Position {
             owed: None,
             held_revision: None,
         }
+    }
+}
+
+impl Position {
+    /// The root of the agreement and the ghosts.
+    pub fn known(&self) -> Digest {
+        self.known.unwrap_or(self.agreement)
+    }
+
+    /// Moves the agreement, and what is known.
+    pub fn agree(&mut self, agreement: Digest, known: Digest) {
+        self.agreement = agreement;
+        self.known = Some(known).filter(|known| *known != agreement);
     }
 }
 
@@ -165,6 +188,25 @@ impl RevDb {
     /// Writes that down.
     pub fn set_setbacks(&self, count: u32) -> Result<()> {
         put(self, &self.state(), "setbacks", &count)
+    }
+
+    /// Directories that were fetched by name: what comes into them is fetched, too.
+    pub fn fetched(&self) -> Result<Vec<RelPath>> {
+        let fetched: Option<Vec<String>> = get(self, &self.state(), "fetched")?;
+        let fetched = fetched.unwrap_or_default();
+        let read = |text: String| {
+            let bytes = HEXLOWER.decode(text.as_bytes()).ok();
+            bytes.and_then(|bytes| RelPath::new(bytes).ok()).ok_or_else(|| {
+                Error::damaged(self.shown.display(), "the database's list of what was fetched does not read")
+            })
+        };
+        fetched.into_iter().map(read).collect()
+    }
+
+    /// Writes these down.
+    pub fn set_fetched(&self, directories: &[RelPath]) -> Result<()> {
+        let text: Vec<String> = directories.iter().map(|path| HEXLOWER.encode(path.as_bytes())).collect();
+        put(self, &self.state(), "fetched", &text)
     }
 
     /// Writes down where this node stands. The agreement itself moves through [`RevDb::settle`] only.

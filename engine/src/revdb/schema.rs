@@ -11,7 +11,7 @@ use super::sql_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// `state.db`.
-pub(super) const STATE: [&str; 3] = [
+pub(super) const STATE: [&str; 4] = [
     "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
@@ -78,6 +78,12 @@ pub(super) const STATE: [&str; 3] = [
         time TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX report_history_by_node ON report_history (node, id);
+",
+    "
+    CREATE TABLE known_page (
+        id    BLOB PRIMARY KEY CHECK (length(id) = 32),
+        bytes BLOB NOT NULL
+    ) STRICT;
 ",
 ];
 

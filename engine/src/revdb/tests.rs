@@ -100,6 +100,8 @@ fn the_journal_is_there_until_the_settlement() {
         target: (Revision { number: 7, record: Digest::of(b"r") }, Digest::of(b"t")),
         whole: true,
         from: Some(6),
+        lazy: None,
+        evicts: false,
     };
     let steps = [vec![1], vec![2, 3]];
     db.write_journal(&head, steps.iter().cloned().map(Ok)).expect("writes");
@@ -120,6 +122,8 @@ fn a_journal_that_fails_half_way_is_not_there() {
         target: (Revision { number: 1, record: Digest::of(b"r") }, Digest::of(b"t")),
         whole: true,
         from: None,
+        lazy: None,
+        evicts: false,
     };
     let broken = [Ok(vec![1]), Err(Error::new(ErrorKind::Internal, "broken"))];
     assert!(db.write_journal(&head, broken).is_err());

@@ -3,11 +3,12 @@
 use crate::lexer::{Source, Token};
 
 /// The engine's rooms, ground floor first. Each may use those before it and none after it.
-pub(crate) const ROOMS: [&str; 23] = [
+pub(crate) const ROOMS: [&str; 24] = [
     "error",
     "hash",
     "path",
     "name",
+    "patterns",
     "context",
     "codec",
     "packed",

@@ -25,7 +25,7 @@ use crate::hash::Digest;
 use crate::name::random_bytes;
 use crate::packed::Packed;
 use crate::path::RelPath;
-use crate::plan::{self, Application, Policy, Trees, Unsettled};
+use crate::plan::{self, Application, Lazy, Policy, Trees, Unsettled};
 use crate::push::{Area, Arrival, Found, Holder, Laid, Mark, Scope, Survey, Tracked};
 use crate::revdb::{Busy, Pushed};
 use crate::stamp::Stamp;
@@ -126,6 +126,7 @@ impl Node {
         let pages = Overlay::with(fresh, &*self.db);
         let trees = Trees {
             agreement: Tree::new(&pages, ours),
+            known: Tree::new(&pages, ours),
             local: Tree::new(&pages, there),
             wanted: Tree::new(&pages, scene.load.root),
         };
@@ -141,7 +142,7 @@ impl Node {
         }
         let unsettled = Unsettled::new(survey.strange().cloned().collect(), &|_, _| false, &|_| false);
         let plan = || {
-            let plan = plan::plan(trees, Policy::HubWins, &unsettled)?;
+            let plan = plan::plan(trees, Policy::HubWins, &unsettled, &Lazy::nothing())?;
             check_parents(&plan.apply, &trees.wanted).map(|()| plan)
         };
         let prune = scene.load.options.prune && !survey.untracked.is_empty();
