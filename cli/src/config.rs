@@ -51,6 +51,12 @@ pub(crate) struct Config {
     pub(crate) author: Option<String>,
     /// How much is done to make small what is published.
     pub(crate) effort: Option<EffortName>,
+    /// What is fetched on demand only.
+    #[serde(default)]
+    pub(crate) lazy: Vec<String>,
+    /// What of that is fetched at once.
+    #[serde(default)]
+    pub(crate) eager: Vec<String>,
     /// How long a command may take.
     pub(crate) timeout: Option<Span>,
     /// How a hub behind ssh is reached.
@@ -68,6 +74,9 @@ pub(crate) struct Config {
     /// Directories that change as one.
     #[serde(default)]
     pub(crate) unit: Vec<Unit>,
+    /// The tenants, where there are many.
+    #[serde(default)]
+    pub(crate) tenants: Tenants,
     /// What the daemon does.
     #[serde(default)]
     pub(crate) run: Run,
@@ -77,6 +86,47 @@ pub(crate) struct Config {
     /// What is run around updates.
     #[serde(default)]
     pub(crate) hooks: Hooks,
+}
+
+/// The table `tenants`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Tenants {
+    /// Where the tenant -1234 has its directory.
+    pub(crate) main: Option<PathBuf>,
+    /// A file with the domain of each.
+    pub(crate) domains: Option<PathBuf>,
+    /// Which are ours at all.
+    pub(crate) include: Option<Names>,
+    /// Which are kept in step from the first.
+    pub(crate) eager: Option<Names>,
+    /// After how long without use the others are left alone.
+    pub(crate) idle: Option<Span>,
+    /// Whether what is lazy of them is evicted then.
+    pub(crate) evict: Option<bool>,
+    /// How often everything of each is looked at.
+    pub(crate) check_period: Option<Span>,
+    /// How many are worked on at once.
+    pub(crate) parallel: Option<usize>,
+}
+
+/// Names: a list, or one text with commas between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Names(pub(crate) Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "names are a text or a list of texts")]
+        enum Either {
+            One(String),
+            Several(Vec<String>),
+        }
+        Ok(Self(match Either::deserialize(deserializer)? {
+            Either::One(names) => vec![names],
+            Either::Several(names) => names,
+        }))
+    }
 }
 
 /// The table `hooks`.
@@ -272,7 +322,7 @@ impl Config {
         let keys = [&mut ssh.identity, &mut ssh.known_hosts];
         let keys = keys.into_iter().chain([&mut svn.password_file, &mut svn.config_dir, &mut svn.ca_file]);
         let keys = keys.chain([&mut channel.token_file, &mut channel.certificate, &mut channel.key]);
-        let keys = keys.chain([&mut channel.ca_file]);
+        let keys = keys.chain([&mut channel.ca_file, &mut config.tenants.main, &mut config.tenants.domains]);
         let paths =
             [&mut config.dir, &mut config.nodes, &mut config.state, &mut config.staging].into_iter().chain(keys);
         for path in paths.flatten() {
@@ -312,6 +362,8 @@ mod tests {
             ignore = ["*.log", "/work/"]
             archives = ["war"]
             author = "ops"
+            lazy = ["webapps/*.war"]
+            eager = ["/webapps/home.war"]
             timeout = 90
             [push]
             parallel = 256
@@ -337,6 +389,10 @@ mod tests {
         assert_eq!(config.hooks.before_update, Some(Words(vec!["/usr/local/bin/drain".into()])));
         assert_eq!(config.hooks.health.map(|words| words.0.len()), Some(3));
         assert_eq!((config.hooks.after_update, config.hooks.timeout), (None, Some(Span(Duration::from_secs(90)))));
+        assert_eq!(
+            (config.lazy, config.eager),
+            (vec!["webapps/*.war".to_owned()], vec!["/webapps/home.war".to_owned()])
+        );
         assert_eq!(config.push.parallel, Some(256));
         assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/x")));
         assert_eq!(config.staging.as_deref(), Some(Path::new("/etc/d/stage")));

@@ -1,9 +1,11 @@
 //! What can be measured of the daemons of this process, for Prometheus; and whether they are well.
 
 use std::fmt::{Debug, Error};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use depsync_engine::context::{Clock as _, SystemClock};
 use depsync_engine::daemon::{Facts, Vitals, Work};
+use depsync_engine::estate::EstateFacts;
 use depsync_transports::Tally;
 use depsync_transports::channel::Status;
 use prometheus_client::collector::Collector;
@@ -135,6 +137,73 @@ impl Page<'_, '_> {
                     _ => ConstGauge::new(value).encode(metric)?,
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+/// The same of the daemon of many tenants: sums, since ten thousand of each would be a page of its own.
+pub(crate) struct EstateMetrics {
+    gauge: Arc<Mutex<EstateFacts>>,
+    registry: Registry,
+}
+
+impl EstateMetrics {
+    /// Of the estate whose facts these are, and of what its hub was asked for.
+    pub(crate) fn new(gauge: Arc<Mutex<EstateFacts>>, tally: Tally) -> Self {
+        let mut registry = Registry::with_prefix("depsync");
+        registry.register_collector(Box::new(Tenants { gauge: Arc::clone(&gauge), tally }));
+        Self { gauge, registry }
+    }
+}
+
+impl Status for EstateMetrics {
+    fn metrics(&self) -> String {
+        let mut out = String::new();
+        if let Err(error) = text::encode(&mut out, &self.registry) {
+            tracing::warn!(%error, "the metrics cannot be written");
+        }
+        out
+    }
+
+    fn is_well(&self) -> bool {
+        let facts = *self.gauge.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.failed == 0 && facts.deaf == 0
+    }
+}
+
+#[derive(Debug)]
+struct Tenants {
+    gauge: Arc<Mutex<EstateFacts>>,
+    tally: Tally,
+}
+
+impl Collector for Tenants {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let facts = *self.gauge.lock().unwrap_or_else(PoisonError::into_inner);
+        let gauges = [
+            ("tenants", "Tenants that this process knows of", facts.deployments),
+            ("tenants_loaded", "Those that are kept in step here", facts.loaded),
+            ("tenants_behind", "Those of them that are not in step", facts.behind),
+            ("tenants_failing", "Those of them whose last turn failed", facts.failed),
+            ("failing", "How often in a row the hub could not be asked", facts.deaf),
+        ];
+        for (name, help, value) in gauges {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value as f64).encode(metric)?;
+        }
+        for (name, help, value) in [
+            ("hub_questions", "How often the hub was asked for all", facts.asked),
+            ("turns", "Turns so far", facts.turns),
+        ] {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value as f64).encode(metric)?;
+        }
+        let help = "What the hub was asked for";
+        let mut family = encoder.encode_descriptor("hub_operations", help, None, MetricType::Counter)?;
+        for (operation, count) in self.tally.now() {
+            let labels = [("operation", operation)];
+            ConstCounter::new(count as f64).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

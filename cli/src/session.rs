@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use depsync_engine::apply::Places;
 use depsync_engine::context::{Cancel, Context};
-use depsync_engine::engine::{Node, Options};
+use depsync_engine::engine::{Node, Options, UpdateOptions};
 use depsync_engine::error::{ErrorKind, Result};
 use depsync_engine::transport::{Ledger, OpenMode};
 use depsync_transports::{Access, Hub};
@@ -16,6 +16,7 @@ use crate::environment::Environment;
 use crate::envoy;
 use crate::settings::{Settings, tidy_hub};
 use crate::signals::Signals;
+use crate::tenancy::Tenancy;
 use crate::text::Length;
 use crate::watch::Watch;
 
@@ -46,6 +47,8 @@ pub(crate) struct Open {
     pub(crate) cx: Context,
     /// What the node was opened with.
     pub(crate) options: Options,
+    /// Whose it is, where there are many tenants.
+    tenancy: Option<Tenancy>,
 }
 
 impl Session<'_> {
@@ -59,9 +62,20 @@ impl Session<'_> {
         self.open_where(operands, true)
     }
 
+    /// The same, or a tenant that may never have been here.
+    pub(crate) fn open_tenant(&self) -> Result<Open> {
+        let is_tenant = self.global.tenant.is_some();
+        self.open_where(&Operands::default(), !is_tenant)
+    }
+
     /// What the command line and the configuration say.
     pub(crate) fn settings(&self, operands: &Operands) -> Result<Settings> {
         Settings::merge(self.global, operands, self.environment)
+    }
+
+    /// The same for a command that is about all tenants.
+    pub(crate) fn settings_of_all(&self, operands: &Operands) -> Result<Settings> {
+        Settings::merge_all(self.global, operands, self.environment)
     }
 
     /// What another configuration says, for the same command.
@@ -98,7 +112,14 @@ impl Session<'_> {
     }
 
     fn open_as(&self, settings: &Settings) -> Result<Open> {
-        Open::new(self.context(settings)?, settings.options.clone(), &settings.access)
+        let cx = self.context(settings)?;
+        let tenancy = settings.tenancy.clone().filter(|_| settings.tenant.is_some());
+        if let Some(tenancy) = tenancy.as_ref().filter(|_| !settings.options.must_exist) {
+            tenancy.make_room(&settings.options.deployment)?;
+        }
+        let mut open = Open::new(cx, settings.options.clone(), &settings.access)?;
+        open.tenancy = tenancy;
+        Ok(open)
     }
 
     /// What every call carries. Where the hub could hold this process for ever, an envoy goes on from here.
@@ -131,7 +152,21 @@ impl Open {
             Ok(transport)
         })?;
         let hub = hub.expect("an open node has asked for its transport");
-        Ok(Self { node, hub, cx, options })
+        Ok(Self { node, hub, cx, options, tenancy: None })
+    }
+
+    /// Takes note that somebody wants something of this tenant: a daemon of all of them keeps it in step from now on.
+    pub(crate) fn is_used(&self) -> Result<()> {
+        let Some(tenancy) = &self.tenancy else { return Ok(()) };
+        tenancy.register()?.used(&self.options.deployment, self.cx.now())
+    }
+
+    /// Brings a tenant here that never was, as far as it comes without being asked for more.
+    pub(crate) fn meet(&self) -> Result<()> {
+        if self.tenancy.is_some() && !self.node.has_applied()? {
+            self.node.update(&self.cx, &UpdateOptions::default())?;
+        }
+        Ok(())
     }
 
     fn has_own_hub(&self) -> bool {

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use depsync_engine::engine::{Hooks, Options, RecoveryBounds, StatePlace, UnitRule};
 use depsync_engine::error::{Error, ErrorKind, Result};
+use depsync_engine::name::DeploymentName;
 use depsync_transports::svn::{Secret, SvnSsh};
 use depsync_transports::{Access, HookPrograms, SshSettings, SvnSettings};
 
 use crate::args::{Global, Operands};
 use crate::config::{self, Config};
 use crate::environment::Environment;
+use crate::tenancy::{self, Tenancy, Written};
 
 /// What a command works on.
 #[derive(Clone, Debug)]
@@ -38,6 +40,9 @@ pub(crate) struct Settings {
     pub(crate) run: config::Run,
     /// How it hears of a new revision.
     pub(crate) channel: config::Channel,
+    /// The tenants, where there are many, and the one that was named.
+    pub(crate) tenancy: Option<Tenancy>,
+    pub(crate) tenant: Option<DeploymentName>,
 }
 
 impl Settings {
@@ -46,8 +51,14 @@ impl Settings {
         unnamed("hub", "HUB", "--hub", "hub")
     }
 
-    /// Merges the three. A command without operands passes the empty ones.
+    /// Merges the three. A command without operands passes the empty ones. Where there are many tenants, one has to be named.
     pub(crate) fn merge(global: &Global, operands: &Operands, environment: &Environment) -> Result<Self> {
+        let settings = Self::merge_all(global, operands, environment)?;
+        if settings.tenancy.is_some() && settings.tenant.is_none() { Err(tenancy::unnamed()) } else { Ok(settings) }
+    }
+
+    /// The same for a command that is about all tenants.
+    pub(crate) fn merge_all(global: &Global, operands: &Operands, environment: &Environment) -> Result<Self> {
         let config = Config::load(global.config.as_deref(), &environment.cwd)?;
         let file = Config::find(global.config.as_deref(), &environment.cwd);
         let cwd = &environment.cwd;
@@ -64,14 +75,20 @@ impl Settings {
         };
         let hub_named = hub.is_some();
         let hub = hub.map(|hub| tidy_hub(cwd, hub)).transpose()?.unwrap_or_default();
-        let mut options = Options::new(tidy(cwd, dir), hub, state);
+        let (dir, staging) = (tidy(cwd, dir), config.staging.map(|place| tidy(cwd, &place)));
+        let place = global.state.as_ref().or(config.state.as_ref()).map(|place| tidy(cwd, place));
+        let written = Written { dir: &dir, hub: &hub, state: place.as_deref(), staging: staging.as_deref() };
+        let tenancy = Tenancy::new(&written, &config.tenants, environment)?;
+        let mut options = Options::new(dir, hub, state);
         options.deployment = global.deployment.clone().or(config.deployment).unwrap_or_default();
-        options.staging = config.staging.map(|place| tidy(cwd, &place));
+        options.staging = staging;
         options.role = config.role.map(Into::into);
         options.node = global.node.clone().or(config.node);
         options.author = config.author.unwrap_or_else(|| environment.author());
         options.effort = config.effort.map(Into::into).unwrap_or_default();
         options.ignore = config.ignore;
+        options.lazy = config.lazy;
+        options.eager = config.eager;
         if let Some(archives) = config.archives {
             options.archives = archives;
         }
@@ -97,9 +114,36 @@ impl Settings {
         let config::Ssh { identity, known_hosts, port, bandwidth_limit, compress } = config.ssh;
         let ssh = SshSettings { identity, known_hosts, port, bandwidth_limit, compress };
         let svn = svn(config.svn, &ssh, environment)?;
+        let mut tenant = None;
+        if let Some(tenancy) = &tenancy {
+            tenancy.check(&options)?;
+            if let Some(name) = &global.tenant {
+                let name = tenancy.domains.find(name)?;
+                options = tenancy.options(&options, &name);
+                tenant = Some(name);
+            }
+        } else if let Some(name) = &global.tenant {
+            let error =
+                Error::new(ErrorKind::Usage, format!("there is no tenant `{name}`: this is a single deployment"));
+            return Err(error.hint("`{tenant}` in `dir` makes many of it"));
+        }
         let nodes = config.nodes.map(|list| tidy(cwd, &list));
         let (parallel, access, run, channel) = (config.push.parallel, Access { ssh, svn }, config.run, config.channel);
-        Ok(Self { file, secrets, programs, options, hub_named, nodes, parallel, access, timeout, run, channel })
+        Ok(Self {
+            file,
+            secrets,
+            programs,
+            options,
+            hub_named,
+            nodes,
+            parallel,
+            access,
+            timeout,
+            run,
+            channel,
+            tenancy,
+            tenant,
+        })
     }
 }
 

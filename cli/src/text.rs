@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use depsync_engine::content::{Freight, How, Part};
-use depsync_engine::engine::{Conflict, Remark};
+use depsync_engine::engine::{Conflict, Ghosts, Remark};
 use depsync_engine::packed::Packed;
 use depsync_engine::tree::{Change, Entry, Mode};
 
@@ -89,6 +89,12 @@ pub(crate) fn section<T>(out: &mut String, title: &str, items: &[T], length: Len
         writeln!(out, "{}:", styled(WARN, title)).expect("writing to a string cannot fail");
         list(out, items.len(), items.iter(), length, line);
     }
+}
+
+/// What is known and not here.
+pub(crate) fn ghosts(ghosts: Ghosts) -> String {
+    let entries = counted(usize::try_from(ghosts.entries).unwrap_or(usize::MAX), "entry");
+    format!("known and not here: {entries}, {} (`depsync fetch`)", bytes(ghosts.bytes))
 }
 
 /// Adds what has changed, a line a path.

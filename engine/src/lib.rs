@@ -2,7 +2,7 @@
 //!
 //! Rooms, ground floor first. Each may use those before it and none after it; a test holds them to it: `error`, `hash`,
 //! `path`, `name`, `patterns`, `context`, `codec`, `packed`, `stamp`, `beneath`, `durable`, `tree`, `content`, `scan`, `watch`, `record`,
-//! `transport`, `channel`, `revdb`, `plan`, `apply`, `push`, `engine`, `daemon`.
+//! `transport`, `channel`, `revdb`, `plan`, `apply`, `push`, `engine`, `daemon`, `estate`.
 
 pub mod apply;
 pub mod beneath;
@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod durable;
 pub mod engine;
 pub mod error;
+pub mod estate;
 pub mod hash;
 pub mod name;
 pub mod packed;

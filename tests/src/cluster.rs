@@ -25,6 +25,8 @@ use crate::recording::Recording;
 
 /// The file that names what changes as one.
 const UNITS: &str = "units";
+/// The file that names what is lazy, and with `!` before it what is eager.
+const LAZY: &str = "lazy";
 
 /// A place for a hub and nodes.
 pub struct Site {
@@ -117,6 +119,11 @@ impl Site {
         options.node = Some(id.parse().expect("a node id"));
         options.author = "tester".to_owned();
         options.units = self.units();
+        let lazy = std::fs::read_to_string(self.path().join(LAZY)).unwrap_or_default();
+        let lines = lazy.lines().filter(|_| !name.starts_with('m'));
+        let (eager, lazy): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with('!'));
+        options.lazy = lazy.into_iter().map(str::to_owned).collect();
+        options.eager = eager.into_iter().map(|line| line[1..].to_owned()).collect();
         options
     }
 
@@ -125,6 +132,11 @@ impl Site {
         let line = [&[directory], carry].concat().join("\t");
         let known = std::fs::read_to_string(self.path().join(UNITS)).unwrap_or_default();
         std::fs::write(self.path().join(UNITS), format!("{known}{line}\n")).expect("a file");
+    }
+
+    /// Lets every node, but those whose name begins with `m`, fetch these on demand only; `!` before a pattern makes it eager.
+    pub fn make_lazy(&self, patterns: &[&str]) {
+        std::fs::write(self.path().join(LAZY), patterns.join("\n")).expect("a file");
     }
 
     fn units(&self) -> Vec<UnitRule> {

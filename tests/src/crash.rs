@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use depsync_engine::context::{Context, Observer};
-use depsync_engine::engine::{PublishOptions, Role, Side, UpdateOptions};
+use depsync_engine::engine::{EvictOptions, PublishOptions, Role, Side, UpdateOptions};
 use depsync_engine::error::{Error, ErrorKind, Result};
 use rustix::process::{Signal, getpid, kill_process};
 use seccompiler::{
@@ -48,6 +48,10 @@ pub enum Work {
     Mine(&'static str),
     /// `verify --repair`.
     Repair,
+    /// `fetch PATH`.
+    Fetch(&'static str),
+    /// `evict PATH`.
+    Evict(&'static str),
 }
 
 /// A child to be.
@@ -130,6 +134,11 @@ fn perform(site: &Site, cx: &Context, node: &str, work: &str) -> Result<()> {
         "theirs" => node.resolve(cx, &rest.try_into()?, Side::Theirs),
         "mine" => node.resolve(cx, &rest.try_into()?, Side::Mine),
         "repair" => node.verify(cx, true).map(drop),
+        "fetch" => node.fetch(cx, &[rest.try_into()?]).map(drop),
+        "evict" => {
+            let options = EvictOptions { paths: vec![rest.try_into()?], ..EvictOptions::default() };
+            node.evict(cx, &options).map(drop)
+        }
         other => Err(Error::new(ErrorKind::Usage, format!("a child cannot {other}"))),
     }
 }
@@ -143,6 +152,8 @@ fn words(work: Work) -> String {
         Work::Theirs(path) => format!("theirs {path}"),
         Work::Mine(path) => format!("mine {path}"),
         Work::Repair => "repair".to_owned(),
+        Work::Fetch(path) => format!("fetch {path}"),
+        Work::Evict(path) => format!("evict {path}"),
     }
 }
 

@@ -10,6 +10,7 @@ mod child;
 pub mod endpoint;
 pub mod healthz;
 pub mod hooks;
+pub mod house;
 pub mod hub;
 pub mod mount;
 pub mod nodes;
@@ -33,6 +34,7 @@ use self::tally::Counted;
 
 pub use endpoint::Endpoint;
 pub use hooks::HookPrograms;
+pub use house::House;
 pub use hub::{Collected, HubTransport, Retention};
 pub use mount::MountStorage;
 pub use push::SshDestination;

@@ -4,6 +4,7 @@
 
 mod counsel;
 mod deeds;
+mod ghosts;
 mod questions;
 mod run;
 mod upkeep;
@@ -20,8 +21,10 @@ pub(crate) use counsel::Advise;
 use counsel::BENCH;
 pub(crate) use deeds::{EffortName, Init, Publish, Push, Resolve, Rollback, Update};
 use deeds::{INIT, PUBLISH, PUSH, RESOLVE, ROLLBACK, UPDATE};
-use questions::{DIFF, DOCTOR, LOG, STATUS, VERIFY, WAIT};
-pub(crate) use questions::{Diff, Doctor, Log, Status, Verify, Wait};
+use ghosts::{EVICT, FETCH, LS};
+pub(crate) use ghosts::{Evict, Fetch, Ls};
+use questions::{DIFF, DOCTOR, LOG, STATUS, TENANTS, VERIFY, WAIT};
+pub(crate) use questions::{Diff, Doctor, Log, Status, Tenants, Verify, Wait};
 use run::RUN;
 pub(crate) use run::{HealName, Run};
 use upkeep::{COMPLETIONS, DEMO, GC, IMPORT, MAN, UPGRADE_HUB};
@@ -84,6 +87,9 @@ pub(crate) struct Global {
     /// The configuration file [default: depsync.toml, here or in a directory above]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// The tenant, where there are many: its name, or its domain
+    #[arg(long, global = true, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
     /// This node's id [default: HOSTNAME-xxxxxxxx, made once]
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) node: Option<NodeId>,
@@ -151,12 +157,18 @@ pub(crate) enum Command {
     /// Say what is applied here, what differs, and what every node has
     #[command(after_help = STATUS)]
     Status(Status),
+    /// List the tenants, and how each stands here
+    #[command(after_help = TENANTS)]
+    Tenants(Tenants),
     /// Look for whatever could keep this node from working, and say what to do
     #[command(after_help = DOCTOR)]
     Doctor(Doctor),
     /// Wait until nodes have a revision: for scripts and pipelines
     #[command(after_help = WAIT)]
     Wait(Wait),
+    /// List what is in the deployment, and what of it is here
+    #[command(after_help = LS)]
+    Ls(Ls),
     /// List the revisions, newest first
     #[command(after_help = LOG)]
     Log(Log),
@@ -172,6 +184,12 @@ pub(crate) enum Command {
     /// Bring directories on other machines, where nothing is installed, to the newest revision
     #[command(after_help = PUSH)]
     Push(Push),
+    /// Bring what is known and not here
+    #[command(after_help = FETCH)]
+    Fetch(Fetch),
+    /// Remove from this disk what is fetched on demand; it stays known
+    #[command(after_help = EVICT)]
+    Evict(Evict),
     /// End a conflict
     #[command(after_help = RESOLVE)]
     Resolve(Resolve),
@@ -244,6 +262,11 @@ mod tests {
             "status -q -v",
             "gc --keep-age soon",
             "log --deployment ../x",
+            "fetch",
+            "fetch x --all",
+            "evict",
+            "evict --idle soon",
+            "ls --ghosts --here",
             "status --node .x",
             "status --timeout 0",
             "init --role king",

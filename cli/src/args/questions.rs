@@ -28,6 +28,26 @@ pub(crate) struct Status {
     pub(crate) forget: Option<NodeId>,
 }
 
+pub(super) const TENANTS: &str = "\
+For a depsync.toml with `{tenant}` in `dir`: every tenant is a deployment of its own. What is here is read from the register \
+that all commands keep, and what the hub has by one question. `depsync status --tenant NAME` tells more of one.
+
+Examples:
+  depsync tenants
+  depsync tenants --behind               those that are not in step
+  depsync --json tenants | jq -r '.tenants[] | select(.problem) | .name'";
+
+/// `tenants`.
+#[derive(Debug, Args)]
+pub(crate) struct Tenants {
+    /// Only those that are kept in step here and are not, or have failed
+    #[arg(long)]
+    pub(crate) behind: bool,
+    /// Only those that are kept in step here
+    #[arg(long)]
+    pub(crate) loaded: bool,
+}
+
 pub(super) const DOCTOR: &str = "\
 Looks at the configuration, the directory, the state, the hub, the clocks, the limits of the system, the channel, the hooks \
 and the other nodes. It goes on after what it finds, and changes nothing. Exits with 1 if a check failed; warnings are none.

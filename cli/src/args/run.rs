@@ -19,6 +19,7 @@ Examples:
   depsync run --listen http://127.0.0.1:7070 /srv/copy /mnt/hub     hear of it at once
   depsync run --role manager --listen nats://127.0.0.1:4222 /srv/deploy /mnt/hub     the same over NATS, on all nodes
   depsync --config shop.toml run --also blog.toml --also wiki.toml      several in one process
+  depsync run --role manager --seed /srv/deploy /mnt/hub            the first start: what is here becomes revision 1
   depsync run --json | jq -r .event                   with a depsync.toml above; one object a line";
 
 /// `run`.
@@ -70,6 +71,9 @@ pub(crate) struct Run {
     /// the first one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) also: Vec<PathBuf>,
+    /// Publish what is here although there is no revision in the hub yet
+    #[arg(long)]
+    pub(crate) seed: bool,
     /// What to write into the records of what is published
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,

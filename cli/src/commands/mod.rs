@@ -6,10 +6,14 @@ mod bench;
 mod completions;
 mod diff;
 mod doctor;
+mod estate;
+mod evict;
+mod fetch;
 mod gc;
 mod import;
 mod init;
 mod log;
+mod ls;
 mod man;
 mod publish;
 mod push;
@@ -17,12 +21,13 @@ mod resolve;
 mod rollback;
 mod run;
 mod status;
+mod tenants;
 mod update;
 mod upgrade_hub;
 mod verify;
 mod wait;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use depsync_engine::error::Result;
@@ -40,7 +45,11 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Update(args) => update::run(session, args)?,
         Command::Status(args) => status::run(session, args)?,
         Command::Doctor(args) => doctor::run(session, args)?,
+        Command::Tenants(args) => tenants::run(session, args)?,
         Command::Wait(args) => wait::run(session, args)?,
+        Command::Ls(args) => ls::run(session, args)?,
+        Command::Fetch(args) => fetch::run(session, args)?,
+        Command::Evict(args) => evict::run(session, args)?,
         Command::Log(args) => log::run(session, args)?,
         Command::Diff(args) => diff::run(session, args)?,
         Command::Verify(args) => verify::run(session, args)?,
@@ -62,6 +71,14 @@ pub(crate) fn run(session: &Session<'_>, command: &Command) -> Result<Option<Ans
         Command::Man(args) => return man::run(session, args),
     };
     Ok(Some(answer))
+}
+
+/// Paths as somebody typed them; `.` is all of the deployment, which no path names.
+fn typed_paths(texts: &[OsString]) -> Result<Vec<RelPath>> {
+    if texts.iter().any(|text| matches!(text.as_bytes(), b"." | b"./")) {
+        return Ok(Vec::new());
+    }
+    texts.iter().map(|text| typed_path(text)).collect()
 }
 
 /// A path below the deployment as somebody typed it; a slash that the shell's completion left behind is forgiven.

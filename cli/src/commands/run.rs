@@ -32,10 +32,17 @@ struct Post {
 
 /// Runs until a signal comes.
 pub(super) fn run(session: &Session<'_>, args: &Run) -> Result<()> {
-    let first = session.settings(&args.operands)?;
+    let mut first = session.settings_of_all(&args.operands)?;
     let mut channel = channel(session, args, &first.channel)?;
     let status = args.status.or(first.run.status);
     let status = ChannelSettings { serve: status, listen: Vec::new(), user: None, ..channel.clone() };
+    if let Some(tenancy) = first.tenancy.take().filter(|_| first.tenant.is_none()) {
+        if !args.also.is_empty() {
+            let error = Error::new(ErrorKind::Usage, "tenants, and other deployments beside them");
+            return Err(error.hint("give the others a process of their own"));
+        }
+        return super::estate::run(session, args, first, tenancy, (channel, status));
+    }
     let mut all = vec![first];
     for file in &args.also {
         all.push(session.other_settings(file)?);
@@ -150,7 +157,7 @@ fn channel(session: &Session<'_>, args: &Run, config: &config::Channel) -> Resul
 }
 
 /// What the command line and the configuration say.
-fn duties(args: &Run, settings: &Settings) -> Duties {
+pub(super) fn duties(args: &Run, settings: &Settings) -> Duties {
     let config::Run {
         auto_commit,
         auto_checkout,
@@ -176,6 +183,7 @@ fn duties(args: &Run, settings: &Settings) -> Duties {
         period: span(args.period, *period).unwrap_or(usual.period),
         scan: span(args.scan_period, *scan_period).unwrap_or(usual.scan),
         settling,
+        seed: args.seed,
         heal: args.heal.or(*heal).unwrap_or(HealName::Auto) == HealName::Auto,
         timeout: None,
         beat: None,
@@ -210,7 +218,7 @@ struct Line<'a> {
     event: &'a Event,
 }
 
-fn told(event: &Event, cx: &Context, deployment: &DeploymentName, length: Length, several: bool) -> Told {
+pub(super) fn told(event: &Event, cx: &Context, deployment: &DeploymentName, length: Length, several: bool) -> Told {
     let time = cx.now().to_string();
     let (text, matters) = say(event, deployment, length);
     let second = time.split('.').next().unwrap_or(&time);

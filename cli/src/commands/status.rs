@@ -56,6 +56,9 @@ fn say(status: &StatusOutcome, length: Length) -> String {
     line("hub", clean(&status.hub));
     line("deployment", status.deployment.to_string());
     line("applied", applied(status));
+    if let Some(ghosts) = status.ghosts {
+        line("ghosts", text::ghosts(ghosts));
+    }
     if let Some(error) = &status.hub_error {
         line("head", styled(WARN, clean(&error.to_string())));
     }
@@ -172,6 +175,7 @@ mod tests {
             applied: Some(3),
             measured: None,
             pinned: None,
+            ghosts: None,
             head: Some(5),
             drift: vec!["conf/x".try_into().expect("a path")],
             conflicts: vec![],

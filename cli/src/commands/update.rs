@@ -23,6 +23,7 @@ pub(super) fn run(session: &Session<'_>, args: &Update) -> Result<Answer> {
         allow_mass_delete: args.allow_mass_delete,
         ..UpdateOptions::default()
     };
+    open.is_used()?;
     let outcome = open.node.update(&open.cx, &options)?;
     let length = if args.dry_run { Length::Full } else { session.length() };
     let failed = !outcome.problems.is_empty() || outcome.held.is_some();
@@ -61,6 +62,9 @@ pub(super) fn say(outcome: &UpdateOutcome, deployment: &DeploymentName, dry_run:
     if let Some(held) = &outcome.held {
         out.push_str(&held_back(held));
     }
+    if let Some(ghosts) = outcome.ghosts {
+        out.push_str(&format!("{}\n", styled(FAINT, text::ghosts(ghosts))));
+    }
     if let Some(pinned) = outcome.pinned.filter(|_| !dry_run) {
         let advice = format!("this node is pinned to revision {pinned} until `depsync update --unpin`");
         out.push_str(&format!("{}\n", styled(FAINT, advice)));
@@ -81,6 +85,7 @@ fn origin(from: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use depsync_engine::engine::Ghosts;
     use depsync_engine::hash::Digest;
 
     fn outcome() -> UpdateOutcome {
@@ -101,6 +106,7 @@ mod tests {
             recovered: true,
             held: None,
             pinned: None,
+            ghosts: None,
             changes: [].into_iter().collect(),
             warnings: vec![],
         }
@@ -132,6 +138,9 @@ mod tests {
              kept aside before it was replaced:\n  x\n\
              this node is pinned to revision 2 until `depsync update --unpin`\n"
         );
+        let ghosts = Some(Ghosts { entries: 1, bytes: 3 << 20 });
+        let text = plain(&UpdateOutcome { ghosts, ..outcome() }, &args(None, false));
+        assert!(text.ends_with("known and not here: 1 entry, 3.0 MiB (`depsync fetch`)\n"), "{text}");
         let quiet = UpdateOutcome { changed: false, recovered: false, kept_aside: vec![], from: Some(2), ..outcome() };
         assert_eq!(plain(&quiet, &args(None, false)), "nothing to do: revision 2 of main is in place\n");
         let held = HeldRevision { revision: 3, reason: "exit status: 1\u{1b}".into() };

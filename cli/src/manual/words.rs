@@ -35,7 +35,7 @@ pub(super) const FILES: [Row; 5] = [
 ];
 
 /// The keys of the configuration, table by table; those of no table first.
-pub(super) const KEYS: [(&str, &[Row]); 9] = [
+pub(super) const KEYS: [(&str, &[Row]); 10] = [
     (
         "",
         &[
@@ -51,8 +51,10 @@ pub(super) const KEYS: [(&str, &[Row]); 9] = [
             ("archives", "Extensions of archives: they are held back while they have no valid end."),
             ("author", "Who publishes."),
             ("effort", "How much is done to make small what is published: `fast`, `balanced` or `small`."),
+            ("lazy", "Patterns of what is fetched on demand only, in the syntax of gitignore."),
+            ("eager", "Patterns of what of that is fetched at once all the same."),
             ("timeout", "How long a command may take."),
-            ("ssh, svn, push, recovery, unit, run, channel, hooks", "Tables, below."),
+            ("ssh, svn, push, recovery, unit, tenants, run, channel, hooks", "Tables, below."),
         ],
     ),
     (
@@ -89,6 +91,19 @@ pub(super) const KEYS: [(&str, &[Row]); 9] = [
             ("directory", "A pattern of directories that are replaced as a whole."),
             ("carry", "Patterns of files within that go over into the new one."),
             ("keep", "How long the old one stays."),
+        ],
+    ),
+    (
+        "tenants",
+        &[
+            ("main", "The directory of the tenant -1234, which is the server itself."),
+            ("domains", "A file with a tenant and its domain in each line."),
+            ("include", "Which tenants are ours: `*`, names, domains, and `!` before those that are not."),
+            ("eager", "Which of them are kept in step from the first; the others when they are first used."),
+            ("idle", "After how long without use the others are left alone again."),
+            ("evict", "Whether what is lazy of them is evicted then."),
+            ("check-period", "How often everything of each is looked at."),
+            ("parallel", "How many are worked on at once."),
         ],
     ),
     (

@@ -12,6 +12,8 @@ pub struct Duties {
     pub commit: bool,
     /// Apply what is new in the hub.
     pub checkout: bool,
+    /// Publish the first revision of the deployment, or make the hub.
+    pub seed: bool,
     /// How often the hub is asked, whatever is heard of it.
     pub period: Duration,
     /// How often everything in the directory is looked at, whatever the kernel says of it.
@@ -35,6 +37,7 @@ impl Default for Duties {
         Self {
             commit: false,
             checkout: true,
+            seed: false,
             period: Duration::from_secs(10),
             scan: Duration::from_secs(300),
             settling: Settling { quiet: Duration::from_millis(50), at_most: Duration::from_secs(2) },

@@ -68,7 +68,7 @@ pub enum Event {
 }
 
 impl Event {
-    pub(super) fn failed(deed: Deed, error: &Error, failures: u32, again_in: Duration) -> Self {
+    pub(crate) fn failed(deed: Deed, error: &Error, failures: u32, again_in: Duration) -> Self {
         Self::Failed {
             deed,
             kind: error.kind().name(),

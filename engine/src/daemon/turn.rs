@@ -104,7 +104,9 @@ impl Daemon<'_> {
 
     fn publish(&mut self, cx: &Context, scan: bool) -> Result<()> {
         let scope = self.scope(scan);
-        let options = PublishOptions { message: self.duties.message.clone(), scope, ..PublishOptions::default() };
+        let not_first = !self.duties.seed;
+        let options =
+            PublishOptions { message: self.duties.message.clone(), scope, not_first, ..PublishOptions::default() };
         let outcome = self.node.publish(cx, &options)?;
         // What is not settled is looked at again in the next period.
         let again = outcome.held.iter().chain(&outcome.problems).filter_map(|remark| remark.path.clone());

@@ -113,12 +113,17 @@ impl Drop for AtWork<'_> {
 type Done = Vec<(u64, Result<Brought>)>;
 
 /// Does what was asked. Gives what came of it, and what somebody else has to do.
-fn serve(cx: &Context, own: u64, asked: Vec<Asked>, round: &dyn Fn(&[RelPath]) -> Result<Brought>) -> (Done, Vec<Asked>) {
+fn serve(
+    cx: &Context,
+    own: u64,
+    asked: Vec<Asked>,
+    round: &dyn Fn(&[RelPath]) -> Result<Brought>,
+) -> (Done, Vec<Asked>) {
     let mut paths: Vec<RelPath> = asked.iter().flat_map(|(_, paths)| paths.iter().cloned()).collect();
     paths.sort_unstable();
     paths.dedup();
     let failed = match round(&paths) {
-        Ok(brought) => return (share(own, asked, brought), Vec::new()),
+        Ok(brought) => return (share(own, asked, &brought), Vec::new()),
         Err(error) => error,
     };
     if cx.check().is_err() || asked.len() == 1 {
@@ -138,7 +143,7 @@ fn serve(cx: &Context, own: u64, asked: Vec<Asked>, round: &dyn Fn(&[RelPath]) -
 }
 
 /// Tells each what has come of his own.
-fn share(own: u64, asked: Vec<Asked>, brought: Brought) -> Done {
+fn share(own: u64, asked: Vec<Asked>, brought: &Brought) -> Done {
     let is_of = |path: &RelPath, paths: &[RelPath]| paths.iter().any(|asked| path == asked || path.is_beneath(asked));
     let told = asked.into_iter().map(|(number, paths)| {
         let mine = Brought {

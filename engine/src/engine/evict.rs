@@ -123,15 +123,17 @@ impl Node {
         }
         if !plan.apply.is_empty() {
             let going: BTreeSet<RelPath> = plan.apply.iter().map(|application| application.path).collect();
-            let stays: Vec<RelPath> =
-                fetched.iter().filter(|whole| !going.iter().any(|path| is_at_or_beneath(path, whole))).cloned().collect();
+            let stays: Vec<RelPath> = fetched
+                .iter()
+                .filter(|whole| !going.iter().any(|path| is_at_or_beneath(path, whole)))
+                .cloned()
+                .collect();
             if stays != fetched {
                 cx.step("evict.not-whole");
                 self.db.set_fetched(&stays)?;
             }
             let target = Target { revision, root };
-            let scene =
-                Scene { cx, before: &before, target, manner: &manner, disk: &disk, trees, units: &units };
+            let scene = Scene { cx, before: &before, target, manner: &manner, disk: &disk, trees, units: &units };
             self.carry_out(&scene, &mut position, plan, &mut done)?;
         }
         Ok(outcome_of(begun, done))

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Node;
 use crate::error::Result;
 use crate::hash::Digest;
+use crate::name::Revision;
 use crate::path::RelPath;
 use crate::revdb::Position;
 use crate::tree::{Entry, Tree};
@@ -16,6 +17,17 @@ pub struct Ghosts {
     pub entries: u64,
     /// Bytes of the files.
     pub bytes: u64,
+}
+
+/// How a node stands, in a few words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The revision applied.
+    pub applied: Option<u64>,
+    /// What is known of it and not here.
+    pub ghosts: Option<Ghosts>,
+    /// What is wrong, for people: what its last report says.
+    pub problem: Option<String>,
 }
 
 /// An entry of the deployment.
@@ -85,6 +97,21 @@ impl Node {
             }
         }
         Ok(Some(revision.number))
+    }
+
+    /// How it stands, by what it has written down.
+    pub fn summary(&self) -> Result<Summary> {
+        let position = self.db.position()?;
+        Ok(Summary {
+            applied: position.applied.map(|(revision, _)| revision.number),
+            ghosts: self.ghosts_of(&position)?,
+            problem: self.db.said()?.and_then(|said| said.problem),
+        })
+    }
+
+    /// The newest revision of the hub that it has seen.
+    pub fn seen(&self) -> Result<Option<Revision>> {
+        Ok(self.db.position()?.seen.map(|(revision, _)| revision))
     }
 
     /// How much is known and not here.

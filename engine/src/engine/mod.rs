@@ -64,7 +64,7 @@ pub use fetch::FetchOutcome;
 pub use habits::Habits;
 pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
-pub use inventory::{Ghosts, Item};
+pub use inventory::{Ghosts, Item, Summary};
 pub use options::{
     DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
 };

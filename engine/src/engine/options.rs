@@ -133,6 +133,8 @@ pub struct PublishOptions {
     pub allow_mass_delete: bool,
     /// Publish files that look half-copied, too.
     pub no_hold: bool,
+    /// Refuse to make the first revision of a deployment, or the hub: what is here may be a mistake.
+    pub not_first: bool,
     /// Tracked paths that are ignored now and are to leave the deployment.
     pub forget: Vec<RelPath>,
     /// What is looked at on the disk.

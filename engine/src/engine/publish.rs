@@ -83,6 +83,16 @@ impl Node {
         }
     }
 
+    /// A directory with something in it, and a hub with nothing.
+    fn not_seeded(&self) -> Error {
+        Error::new(ErrorKind::Refused, "the hub has no revision of this deployment yet, and this directory is not empty")
+            .at(self.places.dir.display())
+            .hint(
+                "if all nodes are to get what is here, publish it: `depsync publish`, or start the daemon once with --seed; \
+                 if not, see whether it is the right hub and deployment",
+            )
+    }
+
     fn attempt(&self, cx: &Context, attempt: &mut Attempt<'_>) -> Result<Result<PublishOutcome, Again>> {
         let options = attempt.options;
         let mut position = self.db.position()?;
@@ -92,7 +102,7 @@ impl Node {
                 .hint("`depsync update --unpin` brings it back to the newest revision"));
         }
         let dir = self.open_dir(&position)?;
-        let mode = if options.dry_run { OpenMode::Existing } else { OpenMode::Create };
+        let mode = if options.dry_run || options.not_first { OpenMode::Existing } else { OpenMode::Create };
         let hub = self.look_at_hub(cx, &mut position, mode, Look::Heal)?;
         if !options.dry_run {
             self.adopt_hub(cx, hub.facts.as_ref())?;
@@ -119,6 +129,9 @@ impl Node {
             return Err(Error::new(ErrorKind::Refused, "the hub has revisions that this node has never applied")
                 .at(self.transport.endpoint())
                 .hint("run `depsync update` first: it adopts what is equal and keeps what differs aside"));
+        }
+        if options.not_first && hub.head.is_none() && disk.observed != empty_root() {
+            return Err(self.not_seeded());
         }
         let held = self.held(&disk, &trees, &pages, options, &attempt.moving)?;
         let mut listed = disk.unknown();
@@ -147,7 +160,7 @@ impl Node {
         cx.step("state.role");
         self.set_identity(|identity| identity.writes = Some(true))?;
         if !outcome.changed {
-            return self.settle_unchanged(cx, position, &before, &hub.head, plan, outcome).map(Ok);
+            return self.settle_unchanged(cx, position, &before, &hub.head, &plan.agree, outcome).map(Ok);
         }
         // Only now: whether the hub can be published to is found out by writing to it.
         let facts = hub.facts.map_or_else(|| self.open_hub(cx, mode), Ok)?;
@@ -169,11 +182,11 @@ impl Node {
         mut position: Position,
         before: &Position,
         head: &Option<Head>,
-        plan: Plan,
+        agreed: &Packed<Agreed>,
         mut outcome: PublishOutcome,
     ) -> Result<PublishOutcome> {
         let mut pages = Overlay::new(&*self.db);
-        agree(&mut position, &plan.agree, &mut pages)?;
+        agree(&mut position, agreed, &mut pages)?;
         if let Some(head) = head {
             position.seen = Some((head.revision, head.root));
             if position.known() == head.root {

@@ -54,7 +54,7 @@ impl Node {
                 scope: &Scope::Whole,
                 heal: &Heal::All,
                 summons: Summons::default(),
-            evicting: false,
+                evicting: false,
             };
             repaired = self.bring_and_tell(cx, &mut position, &before, Target { revision, root }, &manner)?;
         }

@@ -345,7 +345,8 @@ impl Plan {
             }
         }
         if !brought.is_empty() {
-            self.ghosts = std::mem::take(&mut self.ghosts).into_iter().filter(|(path, _)| !wanted.contains(path)).collect();
+            self.ghosts =
+                std::mem::take(&mut self.ghosts).into_iter().filter(|(path, _)| !wanted.contains(path)).collect();
             self.also_apply(brought);
         }
         Ok(())

@@ -174,8 +174,10 @@ fn an_ignored_path_looks_removed_and_is_not() {
     let local = build(&model(&[]), &mut pages);
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"a" || path.as_bytes() == b"d/x";
-    let trees = Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(agreement) };
-    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
+    let trees =
+        Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(agreement) };
+    let plan =
+        plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
     // What was in a directory that is gone is gone, ignored or not.
     assert_eq!(plan.publish.iter().map(|one| one.path.to_string()).collect::<Vec<_>>(), ["b", "d", "d/x"]);
 }
@@ -207,7 +209,8 @@ fn removing_a_directory_against_a_change_of_an_ignored_file_in_it_is_a_conflict(
     let tree = |root| Tree::new(&pages, root);
     let hidden = |path: &RelPath, _: bool| path.as_bytes() == b"d/x";
     let trees = Trees { agreement: tree(agreement), known: tree(agreement), local: tree(local), wanted: tree(wanted) };
-    let plan = plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
+    let plan =
+        plan(trees, Policy::ThreeWay, &Unsettled::new(vec![], &hidden, &|_| false), &Lazy::nothing()).expect("plans");
     assert_eq!(plan.conflicts.iter().map(|clash| clash.path.to_string()).collect::<Vec<_>>(), ["d", "d/x"]);
     assert!(plan.publish.is_empty() && plan.blocked.is_empty());
 }
@@ -346,8 +349,13 @@ fn with_ghosts(
     let mut pages = MemoryPages::default();
     let [agreement, known, local, wanted] =
         [agreement, known, local, wanted].map(|model| build(model, &mut pages)).map(|root| Tree::new(&pages, root));
-    let rules = crate::scan::Ignore::parse(lazy.as_bytes()).expect("parses");
-    let covers = |path: &RelPath, directory: bool| rules.matches(path, directory);
+    let (eager, lazy): (Vec<&str>, Vec<&str>) = lazy.split_whitespace().partition(|line| line.starts_with('!'));
+    let patterns = |lines: Vec<String>| crate::patterns::Patterns::new(&lines).expect("parses");
+    let lazy = patterns(lazy.into_iter().map(str::to_owned).collect());
+    let eager = patterns(eager.into_iter().map(|line| line[1..].to_owned()).collect());
+    let covers = |path: &RelPath, directory: bool| {
+        lazy.cover(path.as_bytes(), directory) && !eager.cover(path.as_bytes(), directory)
+    };
     let lazy = Lazy::new(&covers, summoned.iter().map(|name| path(name)).collect());
     let trees = Trees { agreement, known, local, wanted };
     let plan = plan(trees, policy, &Unsettled::new(vec![], &|_, _| false, &|_| false), &lazy).expect("plans");
@@ -376,7 +384,7 @@ fn ghosts_move_and_nothing_is_brought() {
         assert_eq!(first, lists(["x", "w w/a w/b w/c", "", "", ""]), "{policy:?}");
         let next = with_ghosts([&here, &known, &here, &wanted], policy, "/w/", &[]);
         assert_eq!(next, lists(["w/c x", "w/a w/b w/d", "", "", ""]), "{policy:?}");
-        let summoned = with_ghosts([&here, &known, &here, &known], policy, "/w/\n!/w/\n/w/b", &["w/a", "w/b"]);
+        let summoned = with_ghosts([&here, &known, &here, &known], policy, "/w !/w/a", &["w/a", "w/b"]);
         assert_eq!(summoned, lists(["w/a", "w/b", "", "", ""]), "{policy:?}");
         // What is here stays here.
         assert_eq!(with_ghosts([&known, &known, &known, &known], policy, "/w/", &[]), lists([""; 5]), "{policy:?}");
@@ -388,9 +396,9 @@ fn what_is_brought_brings_the_directories_that_it_is_in() {
     let nothing = model(&[]);
     let wanted = model(&[("w/app/conf/x.xml", 1), ("w/app/y", 1), ("w/z", 1)]);
     for policy in POLICIES {
-        let brought = with_ghosts([&nothing, &nothing, &nothing, &wanted], policy, "*\n!*.xml", &[]);
+        let brought = with_ghosts([&nothing, &nothing, &nothing, &wanted], policy, "* !*.xml", &[]);
         assert_eq!(brought, lists(["w w/app w/app/conf w/app/conf/x.xml", "w/app/y w/z", "", "", ""]), "{policy:?}");
-        let summoned = with_ghosts([&nothing, &wanted, &nothing, &wanted], policy, "*\n!y", &["w/app/y"]);
+        let summoned = with_ghosts([&nothing, &wanted, &nothing, &wanted], policy, "* !y", &["w/app/y"]);
         assert_eq!(summoned, lists(["w w/app w/app/y", "", "", "", ""]), "{policy:?}");
     }
 }

@@ -9,6 +9,8 @@
 //!   hub. It can be deleted at any time: the next scan reads every file, the next fetch reads the hub. A damaged one
 //!   is deleted and made anew.
 //!
+//! An estate of many deployments has a third one, `register.db`, in a directory of its own (`register`).
+//!
 //! Laws:
 //! - migrations are append-only; a database of a newer program is refused;
 //! - the agreement moves in one transaction together with its pages, the position, the history and the end of the
@@ -25,6 +27,7 @@ mod pages;
 mod position;
 mod pushed;
 mod recipes;
+mod register;
 mod reports;
 mod schema;
 mod settle;
@@ -46,6 +49,7 @@ pub use mend::Mended;
 pub(crate) use pages::CacheSink;
 pub use position::{Held, Identity, Owed, Position, Proposed};
 pub use pushed::{Busy, Pushed};
+pub use register::{Entry as RegisterEntry, Register};
 pub use reports::Heard;
 pub use settle::Settlement;
 

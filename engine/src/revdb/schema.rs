@@ -129,6 +129,21 @@ pub(super) const CACHE: [&str; 4] = [
 ",
 ];
 
+/// `register.db`.
+pub(super) const REGISTER: [&str; 1] = ["
+    CREATE TABLE deployment (
+        name     TEXT PRIMARY KEY,
+        loaded   INTEGER NOT NULL CHECK (loaded IN (0, 1)),
+        mark     TEXT,
+        applied  INTEGER,
+        ghosts   INTEGER,
+        used     INTEGER,
+        checked  INTEGER,
+        failures INTEGER NOT NULL CHECK (failures >= 0),
+        problem  TEXT
+    ) STRICT, WITHOUT ROWID;
+"];
+
 /// Brings a database to the newest version, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str], path: &Path) -> Result<()> {
     let failed = |source| sql_error("migrate the database", path, source);

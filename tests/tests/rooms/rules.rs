@@ -3,7 +3,7 @@
 use crate::lexer::{Source, Token};
 
 /// The engine's rooms, ground floor first. Each may use those before it and none after it.
-pub(crate) const ROOMS: [&str; 24] = [
+pub(crate) const ROOMS: [&str; 25] = [
     "error",
     "hash",
     "path",
@@ -28,6 +28,7 @@ pub(crate) const ROOMS: [&str; 24] = [
     "push",
     "engine",
     "daemon",
+    "estate",
 ];
 
 /// What is wrong, and where.

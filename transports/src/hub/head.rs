@@ -22,7 +22,7 @@ use crate::batch::{Call, Line};
 use crate::storage::Storage;
 
 const MAX_HEAD: usize = 256;
-const MAX_HEADS: usize = 4 << 20;
+pub(super) const MAX_HEADS: usize = 4 << 20;
 /// How many names `revisions/` may hold: a bound for memory, far above any deployment.
 const MAX_RECORDS: usize = 50_000_000;
 
@@ -169,7 +169,7 @@ pub(super) fn line_of_heads(deployment: &DeploymentName, head: Revision) -> Line
 }
 
 /// The lines of `HEADS` that read; it is a hint, so the others are passed over.
-fn parse_heads(bytes: &[u8]) -> Vec<(DeploymentName, Revision)> {
+pub(super) fn parse_heads(bytes: &[u8]) -> Vec<(DeploymentName, Revision)> {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let read = |line: &str| {
         let (deployment, head) = line.split_once(' ')?;

@@ -1,7 +1,7 @@
 //! The transport of every hub that is a directory: mounted, behind ssh, later an object store.
 //!
 //! [`HubTransport`] implements the engine's seam once, over the small trait [`Storage`]. One file per subject:
-//! [`layout`] the names, `format` and `identity` who the hub is, `chain` the records, `head` the hints, `catalog`, `known` and
+//! [`layout`] the names, `format` and `identity` who the hub is, `chain` the records, `head` the hints, `marks` those of all deployments, `catalog`, `known` and
 //! `index` which pack holds what, `fetch`, `publish`, `report`, and `gc` with `condemned` and `walk`.
 //!
 //! What has been learnt of the hub is kept between calls (`Memory`), and taken out while a call works: a second call
@@ -21,6 +21,7 @@ mod identity;
 mod index;
 mod known;
 pub mod layout;
+mod marks;
 mod publish;
 mod reading;
 mod renew;
@@ -52,6 +53,8 @@ use chain::Chain;
 use condemned::Condemned;
 pub use format::Format;
 pub use gc::{Collected, Retention};
+pub use marks::Marks;
+pub(crate) use marks::mark_of;
 use reading::Reading;
 
 /// One deployment of one hub, over a storage.

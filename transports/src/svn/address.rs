@@ -13,6 +13,7 @@ use std::fmt;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::name::DeploymentName;
 
+use super::marks::Above;
 use super::url::{self, SvnUrl};
 use crate::endpoint::redact;
 
@@ -146,6 +147,31 @@ impl SvnAddress {
     /// Whether the deployment's name is part of the place.
     pub fn names_deployment(&self) -> bool {
         self.parts.iter().flatten().any(|piece| matches!(piece, Piece::Deployment(_)))
+    }
+
+    /// The directory that the deployments are in, if they are told apart by a single part of the path.
+    pub fn above_deployments(&self) -> Option<Above> {
+        let is_name = |piece: &Piece| matches!(piece, Piece::Deployment(_));
+        let at = self.parts.iter().position(|pieces| pieces.iter().any(is_name))?;
+        let (above, behind) = (self.parts.get(..at)?, self.parts.get(at + 1..)?);
+        if above.is_empty() && self.scheme == Scheme::File || behind.iter().flatten().any(is_name) {
+            return None;
+        }
+        let text = |pieces: &[Piece]| {
+            let bytes = pieces.iter().flat_map(|piece| match piece {
+                Piece::Bytes(bytes) => bytes.as_slice(),
+                Piece::Deployment(_) => b"",
+            });
+            String::from_utf8(bytes.copied().collect()).ok()
+        };
+        let part = self.parts.get(at)?;
+        let name = part.iter().position(is_name)?;
+        if part.iter().filter(|piece| is_name(piece)).count() > 1 {
+            return None;
+        }
+        let (before, behind) = (text(part.get(..name)?)?, text(part.get(name + 1..)?)?);
+        let above = Self { parts: above.to_vec(), ..self.clone() };
+        Some(Above { url: above.url(&DeploymentName::default()), before, behind })
     }
 
     fn place(&self, port: Option<u16>) -> String {

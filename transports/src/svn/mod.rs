@@ -23,6 +23,7 @@
 //! | `hidden` | what authorisation leaves out must not be taken for removed |
 //! | `once` | what the repository once had, for a first contact |
 //! | `known` | revisions as the log has them, and what was measured of them |
+//! | `marks` | the newest change of each of many deployments |
 //! | `transport` | [`SvnTransport`]: all of that as a transport |
 //!
 //! Numbers that were seen, from 1.14, under `E170013` if they come before the connection stands:
@@ -71,6 +72,7 @@ mod hidden;
 mod info;
 mod known;
 mod log;
+mod marks;
 mod measure;
 mod moves;
 mod once;
@@ -93,6 +95,7 @@ pub use address::{Scheme, SvnAddress};
 pub use client::SvnClient;
 pub use info::{Info, NodeKind};
 pub use log::{Action, ChangedPath, End, LogEntry, Range, Shown};
+pub use marks::{Above, SvnMarks};
 pub use settings::{Secret, SvnSettings, SvnSsh};
 pub use transport::SvnTransport;
 pub use url::SvnUrl;
