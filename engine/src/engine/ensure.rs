@@ -23,7 +23,7 @@ impl Node {
     /// Makes sure that the tree `root` of revision `at` can be read here; gives the bytes fetched.
     pub(super) fn ensure_tree(&self, cx: &Context, at: Revision, root: Digest) -> Result<u64> {
         let mut fetched = 0;
-        let mut arriving = Arriving::new(self.db.cache_sink());
+        let mut arriving = Arriving::new(self.db.cache_sink(), self.rules.fingerprint().is_some());
         arriving.below.push(root);
         while !arriving.below.is_empty() {
             cx.check()?;
@@ -82,13 +82,15 @@ struct Arriving<'a> {
     /// How many bytes came, and how many of them in pages above the leaves.
     bytes: usize,
     upper_bytes: usize,
+    /// Whether there is more in the hub than is wanted here.
+    wants_few: bool,
 }
 
 impl<'a> Arriving<'a> {
-    fn new(cache: CacheSink<'a>) -> Self {
+    fn new(cache: CacheSink<'a>, wants_few: bool) -> Self {
         let (upper, below) = (Vec::new(), Vec::new());
         let (asked, missing) = (HashSet::new(), HashSet::new());
-        Self { cache, upper, below, asked, missing, bytes: 0, upper_bytes: 0 }
+        Self { cache, upper, below, asked, missing, bytes: 0, upper_bytes: 0, wants_few }
     }
 
     fn finish(mut self) -> Result<()> {
@@ -100,6 +102,10 @@ impl<'a> Arriving<'a> {
 }
 
 impl Deliver for Arriving<'_> {
+    fn wants_few(&self) -> bool {
+        self.wants_few
+    }
+
     fn page(&mut self, id: Digest, bytes: Vec<u8>) -> Result<()> {
         self.missing.remove(&id);
         let (level, children) = tree::children(&id, &bytes)?;

@@ -191,7 +191,7 @@ impl Node {
         let mut rebuilt = Staged::default();
         cx.step("stage.begin");
         let assembly = Assembly::begin(cx, wanted, slots, root, sources)?;
-        let mut arriving = Arriving { cx, assembly };
+        let mut arriving = Arriving { cx, assembly, wants_few: self.rules.fingerprint().is_some() };
         let unresolved: Vec<WantedContent> =
             arriving.assembly.unresolved().into_iter().map(|(hash, size)| WantedContent { hash, size }).collect();
         if !unresolved.is_empty() {
@@ -292,9 +292,15 @@ impl assemble::Staging for Slots<'_> {
 struct Arriving<'a> {
     cx: &'a Context,
     assembly: Assembly<'a>,
+    /// Whether there is more in the hub than is wanted here.
+    wants_few: bool,
 }
 
 impl Deliver for Arriving<'_> {
+    fn wants_few(&self) -> bool {
+        self.wants_few
+    }
+
     fn page(&mut self, _: Digest, _: Vec<u8>) -> Result<()> {
         Ok(())
     }

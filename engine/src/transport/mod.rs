@@ -130,6 +130,11 @@ pub trait Deliver {
     /// The pieces still needed, now that every wanted content has a recipe or is one piece.
     fn needed(&mut self) -> Result<Vec<ObjectId>>;
 
+    /// Whether most of what stands beside what is wanted is not wanted at all: then it is not worth reading it along.
+    fn wants_few(&self) -> bool {
+        false
+    }
+
     /// Whether this node has the object, as far as is known without reading it.
     fn has_base(&self, _object: &ObjectId) -> bool {
         false

@@ -23,6 +23,8 @@ use crate::batch::Call;
 
 /// A pack up to this many bytes is read whole, in one go, instead of its index first.
 pub(super) const SMALL_PACK: u64 = 1 << 20;
+/// The same for who wants little of it: the rest would be read for nothing.
+pub(super) const SMALL_PACK_FOR_FEW: u64 = 32 << 10;
 /// How many objects the indexes that are kept in memory may list: about 12 MB. The ledger has them all.
 const SLOTS: usize = 1 << 17;
 /// The most indexes of packs that are read in one go, and their bytes.
@@ -298,7 +300,7 @@ impl Catalog {
             if chosen.len() == count.min(TAILS) || bytes > TAIL_BYTES {
                 break;
             }
-            if pack.length > SMALL_PACK && !self.gone.contains(&pack.name) && self.remembered(hub, pack)?.is_none() {
+            if pack.length > hub.small() && !self.gone.contains(&pack.name) && self.remembered(hub, pack)?.is_none() {
                 let range = pack.tail()?;
                 chosen.push((*pack, Call::Range(layout::pack(&pack.name), range.start, pack.index_length as usize)));
             }
@@ -328,7 +330,7 @@ impl Catalog {
 
     fn read_tail(&mut self, hub: &Reading<'_>, reference: &PackRef) -> Result<Vec<u8>> {
         let range = reference.tail()?;
-        if reference.length <= SMALL_PACK {
+        if reference.length <= hub.small() {
             let whole = self.whole(hub, reference)?;
             let start = usize::try_from(range.start).expect("because the pack is in memory");
             return Ok(whole[start..].to_vec());

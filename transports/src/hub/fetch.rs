@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use super::Memory;
 use super::based;
 use super::beside::Beside;
-use super::catalog::{Found, SMALL_PACK};
+use super::catalog::Found;
 use super::layout;
 use super::reading::Reading;
 use crate::batch::Call;
@@ -349,7 +349,7 @@ fn announce(hub: &Reading<'_>, memory: &Memory, found: &[Found]) {
     for group in found.chunk_by(|left, right| left.pack.name == right.pack.name) {
         let pack = group[0].pack;
         let wanted: u64 = group.iter().map(|found| u64::from(found.slot.stored_length)).sum();
-        let is_small = pack.length <= SMALL_PACK;
+        let is_small = pack.length <= hub.small();
         if memory.catalog.kept(&pack.name).is_none() && (is_small || wanted > pack.length / 2) {
             packs.push((layout::pack(&pack.name), pack.length));
             bytes += pack.length;
@@ -365,7 +365,7 @@ fn whole(hub: &Reading<'_>, memory: &mut Memory, reference: &PackRef) -> Result<
     if let Some(kept) = memory.catalog.kept(&reference.name) {
         return Ok(Some(kept));
     }
-    if reference.length <= SMALL_PACK { memory.catalog.whole(hub, reference).map(Some) } else { Ok(None) }
+    if reference.length <= hub.small() { memory.catalog.whole(hub, reference).map(Some) } else { Ok(None) }
 }
 
 /// Neighbouring objects of a pack, to be read in one go.

@@ -244,6 +244,8 @@ impl<S: Storage> Transport for HubTransport<S> {
 
     fn fetch(&self, cx: &Context, at: Revision, want: Want<'_>, to: &mut dyn Deliver) -> Result<Fetched> {
         self.with(cx, "fetch", |hub, memory, _| {
+            let few = to.wants_few().then(|| hub.of(hub.deployment, hub.ledger).for_few());
+            let hub = few.as_ref().unwrap_or(hub);
             fetch::fetch(hub, memory, at, want, to)?;
             Ok(Fetched { bytes: hub.bytes() })
         })

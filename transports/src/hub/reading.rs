@@ -8,6 +8,7 @@ use depsync_engine::name::{DeploymentName, HubId};
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::Ledger;
 
+use super::catalog::{SMALL_PACK, SMALL_PACK_FOR_FEW};
 use crate::batch::{Answer, Call};
 use crate::storage::Storage;
 
@@ -18,6 +19,7 @@ pub(super) struct Reading<'a> {
     pub(super) ledger: &'a dyn Ledger,
     pub(super) deployment: &'a DeploymentName,
     pub(super) hub: HubId,
+    small: u64,
     bytes: AtomicU64,
 }
 
@@ -29,12 +31,23 @@ impl<'a> Reading<'a> {
         deployment: &'a DeploymentName,
         hub: HubId,
     ) -> Self {
-        Self { cx, storage, ledger, deployment, hub, bytes: AtomicU64::new(0) }
+        Self { cx, storage, ledger, deployment, hub, small: SMALL_PACK, bytes: AtomicU64::new(0) }
+    }
+
+    /// The same, for somebody who leaves most of what stands beside what he wants.
+    pub(super) fn for_few(mut self) -> Self {
+        self.small = SMALL_PACK_FOR_FEW;
+        self
+    }
+
+    /// A pack up to this many bytes is read whole.
+    pub(super) fn small(&self) -> u64 {
+        self.small
     }
 
     /// The same for another deployment of the hub.
     pub(super) fn of<'b>(&'b self, deployment: &'b DeploymentName, ledger: &'b dyn Ledger) -> Reading<'b> {
-        Reading::new(self.cx, self.storage, ledger, deployment, self.hub)
+        Reading { small: self.small, ..Reading::new(self.cx, self.storage, ledger, deployment, self.hub) }
     }
 
     /// Bytes read so far.
