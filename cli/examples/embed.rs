@@ -23,7 +23,7 @@ fn main() -> Result<()> {
 
     let boss = open(&cx, Path::new(dir), hub, Role::ReadWrite)?;
     let mut say = |event: &Event| println!("manager: {event:?}");
-    let mut manager = Daemon::new(&boss, Duties { commit: true, ..Duties::default() }, &mut say)?;
+    let mut manager = Daemon::new(&boss, Duties { commit: true, seed: true, ..Duties::default() }, &mut say)?;
     let serves = ChannelSettings { serve: loopback, ..ChannelSettings::default() };
     let channel = Arc::new(HttpChannel::start(&serves, &(manager.mailbox() as _))?);
     let listen = channel.serves().map(|place| format!("http://{place}")).into_iter().collect();

@@ -24,6 +24,8 @@ pub struct Post {
     args: Vec<String>,
     variables: Vec<(OsString, OsString)>,
     through: Vec<String>,
+    seeds: bool,
+    config: Option<PathBuf>,
 }
 
 /// A daemon at work. Dropped, it is killed.
@@ -38,12 +40,31 @@ impl Post {
     /// A daemon for the directory `dir`, whose last name is the node's, with these arguments behind `run`.
     pub fn new(dir: &Path, hub: impl AsRef<OsStr>, args: &[&str]) -> Self {
         let args = args.iter().map(ToString::to_string).collect();
-        Self { dir: dir.to_owned(), hub: hub.as_ref().to_owned(), args, variables: Vec::new(), through: Vec::new() }
+        Self {
+            dir: dir.to_owned(),
+            hub: hub.as_ref().to_owned(),
+            args,
+            variables: Vec::new(),
+            through: Vec::new(),
+            seeds: true,
+            config: None,
+        }
+    }
+
+    /// A daemon as a configuration says, with these arguments behind `run`.
+    pub fn of(config: &Path, args: &[&str]) -> Self {
+        Self { config: Some(config.to_owned()), ..Self::new(config, "", args) }
     }
 
     /// The same with a variable in its environment.
     pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.variables.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// The same, which does not publish the first revision of a deployment.
+    pub fn unseeded(mut self) -> Self {
+        self.seeds = false;
         self
     }
 
@@ -67,8 +88,17 @@ impl Post {
             }
         };
         let name = self.dir.file_name().expect("a directory has a name");
-        command.args(["--json", "--node"]).arg(name).arg("--dir").arg(&self.dir).arg("--hub").arg(&self.hub);
-        command.arg("run").args(&self.args).current_dir(self.dir.parent().expect("a parent"));
+        match &self.config {
+            Some(config) => command.args(["--json", "--config"]).arg(config),
+            None => {
+                command.args(["--json", "--node"]).arg(name).arg("--dir").arg(&self.dir).arg("--hub").arg(&self.hub)
+            }
+        };
+        command
+            .arg("run")
+            .args(self.seeds.then_some("--seed"))
+            .args(&self.args)
+            .current_dir(self.dir.parent().expect("a parent"));
         command.env_clear().env("USER", "daemon").env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

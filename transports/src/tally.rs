@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use depsync_engine::context::Context;
 use depsync_engine::durable::Created;
@@ -32,15 +33,28 @@ impl Tally {
     }
 }
 
-/// A storage around another, whose calls are counted.
+/// A storage around another, whose calls are counted. Lines of a text are set by one at a time: of two that do it at the same
+/// moment, as the deployments of one process would, one may overwrite the other's.
 pub(crate) struct Counted<S> {
     inner: S,
     tally: Tally,
+    turn: Mutex<()>,
 }
 
 impl<S> Counted<S> {
     pub(crate) fn new(inner: S, tally: Tally) -> Self {
-        Self { inner, tally }
+        Self { inner, tally, turn: Mutex::default() }
+    }
+
+    /// Waits for its turn, as long as the context lasts.
+    fn turn(&self, cx: &Context) -> Result<MutexGuard<'_, ()>> {
+        loop {
+            match self.turn.try_lock() {
+                Ok(turn) => return Ok(turn),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => cx.sleep(Duration::from_millis(1))?,
+            }
+        }
     }
 
     fn ask(&self, operation: &'static str) -> &S {
@@ -115,6 +129,8 @@ impl<S: Storage> Storage for Counted<S> {
     }
 
     fn perform(&self, cx: &Context, calls: &[Call<'_>], answers: &mut Vec<Answer>) -> Result<()> {
+        let sets_line = calls.iter().any(|call| matches!(call, Call::SetLine(..)));
+        let _turn = if sets_line { Some(self.turn(cx)?) } else { None };
         let done = self.inner.perform(cx, calls, answers);
         // The one behind the last answer has failed, or was asked and said to stop.
         for call in calls.iter().take(answers.len() + usize::from(done.is_err())) {

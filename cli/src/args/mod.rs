@@ -88,7 +88,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// The tenant, where there are many: its name, or its domain
-    #[arg(long, global = true, value_name = "TENANT")]
+    #[arg(long, global = true, value_name = "TENANT", allow_hyphen_values = true)]
     pub(crate) tenant: Option<String>,
     /// This node's id [default: HOSTNAME-xxxxxxxx, made once]
     #[arg(long, global = true, value_name = "ID")]

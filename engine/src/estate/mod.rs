@@ -398,6 +398,12 @@ impl<'a> Estate<'a> {
             Err(error) if error.kind() == ErrorKind::NotFound && self.duties.commit && self.duties.seed => {
                 Some(BTreeMap::new())
             }
+            Err(error) if error.kind() == ErrorKind::NotFound && self.duties.commit => {
+                return Err(error.hint_instead(
+                    "mount the hub that belongs there; where there is none yet, start it once with --seed, and what is here is \
+                     published",
+                ));
+            }
             marks => marks?,
         };
         self.asked.fetch_add(1, Ordering::Relaxed);
@@ -409,6 +415,9 @@ impl<'a> Estate<'a> {
             )
             .hint("if they are to be what all nodes get, start it once with --seed; if not, see whether it is the right hub"));
         }
+        if self.duties.commit {
+            self.miss(&marks);
+        }
         for (name, mark) in marks {
             if !self.is_included(&name) {
                 continue;
@@ -419,6 +428,20 @@ impl<'a> Estate<'a> {
             self.board().heard(&name, &mark);
         }
         Ok(())
+    }
+
+    /// Looks after those of which the hub says nothing although they are published: somebody else has written at the same
+    /// moment, and what was said of them is lost.
+    fn miss(&self, marks: &BTreeMap<DeploymentName, String>) {
+        let mut board = self.board();
+        let missed = board
+            .tenants()
+            .map(|tenant| &tenant.entry)
+            .filter(|entry| entry.loaded && entry.applied.is_some() && !marks.contains_key(&entry.name));
+        let missed: Vec<DeploymentName> = missed.map(|entry| entry.name.clone()).collect();
+        for name in missed {
+            board.want(&name, Job { mark: Some(String::new()), ..Job::default() });
+        }
     }
 
     /// Watches the directories of all of them.

@@ -81,7 +81,10 @@ impl Road {
             for (dir, role) in [(road.source(), "manager"), (road.webapps(), "worker")] {
                 let mut command = Command::new(depsync);
                 command.args(["--json", "--dir"]).arg(&dir).arg("--hub").arg(&hub);
-                command.args(["run", "--role", role, "--period", PERIOD]).current_dir(place).env_remove("DEPSYNC_LOG");
+                command
+                    .args(["run", "--role", role, "--seed", "--period", PERIOD])
+                    .current_dir(place)
+                    .env_remove("DEPSYNC_LOG");
                 road.crew.start(&mut command, &dir.with_extension("log"))?;
             }
         }

@@ -1,0 +1,27 @@
+use depsync_tests::daemon::wait_until;
+use depsync_tests::svn::Repository;
+
+use crate::town::Town;
+
+#[test]
+fn each_tenant_has_an_address_of_its_own() {
+    let repository = Repository::create();
+    let town = Town::new("");
+    let hub = format!("svn+{}/tenants/{{tenant}}", repository.url());
+    town.configure("m", &hub, "role = 'manager'\n");
+    town.configure("w", &hub, "role = 'worker'\n");
+    for tenant in ["1", "2"] {
+        town.write("m", tenant, &[("a", tenant), ("conf/x", "x")]);
+        town.must("m", &format!("publish --tenant {tenant}"));
+    }
+    let mut worker = town.daemon("w", &[]);
+    worker.wait_for_event("ready");
+    town.wait_for("1");
+    town.wait_for("2");
+    town.write("m", "2", &[("a", "2, changed")]);
+    town.must("m", "publish --tenant 2");
+    town.wait_for("2");
+    wait_until("the list says so", || town.row("w", "2")["state"] == "current");
+    assert_eq!(town.row("w", "1")["state"], "current");
+    worker.stop();
+}
