@@ -51,6 +51,9 @@ pub(crate) struct Config {
     pub(crate) author: Option<String>,
     /// How much is done to make small what is published.
     pub(crate) effort: Option<EffortName>,
+    /// Directories that are left out where an archive of the same name lies beside.
+    #[serde(default)]
+    pub(crate) exploded: Vec<String>,
     /// What is fetched on demand only.
     #[serde(default)]
     pub(crate) lazy: Vec<String>,
@@ -362,6 +365,7 @@ mod tests {
             ignore = ["*.log", "/work/"]
             archives = ["war"]
             author = "ops"
+            exploded = ["/webapps/*"]
             lazy = ["webapps/*.war"]
             eager = ["/webapps/home.war"]
             timeout = 90
@@ -393,6 +397,7 @@ mod tests {
             (config.lazy, config.eager),
             (vec!["webapps/*.war".to_owned()], vec!["/webapps/home.war".to_owned()])
         );
+        assert_eq!(config.exploded, ["/webapps/*"]);
         assert_eq!(config.push.parallel, Some(256));
         assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/x")));
         assert_eq!(config.staging.as_deref(), Some(Path::new("/etc/d/stage")));

@@ -87,6 +87,7 @@ impl Settings {
         options.author = config.author.unwrap_or_else(|| environment.author());
         options.effort = config.effort.map(Into::into).unwrap_or_default();
         options.ignore = config.ignore;
+        options.exploded = config.exploded;
         options.lazy = config.lazy;
         options.eager = config.eager;
         if let Some(archives) = config.archives {

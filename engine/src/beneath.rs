@@ -44,6 +44,12 @@ impl Root {
         self
     }
 
+    /// The same directory once more.
+    pub fn again(&self) -> Result<Self> {
+        let walk_by_hand = AtomicBool::new(self.walk_by_hand.load(Ordering::Relaxed));
+        Ok(Self { handle: self.directory(None)?, shown: self.shown.clone(), walk_by_hand })
+    }
+
     /// The handle of the directory itself.
     pub fn handle(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()

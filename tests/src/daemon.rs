@@ -96,8 +96,8 @@ impl Post {
         };
         command
             .arg("run")
-            .args(self.seeds.then_some("--seed"))
             .args(&self.args)
+            .args(self.seeds.then_some("--seed"))
             .current_dir(self.dir.parent().expect("a parent"));
         command.env_clear().env("USER", "daemon").env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -6,6 +6,7 @@
 
 mod archive;
 mod cost;
+mod ghosts;
 mod growth;
 mod latency;
 mod push;
@@ -14,6 +15,7 @@ mod round;
 mod scale;
 mod slope;
 mod svn;
+mod tenants;
 mod tomcat;
 
 use std::io::{self, Write};
@@ -42,6 +44,10 @@ pub enum Contest {
     /// Bring rebuilt archives, beside rsync, xdelta3, casync and zstd --patch-from
     #[command(after_help = archive::HOW)]
     Archive(archive::ArchiveArgs),
+    /// Start a worker with ghosts only and fetch some, beside a full update and Subversion
+    Ghosts(ghosts::GhostsArgs),
+    /// Keep ten thousand deployments in step by one process on either side
+    Tenants(tenants::TenantsArgs),
     /// Walk a directory by handles, with getdents and statx and nothing else, and print the number of entries
     Walk {
         /// The directory
@@ -63,6 +69,8 @@ impl Contest {
             Self::Tomcat(args) => tomcat::run(args),
             Self::Latency(args) => latency::run(args),
             Self::Archive(args) => archive::run(args),
+            Self::Ghosts(args) => ghosts::run(args),
+            Self::Tenants(args) => tenants::run(args),
             Self::Walk { dir } => Ok(writeln!(io::stdout(), "{}", walk::count(dir)?)?),
             Self::Measured(args) => measured::measure(args),
         }

@@ -44,6 +44,11 @@ impl Crew {
         Ok(())
     }
 
+    /// The process of one of them, the first being 0.
+    pub(crate) fn id(&self, number: usize) -> u32 {
+        self.0.get(number).map_or(0, |member| member.child.id())
+    }
+
     /// What all have said.
     pub(crate) fn told(&self) -> String {
         self.0.iter().map(|member| fs::read_to_string(&member.log).unwrap_or_default()).collect()

@@ -9,11 +9,14 @@ use depsync_transports::nodes::Selector;
 
 use super::Operands;
 use super::words::{RoleName, revision_number};
+use crate::import::preset::Preset;
 
 pub(super) const INIT: &str = "\
 Examples:
   depsync init /srv/deploy /mnt/hub --role manager   a node that may publish
-  depsync init --role worker                         a node that only follows, as depsync.toml says";
+  depsync init --role worker                         a node that only follows, as depsync.toml says
+  depsync init /opt/tomcat/webapps /mnt/hub --role manager --preset tomcat
+                                                     and a depsync.toml with what is usual for Tomcat";
 
 /// `init`.
 #[derive(Debug, Args)]
@@ -23,6 +26,9 @@ pub(crate) struct Init {
     /// What this node may do [default: the first publish makes a manager of it]
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<RoleName>,
+    /// Write a depsync.toml with what is usual for a server: wso2-mi, wso2-apim, wso2-is or tomcat
+    #[arg(long, value_name = "SERVER", value_enum, hide_possible_values = true)]
+    pub(crate) preset: Option<Preset>,
 }
 
 pub(super) const PUBLISH: &str = "\

@@ -271,7 +271,7 @@ mod tests {
             "status --timeout 0",
             "init --role king",
             "import",
-            "import svn x",
+            "import x nodes-list y",
             "import nodes-list",
             "nonsense",
         ] {

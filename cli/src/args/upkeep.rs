@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use crate::import::preset::Preset;
+
 pub(super) const GC: &str = "\
 In two phases: a first run writes down what is no longer needed, a later one, after the grace period by the hub's \
 clock and a second look, removes it. Revisions that a node reports as applied are kept.
@@ -92,17 +94,38 @@ pub(crate) struct Manual {
 }
 
 pub(super) const IMPORT: &str = "\
-Nothing of the other tool is run or changed, and no file is overwritten.
+Of a WSO2 server: the <DeploymentSynchronizer> of its carbon.xml becomes a depsync.toml, and its password a file that only \
+you can read. Given those of a manager and its workers together, it says where they contradict each other. Nothing of the \
+other tool is run or changed, and no file is overwritten.
 
 Examples:
+  depsync import --dry-run /opt/wso2/repository/conf/carbon.xml    say what would be written
+  depsync import manager/carbon.xml worker/carbon.xml --carbon-home /opt/wso2 --into /etc/depsync
+  depsync import carbon.xml --preset wso2-apim --hub /mnt/hub      another hub in the place of the repository
   depsync import nodes-list --dry-run /etc/cron.d/sync.sh   say what would be written";
 
 /// `import`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Import {
+    /// Files called carbon.xml
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where the server is [default: what the file's repository/conf is in]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) carbon_home: Option<PathBuf>,
+    /// What is usual for the server: wso2-mi, wso2-apim, wso2-is or tomcat
+    #[arg(long, value_name = "SERVER", value_enum, hide_possible_values = true)]
+    pub(crate) preset: Option<Preset>,
+    /// Where depsync.toml is to lie [default: here]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) into: Option<PathBuf>,
+    /// Say what would be written and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// What is taken over
     #[command(subcommand)]
-    pub(crate) kind: ImportKind,
+    pub(crate) kind: Option<ImportKind>,
 }
 
 /// What can be taken over.

@@ -45,7 +45,8 @@ struct Node<'a> {
 /// Runs the command.
 pub(super) fn run(session: &Session<'_>, args: &Import) -> Result<Answer> {
     match &args.kind {
-        ImportKind::NodesList(args) => nodes_list(session, args),
+        Some(ImportKind::NodesList(args)) => nodes_list(session, args),
+        None => super::carbon::run(session, args),
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod advise;
 #[cfg(feature = "bench")]
 mod bench;
+mod carbon;
 mod completions;
 mod diff;
 mod doctor;

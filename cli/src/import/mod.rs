@@ -1,15 +1,17 @@
 //! Taking over what another tool was told.
 //!
-//! So far one kind: the script that cron starts every minute, that goes through a list of nodes and starts an rsync for
+//! Two kinds: the `<DeploymentSynchronizer>` of a `carbon.xml` (`carbon`), and the script that cron starts every minute, that goes through a list of nodes and starts an rsync for
 //! each. The script is read, never run: `shell` reads its words, `script` follows its variables, `rsync` reads the options,
 //! `ends`
 //! finds what is sent and where to, `pattern` translates what is excluded, `list` finds the nodes. What comes out is a [`Plan`]: a `depsync.toml`, a list
 //! if a new one is needed, and what is to be said. Nothing is written here but by [`Plan::write`], and nothing that is
 //! there is ever overwritten.
 
+pub(crate) mod carbon;
 mod ends;
 mod list;
 mod pattern;
+pub(crate) mod preset;
 mod rsync;
 mod script;
 mod shell;

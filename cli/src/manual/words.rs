@@ -51,6 +51,10 @@ pub(super) const KEYS: [(&str, &[Row]); 10] = [
             ("archives", "Extensions of archives: they are held back while they have no valid end."),
             ("author", "Who publishes."),
             ("effort", "How much is done to make small what is published: `fast`, `balanced` or `small`."),
+            (
+                "exploded",
+                "Patterns of directories that a manager leaves out where an archive of the same name lies beside.",
+            ),
             ("lazy", "Patterns of what is fetched on demand only, in the syntax of gitignore."),
             ("eager", "Patterns of what of that is fetched at once all the same."),
             ("timeout", "How long a command may take."),

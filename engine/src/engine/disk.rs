@@ -4,7 +4,7 @@ use std::fs::File;
 
 use itertools::Itertools;
 
-use super::{Node, Remark, Scope};
+use super::{Node, Remark, Role, Scope};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -228,6 +228,15 @@ impl Node {
 
     /// The default list, the configuration's patterns and the directory's own file.
     fn ignore(&self, root: &Root) -> Result<Ignore> {
+        let ignore = self.patterns(root)?;
+        // What a worker's server makes of an archive is not tracked there.
+        if self.rules.exploded().is_empty() || self.options.role == Some(Role::ReadOnly) {
+            return Ok(ignore);
+        }
+        ignore.and_exploded(self.rules.exploded(), &self.options.archives, root)
+    }
+
+    fn patterns(&self, root: &Root) -> Result<Ignore> {
         if self.options.ignore.is_empty() {
             return Ignore::load(root);
         }

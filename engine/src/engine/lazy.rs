@@ -22,6 +22,7 @@ use crate::tree::{Change, Entry, Tree};
 pub(super) struct Rules {
     lazy: Patterns,
     eager: Patterns,
+    exploded: Patterns,
     fingerprint: Option<Digest>,
 }
 
@@ -32,8 +33,14 @@ impl Rules {
         Ok(Self {
             lazy: Patterns::new(&options.lazy).map_err(flaw("lazy"))?,
             eager: Patterns::new(&options.eager).map_err(flaw("eager"))?,
+            exploded: Patterns::new(&options.exploded).map_err(flaw("exploded"))?,
             fingerprint: (!options.lazy.is_empty()).then(|| Digest::of(format!("{lines:?}").as_bytes())),
         })
+    }
+
+    /// Which directories are left out beside an archive of the same name.
+    pub(super) fn exploded(&self) -> &Patterns {
+        &self.exploded
     }
 
     /// What tells these rules from others; none where everything is eager.

@@ -66,6 +66,9 @@ pub struct Options {
     pub hooks: Option<Arc<dyn Hooks>>,
     /// Directories that change as one.
     pub units: Vec<UnitRule>,
+    /// Directories that are left out where an archive of the same name lies beside, unless this is a worker: patterns in
+    /// gitignore syntax.
+    pub exploded: Vec<String>,
     /// What is fetched on demand only: patterns in gitignore syntax.
     pub lazy: Vec<String>,
     /// What of that is fetched at once all the same.
@@ -92,6 +95,7 @@ impl Options {
             effort: Effort::default(),
             hooks: None,
             units: Vec::new(),
+            exploded: Vec::new(),
             lazy: Vec::new(),
             eager: Vec::new(),
         }

@@ -83,6 +83,17 @@ impl Node {
         }
     }
 
+    /// Says of a hub that is not there what to do if there never was one.
+    fn unseeded(&self, options: &PublishOptions, error: Error) -> Error {
+        if !options.not_first || error.kind() != ErrorKind::Unreachable || self.identity().hub_id.is_some() {
+            return error;
+        }
+        error.hint_instead(
+            "mount the hub that belongs there, or see whether the address is right; where there is none yet, `depsync publish` \
+             makes it, or the daemon once with --seed",
+        )
+    }
+
     /// A directory with something in it, and a hub with nothing.
     fn not_seeded(&self) -> Error {
         Error::new(ErrorKind::Refused, "the hub has no revision of this deployment yet, and this directory is not empty")
@@ -103,7 +114,8 @@ impl Node {
         }
         let dir = self.open_dir(&position)?;
         let mode = if options.dry_run || options.not_first { OpenMode::Existing } else { OpenMode::Create };
-        let hub = self.look_at_hub(cx, &mut position, mode, Look::Heal)?;
+        let hub =
+            self.look_at_hub(cx, &mut position, mode, Look::Heal).map_err(|error| self.unseeded(options, error))?;
         if !options.dry_run {
             self.adopt_hub(cx, hub.facts.as_ref())?;
             self.claim_lost_publish(cx, &mut position, &hub)?;

@@ -3,6 +3,8 @@
 //! Laws:
 //! - what lies beneath an ignored directory is ignored, whatever a pattern says of it (as in git);
 //! - a pattern overrides the default list in both directions, except for `.depsync-*`, which is depsync's own;
+//! - a directory beside an archive of the same name, where those are named, is the server's work: it is hidden as long as the
+//!   archive is there;
 //! - a file of patterns that cannot be read or understood is an error, never an empty file: otherwise what somebody
 //!   wanted kept back would be published.
 
@@ -10,13 +12,16 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::ignore::Match;
 use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustix::fs::FileType;
 
 use crate::beneath::Root;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::RelPath;
+use crate::patterns::Patterns;
 
 /// The file of patterns, at the root of the deployment.
 pub const IGNORE_FILE: &str = ".depsyncignore";
@@ -30,6 +35,28 @@ const MAX_PATTERNS: usize = 10_000;
 pub struct Ignore {
     /// `None`: the default list alone, which costs no allocation.
     patterns: Option<Gitignore>,
+    exploded: Option<Arc<Exploded>>,
+}
+
+/// Directories that a server has made of the archives beside them.
+#[derive(Debug)]
+struct Exploded {
+    directories: Patterns,
+    archives: Vec<String>,
+    root: Root,
+}
+
+impl Exploded {
+    /// Whether this is one: it is asked of what the disk has there now.
+    fn has(&self, path: &[u8]) -> bool {
+        self.directories.name(path, true)
+            && self.archives.iter().any(|extension| {
+                let archive = RelPath::new([path, b".", extension.as_bytes()].concat());
+                archive.is_ok_and(|archive| {
+                    matches!(self.root.stamp(&archive), Ok(Some(stamp)) if stamp.file_type() == FileType::RegularFile)
+                })
+            })
+    }
 }
 
 impl Ignore {
@@ -72,7 +99,14 @@ impl Ignore {
         let patterns = builder.build().map_err(|error| {
             Error::new(ErrorKind::Usage, format!("{IGNORE_FILE}: the patterns are too much: {error}"))
         })?;
-        Ok(Self { patterns: Some(patterns).filter(|patterns| !patterns.is_empty()) })
+        Ok(Self { patterns: Some(patterns).filter(|patterns| !patterns.is_empty()), exploded: None })
+    }
+
+    /// The same, and those of `directories` beside which, in `root`, lies an archive of the same name.
+    pub fn and_exploded(mut self, directories: &Patterns, archives: &[String], root: &Root) -> Result<Self> {
+        let (directories, archives, root) = (directories.clone(), archives.to_vec(), root.again()?);
+        self.exploded = Some(Arc::new(Exploded { directories, archives, root }));
+        Ok(self)
     }
 
     /// Whether `path` is ignored, by itself or because a directory above it is.
@@ -85,6 +119,9 @@ impl Ignore {
     /// Whether `path` is ignored by itself: the walk asks on its way down.
     pub(super) fn hides(&self, path: &[u8], is_directory: bool) -> bool {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if is_directory && self.exploded.as_ref().is_some_and(|exploded| exploded.has(path)) {
+            return true;
+        }
         let Some(patterns) = &self.patterns else { return by_default(name) };
         if is_own(name) {
             return true;
@@ -111,7 +148,7 @@ impl Ignore {
 
     /// Whether [`Self::hides_name`] is all there is to ask.
     pub(super) fn is_by_name_alone(&self) -> bool {
-        self.patterns.is_none()
+        self.patterns.is_none() && self.exploded.is_none()
     }
 }
 
