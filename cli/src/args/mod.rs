@@ -271,7 +271,6 @@ mod tests {
             "status --timeout 0",
             "init --role king",
             "import",
-            "import x nodes-list y",
             "import nodes-list",
             "nonsense",
         ] {
