@@ -121,7 +121,8 @@ impl Node {
         } else if let Some(newest) = manner.first_contact {
             self.remove_relics(cx, newest, &mut plan, &trees, &earlier)?;
         }
-        self.check_disk(position, &disk, &trees, manner, old.entries)?;
+        let here = trees.agreement.totals()?.entries;
+        self.check_disk(position, &disk, &trees, manner, here)?;
         check_parents(&plan.apply, &trees.wanted)?;
         let units = self.units_of(cx, &disk, &trees, manner.dry_run, &mut plan, &mut done.problems)?;
         done.blocked = !plan.blocked.is_empty();
