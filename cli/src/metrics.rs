@@ -15,6 +15,15 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+/// What is registered, as a page.
+fn page_of(registry: &Registry) -> String {
+    let mut out = String::new();
+    if let Err(error) = text::encode(&mut out, registry) {
+        tracing::warn!(%error, "the metrics cannot be written");
+    }
+    out
+}
+
 /// See the module.
 pub(crate) struct Metrics {
     vitals: Vec<Vitals>,
@@ -33,11 +42,7 @@ impl Metrics {
 
 impl Status for Metrics {
     fn metrics(&self) -> String {
-        let mut out = String::new();
-        if let Err(error) = text::encode(&mut out, &self.registry) {
-            tracing::warn!(%error, "the metrics cannot be written");
-        }
-        out
+        page_of(&self.registry)
     }
 
     fn is_well(&self) -> bool {
@@ -159,11 +164,7 @@ impl EstateMetrics {
 
 impl Status for EstateMetrics {
     fn metrics(&self) -> String {
-        let mut out = String::new();
-        if let Err(error) = text::encode(&mut out, &self.registry) {
-            tracing::warn!(%error, "the metrics cannot be written");
-        }
-        out
+        page_of(&self.registry)
     }
 
     fn is_well(&self) -> bool {

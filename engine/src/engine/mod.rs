@@ -33,6 +33,7 @@ mod report;
 mod resolve;
 mod rollback;
 mod roster;
+mod seed;
 mod stage;
 mod standing;
 mod status;

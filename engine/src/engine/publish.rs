@@ -83,27 +83,6 @@ impl Node {
         }
     }
 
-    /// Says of a hub that is not there what to do if there never was one.
-    fn unseeded(&self, options: &PublishOptions, error: Error) -> Error {
-        if !options.not_first || error.kind() != ErrorKind::Unreachable || self.identity().hub_id.is_some() {
-            return error;
-        }
-        error.hint_instead(
-            "mount the hub that belongs there, or see whether the address is right; where there is none yet, `depsync publish` \
-             makes it, or the daemon once with --seed",
-        )
-    }
-
-    /// A directory with something in it, and a hub with nothing.
-    fn not_seeded(&self) -> Error {
-        Error::new(ErrorKind::Refused, "the hub has no revision of this deployment yet, and this directory is not empty")
-            .at(self.places.dir.display())
-            .hint(
-                "if all nodes are to get what is here, publish it: `depsync publish`, or start the daemon once with --seed; \
-                 if not, see whether it is the right hub and deployment",
-            )
-    }
-
     fn attempt(&self, cx: &Context, attempt: &mut Attempt<'_>) -> Result<Result<PublishOutcome, Again>> {
         let options = attempt.options;
         let mut position = self.db.position()?;

@@ -21,114 +21,40 @@
 //! | `board` | who has what to do, and when: pure |
 //! | `turn` | one turn for one deployment |
 //! | `ear` | what is heard over a channel |
+//! | `seams` | what it must be given: the hub's marks, and where deployments lie |
+//! | `told` | what it tells |
 
 mod board;
 mod duties;
 mod ear;
+mod seams;
 mod selection;
+mod told;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use serde::Serialize;
 
 use self::board::{Board, Job};
 pub use self::duties::EstateDuties;
 pub use self::ear::Ear;
+pub use self::seams::{Household, Registry};
 pub use self::selection::Selection;
+pub use self::told::{EstateEvent, EstateFacts, EstateTold};
 use crate::beneath::Root;
 use crate::channel::Channel;
 use crate::context::Context;
 use crate::daemon::Event;
 use crate::engine::Node;
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{DeploymentName, Revision};
-use crate::path::RelPath;
+use crate::name::DeploymentName;
 use crate::revdb::{Register, RegisterEntry};
 use crate::scan::{Ignore, Part, Reach};
 use crate::watch::{Hint, Waited, Watch};
-
-/// What a hub says of all its deployments at once.
-pub trait Registry: Send + Sync {
-    /// The mark of each: something that is another one when there is another revision. None: nothing is another one than
-    /// when it was asked last.
-    fn marks(&self, cx: &Context) -> Result<Option<BTreeMap<DeploymentName, String>>>;
-
-    /// The mark of a deployment whose newest revision is this.
-    fn mark(&self, revision: Revision) -> String;
-
-    /// Puts right what the hub says of one whose newest revision is this, where that can have been lost.
-    fn mend(&self, cx: &Context, name: &DeploymentName, revision: Revision) -> Result<()>;
-}
-
-/// Where the deployments lie, and how each is opened.
-pub trait Household: Send + Sync {
-    /// Opens one. What must be there above its directory is made where that is safe.
-    fn open(&self, cx: &Context, name: &DeploymentName) -> Result<Node>;
-
-    /// Those that have a directory here.
-    fn here(&self) -> Result<Vec<DeploymentName>>;
-
-    /// All names that somebody may call it by, its own among them.
-    fn names(&self, name: &DeploymentName) -> Vec<String>;
-
-    /// The directory in which theirs are, to watch them all, if there is one; without it, everything is scanned.
-    fn grounds(&self) -> Option<PathBuf>;
-
-    /// Whose a path beneath that directory is, and what it is in his own: none if it is his directory itself.
-    fn owner(&self, path: &RelPath) -> Option<(DeploymentName, Option<RelPath>)>;
-}
-
-/// Something that has happened to one of them, beside what daemons tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum EstateEvent {
-    /// Somebody wants something of it: it is kept in step from now on.
-    Loaded,
-    /// Nobody has for long: it is left alone.
-    Unloaded,
-}
-
-/// What an estate tells.
-#[derive(Debug)]
-pub enum EstateTold<'a> {
-    /// Of one deployment, what its daemon would.
-    Daemon(&'a DeploymentName, &'a Event),
-    /// Of one deployment.
-    One(&'a DeploymentName, &'a EstateEvent),
-    /// Of all: the first round is over, with so many that are kept in step, of so many.
-    Ready(usize, usize),
-    /// Of all: the hub could not be asked; how often in a row.
-    Deaf(&'a Error, u32),
-    /// Of all: it can be asked again.
-    Hears,
-    /// Of all: it has ended.
-    Stopped,
-}
-
-/// How an estate is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EstateFacts {
-    /// Deployments that it knows of.
-    pub deployments: u64,
-    /// Those that are kept in step.
-    pub loaded: u64,
-    /// Those of them that have something to do.
-    pub behind: u64,
-    /// Those of them that have failed.
-    pub failed: u64,
-    /// How often the hub was asked for all of them.
-    pub asked: u64,
-    /// Turns so far.
-    pub turns: u64,
-    /// How often in a row the hub could not be asked.
-    pub deaf: u64,
-}
 
 /// See the module.
 pub struct Estate<'a> {

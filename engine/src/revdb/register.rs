@@ -159,14 +159,6 @@ impl Register {
             .map_err(self.failed("write the register"))?;
         Ok(())
     }
-
-    /// Forgets one that is gone.
-    pub fn forget(&self, name: &DeploymentName) -> Result<()> {
-        self.connection()
-            .execute("DELETE FROM deployment WHERE name = ?1", [name.as_str()])
-            .map_err(self.failed("write the register"))?;
-        Ok(())
-    }
 }
 
 fn read(row: &Row<'_>) -> Result<Entry> {
@@ -228,8 +220,6 @@ mod tests {
         register.put(&one).expect("writes");
         let all = register.all().expect("reads");
         assert_eq!((all[1].used, all[2].used, all[2].loaded), (at(200), at(300), true));
-        register.forget(&name("two")).expect("forgets");
-        assert_eq!(register.all().expect("reads").len(), 2);
     }
 
     #[test]

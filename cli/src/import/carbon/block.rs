@@ -6,7 +6,8 @@ use depsync_engine::error::Result;
 use depsync_transports::SvnAddress;
 
 use super::read::{Carbon, Found};
-use super::{PASSWORD, Request, Said, Taken, config_name, unsupported};
+use super::{PASSWORD, Request, Said, Taken, unsupported};
+use crate::config;
 use crate::import::usage;
 
 /// How often a server looked for something new to deploy, in seconds, where nothing is said.
@@ -109,7 +110,7 @@ impl Block {
         let text = [top, tables, last].concat().join("\n") + "\n";
         Ok(Taken {
             is_manager: self.is_manager,
-            config: into.join(config_name()),
+            config: into.join(config::NAME),
             text,
             password_file: password.as_ref().map(|_| into.join(PASSWORD)),
             password,

@@ -21,7 +21,6 @@ use serde::Serialize;
 use self::block::Block;
 use super::preset::Preset;
 use super::{text_of, usage};
-use crate::config;
 
 /// The most bytes of a file.
 const MOST: u64 = 4 << 20;
@@ -189,9 +188,4 @@ fn unsupported(kind: &str, place: String) -> Error {
     Error::new(ErrorKind::Unsupported, what)
         .at(place)
         .hint("name the hub that is to take its place: --hub /mnt/hub, rsync+ssh://…, svn://…")
-}
-
-/// The name of the configuration.
-fn config_name() -> &'static str {
-    config::NAME
 }
