@@ -60,6 +60,8 @@ pub(crate) struct Config {
     /// What of that is fetched at once.
     #[serde(default)]
     pub(crate) eager: Vec<String>,
+    /// The form of files that stand for what is not here.
+    pub(crate) stubs: Option<StubsName>,
     /// How long a command may take.
     pub(crate) timeout: Option<Span>,
     /// How a hub behind ssh is reached.
@@ -89,6 +91,14 @@ pub(crate) struct Config {
     /// What is run around updates.
     #[serde(default)]
     pub(crate) hooks: Hooks,
+}
+
+/// A form of stub files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StubsName {
+    /// The ghost metafiles of WSO2's servers.
+    Wso2,
 }
 
 /// The table `tenants`.
@@ -368,6 +378,7 @@ mod tests {
             exploded = ["/webapps/*"]
             lazy = ["webapps/*.war"]
             eager = ["/webapps/home.war"]
+            stubs = "wso2"
             timeout = 90
             [push]
             parallel = 256
@@ -397,6 +408,7 @@ mod tests {
             (config.lazy, config.eager),
             (vec!["webapps/*.war".to_owned()], vec!["/webapps/home.war".to_owned()])
         );
+        assert_eq!(config.stubs, Some(StubsName::Wso2));
         assert_eq!(config.exploded, ["/webapps/*"]);
         assert_eq!(config.push.parallel, Some(256));
         assert_eq!(config.state.as_deref(), Some(Path::new("/var/lib/x")));

@@ -25,6 +25,7 @@ mod service;
 mod session;
 mod settings;
 mod signals;
+mod stubs;
 mod tenancy;
 mod text;
 mod units;

@@ -11,8 +11,9 @@ use depsync_transports::svn::{Secret, SvnSsh};
 use depsync_transports::{Access, HookPrograms, SshSettings, SvnSettings};
 
 use crate::args::{Global, Operands};
-use crate::config::{self, Config};
+use crate::config::{self, Config, StubsName};
 use crate::environment::Environment;
+use crate::stubs::Wso2Stubs;
 use crate::tenancy::{self, Tenancy, Written};
 
 /// What a command works on.
@@ -90,6 +91,7 @@ impl Settings {
         options.exploded = config.exploded;
         options.lazy = config.lazy;
         options.eager = config.eager;
+        options.stubs = config.stubs.map(|StubsName::Wso2| Arc::new(Wso2Stubs) as _);
         if let Some(archives) = config.archives {
             options.archives = archives;
         }

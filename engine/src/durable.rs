@@ -48,6 +48,14 @@ pub fn replace(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
     rename_staged(cx, target)
 }
 
+/// The same for what can be made again: whole at any moment, and lost by a power cut.
+pub fn replace_hastily(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
+    write(cx, target, bytes)?;
+    cx.step("durable.rename");
+    fs::renameat(target.staging, target.temporary, target.directory, target.name)
+        .map_err(|errno| Error::io("rename into place", target.name, errno))
+}
+
 /// The second half of [`replace`]: gives a staged file its name.
 pub fn rename_staged(cx: &Context, target: Target<'_>) -> Result<()> {
     cx.step("durable.rename");
@@ -82,19 +90,26 @@ pub fn link_staged(cx: &Context, target: Target<'_>) -> Result<Created> {
 
 /// The one write pattern under both, and their first half: a whole, flushed temporary file.
 pub fn stage(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<()> {
-    let failed = |errno: std::io::Error| {
-        let _ = fs::unlinkat(target.staging, target.temporary, AtFlags::empty());
-        Error::io("write", target.name, errno)
-    };
+    let file = write(cx, target, bytes)?;
+    cx.step("durable.sync");
+    file.sync_all().map_err(|source| not_written(target, source))
+}
+
+fn not_written(target: Target<'_>, source: std::io::Error) -> Error {
+    let _ = fs::unlinkat(target.staging, target.temporary, AtFlags::empty());
+    Error::io("write", target.name, source)
+}
+
+/// A whole temporary file.
+fn write(cx: &Context, target: Target<'_>, bytes: &[u8]) -> Result<File> {
     cx.step("durable.create");
     let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = fs::openat(target.staging, target.temporary, flags, Mode::from_raw_mode(target.mode))
         .map_err(|errno| Error::io("create", target.temporary, errno))?;
     let mut file = File::from(file);
     cx.step("durable.write");
-    file.write_all(bytes).map_err(failed)?;
-    cx.step("durable.sync");
-    file.sync_all().map_err(failed)
+    file.write_all(bytes).map_err(|source| not_written(target, source))?;
+    Ok(file)
 }
 
 fn link(target: Target<'_>) -> Result<Created> {

@@ -1,6 +1,6 @@
 //! Planning an update: what the revision asks of this disk, and whether that looks like an accident.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use itertools::Itertools;
 
@@ -12,6 +12,7 @@ use super::update::{Manner, Progressed, Target};
 use super::{Heal, Node, Remark, Scope};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
 use crate::packed::Packed;
 use crate::path::RelPath;
 use crate::plan::{self, Application, Guard, Lazy, Plan, Policy, Trees, Unsettled};
@@ -117,7 +118,7 @@ impl Node {
             done.drift = leave_drift(&mut plan, &trees, manner.heal)?;
         }
         if manner.prune {
-            add_untracked(&mut plan, trees)?;
+            add_untracked(&mut plan, trees, &self.db.stubs()?.files)?;
         } else if let Some(newest) = manner.first_contact {
             self.remove_relics(cx, newest, &mut plan, &trees, &earlier)?;
         }
@@ -207,12 +208,13 @@ fn leave_drift(plan: &mut Plan, trees: &Trees<'_>, heal: &Heal) -> Result<Vec<Re
     Ok(left.into_iter().collect())
 }
 
-/// `--prune`: what neither the agreement nor the hub knows goes, too, and is kept aside.
-fn add_untracked(plan: &mut Plan, trees: Trees<'_>) -> Result<()> {
+/// `--prune`, but for the files that stand for ghosts (`own`): what neither the agreement nor the hub knows goes, too, and is kept aside.
+fn add_untracked(plan: &mut Plan, trees: Trees<'_>, own: &BTreeMap<RelPath, Digest>) -> Result<()> {
     let mut untracked: Packed<Application> = Packed::new();
     for change in trees.agreement.diff(&trees.local) {
         let change = change?;
-        if change.before.is_none() && trees.wanted.get(&change.path)?.is_none() {
+        let holds_own = || own.keys().any(|path| *path == change.path || path.is_beneath(&change.path));
+        if change.before.is_none() && trees.wanted.get(&change.path)?.is_none() && !holds_own() {
             let keep = change.after.as_ref().is_some_and(|entry| !entry.is_directory());
             untracked.push(&Application { path: change.path, have: change.after, want: None, keep });
         }

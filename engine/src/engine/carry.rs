@@ -126,6 +126,7 @@ impl Node {
         }
         done.kept = deeds.committed.kept;
         done.applied = applied;
+        self.refresh_stubs(scene.cx, &scene.disk.root, position, &mut done.warnings);
         let observed = self.measure_and_report(scene, position, done, worth_a_row.then_some(&row))?;
         if worth_a_row {
             scene.cx.step("state.sweep-cache");

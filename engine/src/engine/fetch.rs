@@ -16,7 +16,7 @@ use crate::apply::Lock;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::RelPath;
-use crate::plan::ghosts_beneath;
+use crate::plan::{self, ghosts_beneath};
 use crate::revdb::Position;
 use crate::scan::{Part, Reach};
 use crate::tree::Tree;
@@ -116,6 +116,8 @@ impl Node {
             }
         }
         for path in paths {
+            let ghost = self.ghost_of_stub(position, path)?;
+            let path = ghost.as_ref().unwrap_or(path);
             let Some(entry) = known.get(path)? else {
                 let number = position.applied.map_or(0, |(revision, _)| revision.number);
                 return Err(Error::new(ErrorKind::Usage, format!("it is not in revision {number}, which is here"))
@@ -174,9 +176,13 @@ impl Node {
         };
         let done = self.bring_and_tell(cx, &mut position, &before, Target { revision, root }, &manner)?;
         let named = |path: &RelPath| ghosts.binary_search(path).is_ok();
+        let clash = |clash: plan::Clash| {
+            let reason = "it was changed here, and is another one than the hub has: see `depsync status`".to_owned();
+            Remark { path: Some(clash.path), reason }
+        };
         Ok(Brought {
             paths: done.applied.iter().map(|change| change.path).filter(named).collect(),
-            problems: done.problems,
+            problems: done.problems.into_iter().chain(done.conflicts.into_iter().map(clash)).collect(),
             kept_aside: done.kept,
             warnings: done.warnings,
             bytes: done.fetched,

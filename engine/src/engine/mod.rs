@@ -37,6 +37,7 @@ mod seed;
 mod stage;
 mod standing;
 mod status;
+mod stubs;
 mod tracked;
 mod units;
 mod update;
@@ -75,6 +76,7 @@ pub use outcome::{
 };
 pub use push::{Addressed, Delivery, PushOptions, PushOutcome};
 pub use standing::{Standing, State};
+pub use stubs::{Stub, Stubs};
 pub use wait::WaitOutcome;
 
 /// A deployment directory on this node, and the hub it follows.

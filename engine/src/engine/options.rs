@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::Hooks;
+use super::stubs::Stubs;
 use crate::apply::{UnitRule, Wishes};
 use crate::content::Effort;
 use crate::name::{DeploymentName, NodeId};
@@ -73,6 +74,8 @@ pub struct Options {
     pub lazy: Vec<String>,
     /// What of that is fetched at once all the same.
     pub eager: Vec<String>,
+    /// The form of files that stand for what is not here; none: there are none.
+    pub stubs: Option<Arc<dyn Stubs>>,
 }
 
 impl Options {
@@ -98,6 +101,7 @@ impl Options {
             exploded: Vec::new(),
             lazy: Vec::new(),
             eager: Vec::new(),
+            stubs: None,
         }
     }
 

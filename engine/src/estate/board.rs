@@ -118,14 +118,16 @@ impl Board {
     }
 
     /// Takes note of what the hub says: who is loaded and not in step has something to do.
-    pub(super) fn heard(&mut self, name: &DeploymentName, mark: &str) {
+    pub(super) fn heard(&mut self, name: &DeploymentName, mark: &str, now: Instant) {
         let Some(tenant) = self.tenants.get_mut(name) else { return };
         if tenant.head.as_deref() != Some(mark) {
             tenant.head = Some(mark.to_owned());
         }
         if tenant.entry.loaded && tenant.entry.mark.as_deref() != Some(mark) && tenant.job.mark.as_deref() != Some(mark)
         {
-            self.want(name, Job { mark: Some(mark.to_owned()), ..Job::default() });
+            // One look for both.
+            let check = tenant.check_at <= now;
+            self.want(name, Job { mark: Some(mark.to_owned()), check, ..Job::default() });
         }
     }
 
@@ -261,21 +263,21 @@ mod tests {
         board.enter(RegisterEntry::new(name("asleep")), now);
         for round in 0..3 {
             for one in ["a", "b", "asleep"] {
-                board.heard(&name(one), "7");
+                board.heard(&name(one), "7", now);
             }
             assert_eq!(board.is_at_work(), round == 0);
             let mut taken = Vec::new();
             while let Some(one) = board.take(now) {
-                board.heard(&one.0, "7");
+                board.heard(&one.0, "7", now);
                 well(&mut board, &one, now);
                 taken.push(one.0.to_string());
             }
             assert_eq!(taken, if round == 0 { vec!["a", "b"] } else { vec![] }, "{round}");
         }
         // While one is worked on, what comes waits, and is done together.
-        board.heard(&name("a"), "8");
+        board.heard(&name("a"), "8", now);
         let first = board.take(now).expect("a");
-        board.heard(&name("a"), "9");
+        board.heard(&name("a"), "9", now);
         board.want(&name("a"), Job { check: true, ..Job::default() });
         assert_eq!(board.take(now), None);
         well(&mut board, &first, now);
@@ -287,12 +289,12 @@ mod tests {
     fn failures_are_tried_again_later_and_later_and_keep_nobody_else() {
         let now = Instant::now();
         let mut board = board(now, &["a", "b"]);
-        board.heard(&name("a"), "1");
+        board.heard(&name("a"), "1", now);
         let (_, job) = board.take(now).expect("a");
         let mut entry = board.get(&name("a")).expect("on the board").entry.clone();
         entry.failures = 3;
         board.done(entry, Some(job), false, now);
-        board.heard(&name("b"), "1");
+        board.heard(&name("b"), "1", now);
         assert_eq!(board.take(now).expect("b").0, name("b"));
         assert_eq!(board.take(now), None);
         let next = board.next().expect("a waits") - now;

@@ -242,10 +242,9 @@ impl<'a> Estate<'a> {
                         (self.tell)(EstateTold::Deaf(&error, deaf));
                     }
                 }
-                if self.duties.commit {
-                    if watch.identity().is_none() {
-                        self.open_eyes(cx, &mut watch);
-                    }
+                // What is watched says itself what is new there.
+                if self.duties.commit && watch.identity().is_none() {
+                    self.open_eyes(cx, &mut watch);
                     self.discover(self.household.here()?, now)?;
                 }
                 let mut board = self.board();
@@ -351,7 +350,7 @@ impl<'a> Estate<'a> {
             if self.board().get(&name).is_none() {
                 self.enter(RegisterEntry::new(name.clone()), now);
             }
-            self.board().heard(&name, &mark);
+            self.board().heard(&name, &mark, now);
         }
         Ok(())
     }
@@ -388,6 +387,7 @@ impl<'a> Estate<'a> {
                 if why.lasts() {
                     watch.close();
                 }
+                self.discover(self.household.here()?, now)?;
                 let mut board = self.board();
                 let names: Vec<DeploymentName> = board.tenants().map(|tenant| tenant.entry.name.clone()).collect();
                 names.iter().for_each(|name| board.want(name, Job { check: true, ..Job::default() }));
@@ -415,10 +415,10 @@ impl<'a> Estate<'a> {
 
     /// Takes what was heard. Says whether the hub is to be asked.
     fn listen(&self) -> bool {
-        let heard = self.ear.take();
+        let (heard, now) = (self.ear.take(), Instant::now());
         let mut board = self.board();
         for one in heard.announced {
-            board.heard(&one.deployment, &self.registry.mark(one.revision));
+            board.heard(&one.deployment, &self.registry.mark(one.revision), now);
         }
         heard.connected
     }

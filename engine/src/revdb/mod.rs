@@ -47,7 +47,7 @@ pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
 pub use mend::Mended;
 pub(crate) use pages::CacheSink;
-pub use position::{Held, Identity, Owed, Position, Proposed};
+pub use position::{Held, Identity, Owed, Position, Proposed, Stubbed};
 pub use pushed::{Busy, Pushed};
 pub use register::{Entry as RegisterEntry, Register};
 pub use reports::Heard;

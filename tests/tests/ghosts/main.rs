@@ -6,6 +6,7 @@ mod killed;
 mod manager;
 mod rules;
 mod stay;
+mod stubs;
 mod town;
 
 #[test]

@@ -1,6 +1,7 @@
 //! Updates move ghosts and fetch nothing of them.
 
 use depsync_engine::engine::UpdateOptions;
+use depsync_tests::cluster::Site;
 use depsync_tests::node::noise;
 use depsync_tests::snapshot::write_tree;
 
@@ -111,6 +112,24 @@ fn a_file_in_the_place_of_a_ghost_is_adopted_or_kept_aside() {
     let done = update(&site);
     assert_eq!(done.kept_aside, [path("webapps/b.app")]);
     check(&site, &without(&["webapps/a.app", "webapps/b.app"]), "both are what the hub has");
+}
+
+#[test]
+fn a_directory_in_which_everything_is_a_ghost_is_empty_and_well() {
+    let site = Site::new();
+    site.make_lazy(&["*"]);
+    write_tree(&site.dir("m"), &[("a/b", "b"), ("c", "c")]);
+    site.publish("m").expect("publishes");
+    update(&site);
+    check(&site, &["a/b", "c"], "nothing is here");
+    release(&site, &[("a/b", "b, changed"), ("d", "d")]);
+    assert!(!update(&site).changed);
+    fetch(&site, &["a"]).expect("fetches");
+    check(&site, &["c", "d"], "one of them");
+    evict(&site, &["a"]).expect("evicts");
+    check(&site, &["a/b", "c", "d"], "nothing again");
+    std::fs::remove_dir(site.dir("w")).expect("an empty directory");
+    check(&site, &["a/b", "c", "d"], "it is made again");
 }
 
 /// All ghosts but these.
