@@ -129,6 +129,7 @@ fn a_directory_in_which_everything_is_a_ghost_is_empty_and_well() {
     evict(&site, &["a"]).expect("evicts");
     check(&site, &["a/b", "c", "d"], "nothing again");
     std::fs::remove_dir(site.dir("w")).expect("an empty directory");
+    assert!(!update(&site).changed);
     check(&site, &["a/b", "c", "d"], "it is made again");
 }
 
