@@ -42,25 +42,41 @@ impl Stubs for Wso2Stubs {
         stub("ghostWebapps", &flat, &application(name, rest, kind))
     }
 
-    fn archive(&self, content: &[u8]) -> Option<Vec<u8>> {
-        let mut reader = Reader::from_str(std::str::from_utf8(content).ok()?);
-        loop {
-            match reader.read_event().ok()? {
-                Event::Start(start) | Event::Empty(start) => {
-                    let key = match start.local_name().as_ref() {
-                        "serviceGroup" => "ServiceArchiveFileName",
-                        "webApplication" => "file",
-                        _ => return None,
-                    };
-                    let attribute = start.attributes().flatten().find(|attribute| attribute.key.as_ref() == key)?;
-                    let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?;
-                    // The archive of a service is named without its extension.
-                    let dot = if key == "file" { "" } else { "." };
-                    return Some(format!("{value}{dot}").into_bytes());
-                }
-                Event::Eof => return None,
-                _ => {}
+    fn means(&self, content: &[u8], path: &RelPath) -> bool {
+        let said = std::str::from_utf8(content).ok().and_then(artifact);
+        let Some((said, text)) = said.zip(std::str::from_utf8(path.as_bytes()).ok()) else { return false };
+        let Some((_, rest)) = text.split_once('/') else { return false };
+        match said {
+            Artifact::Service(archive) => without_extension(rest) == archive,
+            Artifact::Application(file) => rest == file,
+        }
+    }
+}
+
+/// What a metafile says that it is for, below the folder of its kind.
+#[derive(Debug, PartialEq, Eq)]
+enum Artifact {
+    /// An archive, without its extension.
+    Service(String),
+    /// A file or a directory.
+    Application(String),
+}
+
+fn artifact(text: &str) -> Option<Artifact> {
+    let mut reader = Reader::from_str(text);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) | Event::Empty(start) => {
+                let (key, kind): (_, fn(String) -> Artifact) = match start.local_name().as_ref() {
+                    "serviceGroup" => ("ServiceArchiveFileName", Artifact::Service),
+                    "webApplication" => ("file", Artifact::Application),
+                    _ => return None,
+                };
+                let attribute = start.attributes().flatten().find(|attribute| attribute.key.as_ref() == key)?;
+                return Some(kind(attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?.into_owned()));
             }
+            Event::Eof => return None,
+            _ => {}
         }
     }
 }
@@ -110,7 +126,10 @@ mod tests {
     fn names_and_contents_are_those_of_the_original() {
         let (path, text) = of("axis2services/foo/Version.aar", &file()).expect("a service");
         assert_eq!(path, "ghostmetafiles/ghostServices/axis2services_foo_Version.xml");
-        assert!(text.starts_with("<serviceGroup name=\"foo/Version\" ServiceArchiveFileName=\"foo/Version\">"), "{text}");
+        assert!(
+            text.starts_with("<serviceGroup name=\"foo/Version\" ServiceArchiveFileName=\"foo/Version\">"),
+            "{text}"
+        );
         assert!(text.contains("<service name=\"Version\" serviceType=\"axis2\">"), "{text}");
         let (path, text) = of("webapps/a&b.war", &file()).expect("an application");
         assert_eq!(path, "ghostmetafiles/ghostWebapps/webapps_a&b.xml");
@@ -132,15 +151,18 @@ mod tests {
 
     #[test]
     fn what_a_metafile_is_for_is_read_from_it() {
-        let archive = |text: &str| Wso2Stubs.archive(text.as_bytes()).map(|name| String::from_utf8(name).expect("text"));
+        let means =
+            |text: &str, path: &str| Wso2Stubs.means(text.as_bytes(), &RelPath::try_from(path).expect("a path"));
         for path in ["webapps/a&b.war", "axis2services/foo/Version.aar"] {
             let (_, text) = of(path, &file()).expect("a stub");
-            assert!(path.contains(&archive(&text).expect("it says so")), "{path}: {text}");
+            assert!(means(&text, path), "{path}: {text}");
         }
-        let original = "<?xml version='1.0'?><!-- by the server --><serviceGroup name='g' ServiceArchiveFileName='b_c'/>";
-        assert_eq!(archive(original).as_deref(), Some("b_c."));
+        let original =
+            "<?xml version='1.0'?><!-- by the server --><serviceGroup name='g' ServiceArchiveFileName='b/c'/>";
+        assert!(means(original, "axis2services/b/c.aar"));
+        assert!(!means(original, "axis2services/b_c.aar") && !means(original, "axis2services/a/b/c.aar"));
         for bad in ["", "<other file='x'/>", "<webApplication/>", "\u{0}", "<webApplication file='x"] {
-            assert_eq!(archive(bad), None, "{bad:?}");
+            assert!(!means(bad, "webapps/x"), "{bad:?}");
         }
     }
 }

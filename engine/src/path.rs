@@ -125,6 +125,11 @@ impl RelPath {
     pub fn is_beneath(&self, directory: &Self) -> bool {
         is_beneath(&self.0, &directory.0)
     }
+
+    /// Whether this path is `top`, or lies beneath it.
+    pub fn is_within(&self, top: &Self) -> bool {
+        self == top || self.is_beneath(top)
+    }
 }
 
 /// Whether the path `path` lies strictly beneath `directory`, both in bytes.

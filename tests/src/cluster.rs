@@ -13,10 +13,13 @@ use std::time::Duration;
 use depsync_engine::apply::Places;
 use depsync_engine::context::{Clock, Context};
 use depsync_engine::engine::{
-    Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, UnitRule, UpdateOptions, UpdateOutcome,
+    Node, Options, PublishOptions, PublishOutcome, Role, StatePlace, Stub, Stubs, UnitRule, UpdateOptions,
+    UpdateOutcome,
 };
 use depsync_engine::error::Result;
+use depsync_engine::path::RelPath;
 use depsync_engine::transport::{Ledger, Transport};
+use depsync_engine::tree::Entry;
 use depsync_transports::{HubTransport, MountStorage};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -27,6 +30,24 @@ use crate::recording::Recording;
 const UNITS: &str = "units";
 /// The file that names what is lazy, and with `!` before it what is eager.
 const LAZY: &str = "lazy";
+/// Where it is, what is not here has a sign that says so.
+const SIGNS: &str = "signs";
+
+/// `signs/NAME` for every file that is not here, with its path in it.
+#[derive(Debug)]
+struct Signs;
+
+impl Stubs for Signs {
+    fn of(&self, path: &RelPath, entry: &Entry) -> Option<Stub> {
+        let place = [b"signs/", path.name()].concat();
+        let stub = Stub { path: RelPath::new(place).ok()?, content: [path.as_bytes(), b" is not here"].concat() };
+        (!entry.is_directory()).then_some(stub)
+    }
+
+    fn means(&self, content: &[u8], path: &RelPath) -> bool {
+        content.starts_with(path.as_bytes())
+    }
+}
 
 /// A place for a hub and nodes.
 pub struct Site {
@@ -124,6 +145,7 @@ impl Site {
         let (eager, lazy): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with('!'));
         options.lazy = lazy.into_iter().map(str::to_owned).collect();
         options.eager = eager.into_iter().map(|line| line[1..].to_owned()).collect();
+        options.stubs = self.path().join(SIGNS).exists().then(|| Arc::new(Signs) as _);
         options
     }
 
@@ -137,6 +159,11 @@ impl Site {
     /// Lets every node, but those whose name begins with `m`, fetch these on demand only; `!` before a pattern makes it eager.
     pub fn make_lazy(&self, patterns: &[&str]) {
         std::fs::write(self.path().join(LAZY), patterns.join("\n")).expect("a file");
+    }
+
+    /// Lets a sign stand for whatever is fetched on demand only and is not here.
+    pub fn put_signs(&self) {
+        std::fs::write(self.path().join(SIGNS), "").expect("a file");
     }
 
     fn units(&self) -> Vec<UnitRule> {

@@ -57,7 +57,10 @@ pub(super) const KEYS: [(&str, &[Row]); 10] = [
             ),
             ("lazy", "Patterns of what is fetched on demand only, in the syntax of gitignore."),
             ("eager", "Patterns of what of that is fetched at once all the same."),
-            ("stubs", "Files that stand for what is not here: `wso2`, the ghost metafiles of its servers. Workers only."),
+            (
+                "stubs",
+                "Files that stand for what is not here: `wso2`, the ghost metafiles of its servers. Workers only.",
+            ),
             ("timeout", "How long a command may take."),
             ("ssh, svn, push, recovery, unit, tenants, run, channel, hooks", "Tables, below."),
         ],

@@ -45,7 +45,7 @@ impl Committed {
     /// The unit that was left and that `path` is or is in.
     pub fn refused_with(&self, path: &RelPath) -> Option<&RelPath> {
         let (unit, _) = self.refused.range(..=path).next_back()?;
-        (unit == path || path.is_beneath(unit)).then_some(unit)
+        path.is_within(unit).then_some(unit)
     }
 }
 

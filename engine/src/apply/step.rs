@@ -94,7 +94,7 @@ pub struct Unit {
 impl Unit {
     /// Whether `path` changes with it.
     pub fn holds(&self, path: &RelPath) -> bool {
-        *path == self.path || path.is_beneath(&self.path)
+        path.is_within(&self.path)
     }
 }
 

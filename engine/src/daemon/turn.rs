@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Daemon, Deed, Event};
 use crate::context::Context;
-use crate::engine::{Due, Heal, PublishOptions, PublishOutcome, Remark, Scope, UpdateOptions, UpdateOutcome};
+use crate::engine::{Due, Founding, Heal, PublishOptions, PublishOutcome, Remark, Scope, UpdateOptions, UpdateOutcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Outcome;
 use crate::watch::{Hint, Why};
@@ -104,9 +104,9 @@ impl Daemon<'_> {
 
     fn publish(&mut self, cx: &Context, scan: bool) -> Result<()> {
         let scope = self.scope(scan);
-        let not_first = !self.duties.seed;
+        let founds = if self.duties.seed { Founding::Hub } else { Founding::Nothing };
         let options =
-            PublishOptions { message: self.duties.message.clone(), scope, not_first, ..PublishOptions::default() };
+            PublishOptions { message: self.duties.message.clone(), scope, founds, ..PublishOptions::default() };
         let outcome = self.node.publish(cx, &options)?;
         // What is not settled is looked at again in the next period.
         let again = outcome.held.iter().chain(&outcome.problems).filter_map(|remark| remark.path.clone());

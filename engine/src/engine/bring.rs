@@ -118,7 +118,7 @@ impl Node {
             done.drift = leave_drift(&mut plan, &trees, manner.heal)?;
         }
         if manner.prune {
-            add_untracked(&mut plan, trees, &self.db.stubs()?.files)?;
+            add_untracked(&mut plan, trees, &self.db.stubs()?.1)?;
         } else if let Some(newest) = manner.first_contact {
             self.remove_relics(cx, newest, &mut plan, &trees, &earlier)?;
         }
@@ -208,12 +208,14 @@ fn leave_drift(plan: &mut Plan, trees: &Trees<'_>, heal: &Heal) -> Result<Vec<Re
     Ok(left.into_iter().collect())
 }
 
-/// `--prune`, but for the files that stand for ghosts (`own`): what neither the agreement nor the hub knows goes, too, and is kept aside.
+/// `--prune`: what neither the agreement nor the hub knows goes, too, and is kept aside; but for files that stand for
+/// ghosts (`own`).
 fn add_untracked(plan: &mut Plan, trees: Trees<'_>, own: &BTreeMap<RelPath, Digest>) -> Result<()> {
     let mut untracked: Packed<Application> = Packed::new();
     for change in trees.agreement.diff(&trees.local) {
         let change = change?;
-        let holds_own = || own.keys().any(|path| *path == change.path || path.is_beneath(&change.path));
+        // What is beneath a path follows it.
+        let holds_own = || own.range(&change.path..).next().is_some_and(|(path, _)| path.is_within(&change.path));
         if change.before.is_none() && trees.wanted.get(&change.path)?.is_none() && !holds_own() {
             let keep = change.after.as_ref().is_some_and(|entry| !entry.is_directory());
             untracked.push(&Application { path: change.path, have: change.after, want: None, keep });

@@ -144,7 +144,7 @@ fn serve(
 
 /// Tells each what has come of his own.
 fn share(own: u64, asked: Vec<Asked>, brought: &Brought) -> Done {
-    let is_of = |path: &RelPath, paths: &[RelPath]| paths.iter().any(|asked| path == asked || path.is_beneath(asked));
+    let is_of = |path: &RelPath, paths: &[RelPath]| paths.iter().any(|asked| path.is_within(asked));
     let told = asked.into_iter().map(|(number, paths)| {
         let mine = Brought {
             paths: brought.paths.iter().filter(|path| is_of(path, &paths)).cloned().collect(),

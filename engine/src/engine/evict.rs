@@ -123,11 +123,8 @@ impl Node {
         }
         if !plan.apply.is_empty() {
             let going: BTreeSet<RelPath> = plan.apply.iter().map(|application| application.path).collect();
-            let stays: Vec<RelPath> = fetched
-                .iter()
-                .filter(|whole| !going.iter().any(|path| is_at_or_beneath(path, whole)))
-                .cloned()
-                .collect();
+            let stays: BTreeSet<RelPath> =
+                fetched.iter().filter(|whole| !going.iter().any(|path| path.is_within(whole))).cloned().collect();
             if stays != fetched {
                 cx.step("evict.not-whole");
                 self.db.set_fetched(&stays)?;
@@ -140,7 +137,7 @@ impl Node {
     }
 
     /// What is lazy of what was named, as it goes together; and the directories that were fetched by name.
-    fn candidates(&self, position: &Position, options: &EvictOptions) -> Result<(Together, Vec<RelPath>)> {
+    fn candidates(&self, position: &Position, options: &EvictOptions) -> Result<(Together, BTreeSet<RelPath>)> {
         let agreement = Tree::new(&*self.db, position.agreement);
         let laziness = self.laziness(position)?;
         let mut together: Together = BTreeMap::new();
@@ -245,10 +242,6 @@ impl Node {
         }
         Ok(emptied)
     }
-}
-
-fn is_at_or_beneath(path: &RelPath, directory: &RelPath) -> bool {
-    path == directory || path.is_beneath(directory)
 }
 
 /// Whether a file was not used for this long; one that is not there was not.

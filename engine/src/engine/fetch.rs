@@ -115,9 +115,7 @@ impl Node {
                 }
             }
         }
-        for path in paths {
-            let ghost = self.ghost_of_stub(position, path)?;
-            let path = ghost.as_ref().unwrap_or(path);
+        for path in &self.meant(position, paths)? {
             let Some(entry) = known.get(path)? else {
                 let number = position.applied.map_or(0, |(revision, _)| revision.number);
                 return Err(Error::new(ErrorKind::Usage, format!("it is not in revision {number}, which is here"))
@@ -192,7 +190,7 @@ impl Node {
     /// Remembers directories that are wanted whole from now on.
     fn keep_whole(&self, cx: &Context, directories: &[RelPath]) -> Result<()> {
         let before = self.db.fetched()?;
-        let after = outermost(before.iter().chain(directories).cloned().collect());
+        let after = outermost(before.iter().chain(directories).cloned().collect()).into_iter().collect();
         if after != before {
             cx.step("fetch.keep-whole");
             self.db.set_fetched(&after)?;

@@ -8,6 +8,8 @@
 //! The rules have a fingerprint. Ghosts were made by the rules of their time; where those are others now, all ghosts are
 //! looked at again.
 
+use std::collections::BTreeSet;
+
 use super::{Node, Options};
 use crate::apply::Units;
 use crate::error::{Error, Result};
@@ -66,7 +68,8 @@ pub(super) struct Laziness<'a> {
     rules: &'a Rules,
     units: &'a Units,
     agreement: Tree<'a>,
-    fetched: Vec<RelPath>,
+    /// Directories that were fetched by name.
+    fetched: BTreeSet<RelPath>,
 }
 
 impl Laziness<'_> {
@@ -75,7 +78,7 @@ impl Laziness<'_> {
         if self.rules.fingerprint.is_none() {
             return false;
         }
-        if self.fetched.iter().any(|directory| path == directory || path.is_beneath(directory)) {
+        if self.fetched_with(path).is_some() {
             return false;
         }
         // One that cannot be told to be away is brought rather than left in parts.
@@ -91,11 +94,16 @@ impl Laziness<'_> {
     /// The unit, or the directory that was fetched by name, that it is or is in.
     pub(super) fn whole_of(&self, path: &RelPath, is_directory: bool) -> Option<RelPath> {
         let unit = self.units.of(path, is_directory).map(|(unit, _)| unit);
-        unit.or_else(|| self.fetched.iter().find(|whole| path == *whole || path.is_beneath(whole)).cloned())
+        unit.or_else(|| self.fetched_with(path))
+    }
+
+    /// The directory that was fetched by name and that it is, or is in.
+    fn fetched_with(&self, path: &RelPath) -> Option<RelPath> {
+        std::iter::once(path.clone()).chain(path.ancestors()).find(|whole| self.fetched.contains(whole))
     }
 
     /// The directories that were fetched by name.
-    pub(super) fn into_fetched(self) -> Vec<RelPath> {
+    pub(super) fn into_fetched(self) -> BTreeSet<RelPath> {
         self.fetched
     }
 }
@@ -103,7 +111,7 @@ impl Laziness<'_> {
 impl Node {
     /// What is lazy for a command that begins at `position`.
     pub(super) fn laziness<'a>(&'a self, position: &Position) -> Result<Laziness<'a>> {
-        let fetched = if self.rules.fingerprint.is_some() { self.db.fetched()? } else { Vec::new() };
+        let fetched = if self.rules.fingerprint.is_some() { self.db.fetched()? } else { BTreeSet::new() };
         let agreement = Tree::new(&*self.db, position.agreement);
         Ok(Laziness { rules: &self.rules, units: &self.units, agreement, fetched })
     }
@@ -111,7 +119,7 @@ impl Node {
     /// The same, with `more` directories that are wanted whole.
     pub(super) fn laziness_without<'a>(&'a self, position: &Position, more: &[RelPath]) -> Result<Laziness<'a>> {
         let mut laziness = self.laziness(position)?;
-        laziness.fetched.extend_from_slice(more);
+        laziness.fetched.extend(more.iter().cloned());
         Ok(laziness)
     }
 

@@ -68,7 +68,7 @@ pub use hooks::{Delta, Hooks, Moment};
 pub use hub::Due;
 pub use inventory::{Ghosts, Item, Summary};
 pub use options::{
-    DiffSide, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
+    DiffSide, Founding, Heal, Options, PublishOptions, RecoveryBounds, Role, Scope, Side, StatePlace, UpdateOptions,
 };
 pub use outcome::{
     Conflict, DiffOutcome, HeldRevision, InitOutcome, LogEntry, PublishOutcome, Remark, Stat, StatusOutcome,

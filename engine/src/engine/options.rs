@@ -130,6 +130,18 @@ impl Default for RecoveryBounds {
     }
 }
 
+/// What a publish may make that is not there yet: what is here, or the place that is taken for the hub, may be a mistake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Founding {
+    /// The hub, and the first revision in it.
+    #[default]
+    Hub,
+    /// The first revision of the deployment, in a hub that is there.
+    Deployment,
+    /// Nothing: a directory with something in it is refused where the hub has no revision.
+    Nothing,
+}
+
 /// What `publish` is to do.
 #[derive(Clone, Debug, Default)]
 pub struct PublishOptions {
@@ -141,8 +153,8 @@ pub struct PublishOptions {
     pub allow_mass_delete: bool,
     /// Publish files that look half-copied, too.
     pub no_hold: bool,
-    /// Refuse to make the first revision of a deployment, or the hub: what is here may be a mistake.
-    pub not_first: bool,
+    /// What may be made that is not there yet.
+    pub founds: Founding,
     /// Tracked paths that are ignored now and are to leave the deployment.
     pub forget: Vec<RelPath>,
     /// What is looked at on the disk.

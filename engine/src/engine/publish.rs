@@ -9,7 +9,7 @@ use super::outcome::Counts;
 use super::race::Races;
 use super::report::Ending;
 use super::update::{conflict_count, conflicts};
-use super::{Node, PublishOptions, PublishOutcome, Remark, Role, Scope};
+use super::{Founding, Node, PublishOptions, PublishOutcome, Remark, Role, Scope};
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -92,7 +92,11 @@ impl Node {
                 .hint("`depsync update --unpin` brings it back to the newest revision"));
         }
         let dir = self.open_dir(&position)?;
-        let mode = if options.dry_run || options.not_first { OpenMode::Existing } else { OpenMode::Create };
+        let mode = match options.founds {
+            Founding::Hub if !options.dry_run => OpenMode::Create,
+            Founding::Deployment if !options.dry_run => OpenMode::Deployment,
+            _ => OpenMode::Existing,
+        };
         let hub =
             self.look_at_hub(cx, &mut position, mode, Look::Heal).map_err(|error| self.unseeded(options, error))?;
         if !options.dry_run {
@@ -121,7 +125,7 @@ impl Node {
                 .at(self.transport.endpoint())
                 .hint("run `depsync update` first: it adopts what is equal and keeps what differs aside"));
         }
-        if options.not_first && hub.head.is_none() && disk.observed != empty_root() {
+        if options.founds == Founding::Nothing && hub.head.is_none() && disk.observed != empty_root() {
             return Err(self.not_seeded());
         }
         let held = self.held(&disk, &trees, &pages, options, &attempt.moving)?;
@@ -129,7 +133,7 @@ impl Node {
         listed.extend(held.iter().filter_map(|remark| remark.path.clone()));
         let forget = &options.forget;
         let hidden = |path: &RelPath, directory: bool| {
-            disk.ignore.matches(path, directory) && !forget.iter().any(|gone| gone == path || path.is_beneath(gone))
+            disk.ignore.matches(path, directory) && !forget.iter().any(|gone| path.is_within(gone))
         };
         let occupied = |path: &RelPath| disk.is_occupied(path);
         let laziness = self.laziness(&position)?;

@@ -53,8 +53,7 @@ impl Node {
         let laziness = self.laziness(&position)?;
         let covers = |path: &RelPath, directory: bool| laziness.covers(path, directory);
         let plan = plan::plan(trees, Policy::ThreeWay, &unsettled, &Lazy::new(&covers, Vec::new()))?;
-        let ended: Vec<_> =
-            plan.conflicts.into_iter().filter(|clash| clash.path == *path || clash.path.is_beneath(path)).collect();
+        let ended: Vec<_> = plan.conflicts.into_iter().filter(|clash| clash.path.is_within(path)).collect();
         if ended.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "there is no conflict at this path")
                 .at(path)

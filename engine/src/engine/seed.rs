@@ -2,13 +2,14 @@
 //!
 //! An empty share that was mounted by mistake must not become the truth because a node with its shipped files saw it first.
 
-use super::{Node, PublishOptions};
+use super::{Founding, Node, PublishOptions};
 use crate::error::{Error, ErrorKind};
 
 impl Node {
     /// Says of a hub that is not there what to do if there never was one.
     pub(super) fn unseeded(&self, options: &PublishOptions, error: Error) -> Error {
-        if !options.not_first || error.kind() != ErrorKind::Unreachable || self.identity().hub_id.is_some() {
+        if options.founds == Founding::Hub || error.kind() != ErrorKind::Unreachable || self.identity().hub_id.is_some()
+        {
             return error;
         }
         error.hint_instead(

@@ -7,22 +7,27 @@
 //! - a name that the deployment itself has is never a stub's;
 //! - forms make names of paths, and two paths may get one name: the first in path order has it, the others get one with a
 //!   part of their path's hash. So a name always means one ghost, and `fetch` takes it for that.
+//!
+//! Order of writes: the list says that it may be wrong -> what is not wanted is removed -> the list has what will be written
+//! -> files -> the list is right. Killed in between, the next command reads what is there before it believes the list.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 
 use rustix::fs::{AtFlags, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
 
 use super::Node;
+use crate::apply::Stage;
 use crate::beneath::Root;
 use crate::context::Context;
 use crate::durable::{self, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Digest;
 use crate::path::RelPath;
-use crate::revdb::{Position, Stubbed};
+use crate::revdb::Position;
 use crate::tree::{Entry, Tree};
 
 /// What stands for a ghost.
@@ -39,12 +44,14 @@ pub trait Stubs: Debug + Send + Sync {
     /// What stands for an entry; none for one that nothing stands for.
     fn of(&self, path: &RelPath, entry: &Entry) -> Option<Stub>;
 
-    /// The name of the archive that a stub is for, by what is in it; none if it does not say.
-    fn archive(&self, content: &[u8]) -> Option<Vec<u8>>;
+    /// Whether what is in a stub, perhaps somebody else's, says that it stands for `path`.
+    fn means(&self, content: &[u8], path: &RelPath) -> bool;
 }
 
 /// The most bytes of a stub that is read.
 const MOST: u64 = 1 << 20;
+/// The name of the staging area that they are written in.
+const STAGE: &str = "stubs";
 
 impl Node {
     /// Makes the stubs those of the ghosts at `position`. What goes wrong is a warning.
@@ -55,74 +62,113 @@ impl Node {
     }
 
     fn try_refresh_stubs(&self, cx: &Context, root: &Root, position: &Position) -> Result<()> {
-        let before = self.db.stubs()?;
+        let (written_for, listed) = self.db.stubs()?;
         // A manager would publish them.
-        let has_form = self.options.stubs.is_some() && !self.writes();
-        let of = has_form.then(|| (position.agreement, position.known()));
-        if before.of == of {
+        let form = self.options.stubs.as_deref().filter(|_| !self.writes());
+        let of = form.map(|_| (position.agreement, position.known()));
+        if of == written_for && (of.is_some() || listed.is_empty()) {
             return Ok(());
         }
-        let wanted = if has_form { self.stubs_of(position)? } else { BTreeMap::new() };
+        let wanted = match form {
+            Some(form) => named(self.stood_for(position, form)?)?,
+            None => BTreeMap::new(),
+        };
         let known = Tree::new(&*self.db, position.known());
-        let mut files: BTreeMap<RelPath, Digest> = BTreeMap::new();
-        for (path, written) in &before.files {
-            let stays = wanted.get(path).is_some_and(|(_, stub)| Digest::of(&stub.content) == *written);
-            if stays {
-                files.insert(path.clone(), *written);
-            } else if content_at(root, path)?.is_some_and(|content| Digest::of(&content) == *written) {
-                cx.step("stub.remove");
-                let parent = root.parent(path)?;
-                unlinkat(&parent, path.name(), AtFlags::empty())
-                    .map_err(|errno| Error::io("remove", root.display(path), errno))?;
-            }
-        }
-        for (path, (_, stub)) in wanted {
-            if files.contains_key(&path) || known.get(&path)?.is_some() || root.stamp(&path)?.is_some() {
+        let (mut gone, mut ours, mut new) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (path, hash) in &listed {
+            let is_wanted = wanted.get(path).is_some_and(|(_, stub)| Digest::of(&stub.content) == *hash);
+            if is_wanted && written_for.is_some() {
                 continue;
             }
-            write(cx, root, &path, &stub.content)?;
-            files.insert(path, Digest::of(&stub.content));
-        }
-        cx.step("stub.note");
-        self.db.set_stubs(&Stubbed { of, files })
-    }
-
-    /// The stubs of all ghosts, each with what it stands for.
-    fn stubs_of(&self, position: &Position) -> Result<BTreeMap<RelPath, (RelPath, Stub)>> {
-        let mut all: BTreeMap<RelPath, (RelPath, Stub)> = BTreeMap::new();
-        let Some(form) = &self.options.stubs else { return Ok(all) };
-        for (ghost, entry) in self.ghosts(position)? {
-            let Some(mut stub) = form.of(&ghost, &entry) else { continue };
-            if all.contains_key(&stub.path) {
-                stub.path = told_apart(&stub.path, &ghost)?;
+            let is_ours = content_at(root, path)?.is_some_and(|content| Digest::of(&content) == *hash);
+            if is_wanted && is_ours {
+                continue;
             }
-            all.insert(stub.path.clone(), (ghost, stub));
-        }
-        Ok(all)
-    }
-
-    /// The ghost that somebody means who names its stub; none if `path` is none.
-    pub(super) fn ghost_of_stub(&self, position: &Position, path: &RelPath) -> Result<Option<RelPath>> {
-        let Some(form) = &self.options.stubs else { return Ok(None) };
-        let mut meant: Vec<RelPath> = Vec::new();
-        for (ghost, entry) in self.ghosts(position)? {
-            if form.of(&ghost, &entry).is_some_and(|stub| stub.path == *path) {
-                meant.push(ghost);
+            gone.push(path.clone());
+            if is_ours {
+                ours.push(path);
             }
         }
-        if meant.is_empty() {
-            return Ok(self.stubs_of(position)?.remove(path).map(|(ghost, _)| ghost));
+        for (path, (_, stub)) in &wanted {
+            let is_there = listed.contains_key(path) && gone.binary_search(path).is_err();
+            let is_free = || Ok(ours.binary_search(&path).is_ok() || root.stamp(path)?.is_none());
+            if !is_there && known.get(path)?.is_none() && is_free()? {
+                new.insert(path.clone(), Digest::of(&stub.content));
+            }
         }
-        if meant.len() > 1
-            && let Ok(root) = Root::open(&self.places.dir)
-            && let Some(archive) = content_at(&root, path)?.and_then(|content| form.archive(&content))
-        {
-            // It was written by somebody else, and says of which of them it is.
-            let exact = meant.iter().find(|ghost| ghost.as_bytes().ends_with(&archive));
-            return Ok(exact.or(meant.first()).cloned());
+        if !gone.is_empty() || !new.is_empty() {
+            cx.step("stub.list");
+            self.db.set_stubs(None, &[], &BTreeMap::new())?;
+            for path in ours {
+                cx.step("stub.remove");
+                unlinkat(root.parent(path)?, path.name(), AtFlags::empty())
+                    .map_err(|errno| Error::io("remove", root.display(path), errno))?;
+            }
+            self.db.set_stubs(None, &gone, &new)?;
+            let stage = Stage::open(&self.places, STAGE)?;
+            let written =
+                new.keys().filter_map(|path| wanted.get(path)).try_for_each(|(_, stub)| write(cx, &stage, root, stub));
+            written.and(stage.remove())?;
         }
-        Ok(meant.into_iter().next())
+        cx.step("stub.list");
+        self.db.set_stubs(of, &[], &BTreeMap::new())
     }
+
+    /// The ghosts that something can stand for, and what.
+    fn stood_for(&self, position: &Position, form: &dyn Stubs) -> Result<Vec<(RelPath, Stub)>> {
+        let ghosts = self.ghosts(position)?.into_iter();
+        Ok(ghosts.filter_map(|(ghost, entry)| form.of(&ghost, &entry).map(|stub| (ghost, stub))).collect())
+    }
+
+    /// What is meant by paths of which some may be stubs: the ghosts that those stand for.
+    pub(super) fn meant(&self, position: &Position, paths: &[RelPath]) -> Result<Vec<RelPath>> {
+        let Some(form) = self.options.stubs.as_deref() else { return Ok(paths.to_vec()) };
+        let known = Tree::new(&*self.db, position.known());
+        let agreement = Tree::new(&*self.db, position.agreement);
+        // What is a ghost itself, or a directory, is meant itself.
+        let may_be_stub = |path: &RelPath| -> Result<bool> {
+            let Some(entry) = known.get(path)? else { return Ok(true) };
+            Ok(!entry.is_directory() && agreement.get(path)?.is_some())
+        };
+        let mut stood_for = None;
+        let mut meant = Vec::new();
+        for path in paths {
+            if !may_be_stub(path)? {
+                meant.push(path.clone());
+                continue;
+            }
+            let all = match &stood_for {
+                Some(all) => all,
+                None => stood_for.insert(self.stood_for(position, form)?),
+            };
+            let ghost = match self.said_by(form, path, all)? {
+                Some(ghost) => Some(ghost),
+                None => named(all.clone())?.remove(path).map(|(ghost, _)| ghost),
+            };
+            meant.push(ghost.unwrap_or_else(|| path.clone()));
+        }
+        Ok(meant)
+    }
+
+    /// Which of several ghosts of one name the file of that name says it stands for.
+    fn said_by(&self, form: &dyn Stubs, path: &RelPath, all: &[(RelPath, Stub)]) -> Result<Option<RelPath>> {
+        let mut same = all.iter().filter(|(_, stub)| stub.path == *path).map(|(ghost, _)| ghost);
+        let Ok(root) = Root::open(&self.places.dir) else { return Ok(None) };
+        let content = content_at(&root, path)?;
+        Ok(content.and_then(|content| same.find(|ghost| form.means(&content, ghost))).cloned())
+    }
+}
+
+/// All stubs by their names, each of which is one's own; with what they stand for.
+fn named(all: Vec<(RelPath, Stub)>) -> Result<BTreeMap<RelPath, (RelPath, Stub)>> {
+    let mut named: BTreeMap<RelPath, (RelPath, Stub)> = BTreeMap::new();
+    for (ghost, mut stub) in all {
+        if named.contains_key(&stub.path) {
+            stub.path = told_apart(&stub.path, &ghost)?;
+        }
+        named.insert(stub.path.clone(), (ghost, stub));
+    }
+    Ok(named)
 }
 
 /// Another name for the stub of `ghost`: with eight digits of its path's hash before the extension.
@@ -147,8 +193,10 @@ fn content_at(root: &Root, path: &RelPath) -> Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
-fn write(cx: &Context, root: &Root, path: &RelPath, content: &[u8]) -> Result<()> {
-    let mut above: Vec<RelPath> = path.ancestors().collect();
+fn write(cx: &Context, stage: &Stage, root: &Root, stub: &Stub) -> Result<()> {
+    // A name that is no text has no stub.
+    let Ok(name) = std::str::from_utf8(stub.path.name()) else { return Ok(()) };
+    let mut above: Vec<RelPath> = stub.path.ancestors().collect();
     above.reverse();
     for directory in above {
         match mkdirat(root.parent(&directory)?, directory.name(), Mode::from_raw_mode(0o755)) {
@@ -156,11 +204,8 @@ fn write(cx: &Context, root: &Root, path: &RelPath, content: &[u8]) -> Result<()
             Err(errno) => return Err(Error::io("make the directory", root.display(&directory), errno)),
         }
     }
-    // A name that is no text has no stub.
-    let Ok(name) = std::str::from_utf8(path.name()) else { return Ok(()) };
-    let parent = root.parent(path)?;
-    let parent = std::os::fd::AsFd::as_fd(&parent);
+    let (staging, parent) = (stage.directory(), root.parent(&stub.path)?);
     let target =
-        Target { staging: parent, temporary: ".depsync-stub", directory: parent, name, mode: 0o644 };
-    durable::replace_hastily(cx, target, content)
+        Target { staging: staging.as_fd(), temporary: &stage.name(0), directory: parent.as_fd(), name, mode: 0o644 };
+    durable::replace_hastily(cx, target, &stub.content)
 }

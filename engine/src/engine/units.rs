@@ -30,7 +30,7 @@ pub(super) struct TouchedUnit {
 
 impl TouchedUnit {
     fn holds(&self, path: &RelPath) -> bool {
-        *path == self.path || path.is_beneath(&self.path)
+        path.is_within(&self.path)
     }
 
     /// What is to become of it, as the room below sees it.
@@ -82,7 +82,7 @@ impl Node {
         }
         let is_left = |path: &RelPath| {
             let unit = left.range(..=path).next_back();
-            unit.is_some_and(|(unit, _)| unit == path || path.is_beneath(unit))
+            unit.is_some_and(|(unit, _)| path.is_within(unit))
         };
         // What holds such a unit stays a directory.
         let holds = |application: &Application| {

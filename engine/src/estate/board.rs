@@ -3,7 +3,8 @@
 //! Laws:
 //! - one deployment is worked on by one at a time; what comes meanwhile is done afterwards, all of it together;
 //! - whoever waits longest comes first; one that has failed waits one period, two, four, and so on, at most [`LONGEST`];
-//! - one that is not loaded has nothing to do, whatever the hub says.
+//! - one that is not loaded has nothing to do, whatever the hub says;
+//! - nobody is worked on before the hub has answered: an empty share is no reason to publish ten thousand directories.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,11 +20,29 @@ const MOST: u32 = 16;
 /// How many paths of a deployment are remembered; of more, everything is looked at.
 const PATHS: usize = 4096;
 
+/// What the hub says of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Its mark.
+    Mark(String),
+    /// Nothing, although it has a revision: what was said of it is lost.
+    Nothing,
+}
+
+impl Said {
+    pub(super) fn mark(&self) -> Option<&str> {
+        match self {
+            Self::Mark(mark) => Some(mark),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// What is to be done for one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Job {
     /// The hub says something else of it than when it was in step last: this.
-    pub(super) mark: Option<String>,
+    pub(super) said: Option<Said>,
     /// Everything is looked at.
     pub(super) check: bool,
     /// What has changed here.
@@ -38,7 +57,7 @@ impl Job {
     }
 
     fn add(&mut self, more: Self) {
-        self.mark = more.mark.or(self.mark.take());
+        self.said = more.said.or(self.said.take());
         self.check |= more.check;
         self.part.add_all(more.part);
         if self.part.len() > PATHS {
@@ -72,12 +91,13 @@ pub(super) struct Board {
     check: Duration,
     chance: u64,
     busy: usize,
+    is_open: bool,
 }
 
 impl Board {
     pub(super) fn new(period: Duration, check: Duration) -> crate::error::Result<Self> {
         let chance = u128::from_le_bytes(random_bytes()?) as u64;
-        Ok(Self { tenants: BTreeMap::new(), queue: VecDeque::new(), period, check, chance, busy: 0 })
+        Ok(Self { tenants: BTreeMap::new(), queue: VecDeque::new(), period, check, chance, busy: 0, is_open: false })
     }
 
     /// Puts one on the board; what is known of one that is there already stays.
@@ -123,12 +143,28 @@ impl Board {
         if tenant.head.as_deref() != Some(mark) {
             tenant.head = Some(mark.to_owned());
         }
-        if tenant.entry.loaded && tenant.entry.mark.as_deref() != Some(mark) && tenant.job.mark.as_deref() != Some(mark)
-        {
+        let is_waiting = tenant.job.said.as_ref().is_some_and(|said| said.mark() == Some(mark));
+        if tenant.entry.loaded && tenant.entry.mark.as_deref() != Some(mark) && !is_waiting {
             // One look for both.
-            let check = tenant.check_at <= now;
-            self.want(name, Job { mark: Some(mark.to_owned()), check, ..Job::default() });
+            let check = tenant.check_at <= now && !tenant.is_busy;
+            self.want(name, Job { said: Some(Said::Mark(mark.to_owned())), check, ..Job::default() });
         }
+    }
+
+    /// Takes note of what the hub says of all: who has a revision and is not among them is looked after. Somebody else has
+    /// written at the same moment, and what was said of him is lost.
+    pub(super) fn missed(&mut self, marks: &BTreeMap<DeploymentName, String>) {
+        let entries = self.tenants.values().map(|tenant| &tenant.entry);
+        let missed = entries.filter(|entry| entry.applied.is_some() && !marks.contains_key(&entry.name));
+        let missed: Vec<DeploymentName> = missed.map(|entry| entry.name.clone()).collect();
+        for name in missed {
+            self.want(&name, Job { said: Some(Said::Nothing), ..Job::default() });
+        }
+    }
+
+    /// Lets the work begin: the hub has answered. Until then nobody is worked on.
+    pub(super) fn open(&mut self) {
+        self.is_open = true;
     }
 
     /// Gives one something to do.
@@ -158,6 +194,9 @@ impl Board {
 
     /// Who is to be worked on now, and at what.
     pub(super) fn take(&mut self, now: Instant) -> Option<(DeploymentName, Job)> {
+        if !self.is_open {
+            return None;
+        }
         for _ in 0..self.queue.len() {
             let name = self.queue.pop_front()?;
             let Some(tenant) = self.tenants.get_mut(&name) else { continue };
@@ -181,7 +220,7 @@ impl Board {
     /// Whether somebody is worked on, or waits and has not failed.
     pub(super) fn is_at_work(&self) -> bool {
         let waits = |name| self.tenants.get(name).is_some_and(|tenant| tenant.not_before.is_none());
-        self.busy > 0 || self.queue.iter().any(waits)
+        self.is_open && (self.busy > 0 || self.queue.iter().any(waits))
     }
 
     /// Takes note of how work on one has ended: well, or with what is to be done again.
@@ -201,8 +240,8 @@ impl Board {
         let mut job = failed.unwrap_or_default();
         job.add(again);
         // What the hub has said meanwhile may be what has just been done.
-        if job.mark.is_some() && job.mark == tenant.entry.mark {
-            job.mark = None;
+        if job.said.as_ref().is_some_and(|said| said.mark() == tenant.entry.mark.as_deref()) {
+            job.said = None;
         }
         if !job.is_empty() {
             self.want(&name, job);
@@ -243,6 +282,7 @@ mod tests {
 
     fn board(now: Instant, loaded: &[&str]) -> Board {
         let mut board = Board::new(10 * SECOND, 900 * SECOND).expect("a board");
+        board.open();
         for one in loaded {
             board.enter(RegisterEntry { loaded: true, ..RegisterEntry::new(name(one)) }, now);
         }
@@ -251,7 +291,9 @@ mod tests {
 
     fn well(board: &mut Board, taken: &(DeploymentName, Job), now: Instant) {
         let mut entry = board.get(&taken.0).expect("on the board").entry.clone();
-        entry.mark = taken.1.mark.clone().or(entry.mark);
+        if let Some(said) = &taken.1.said {
+            entry.mark = said.mark().map(str::to_owned);
+        }
         entry.failures = 0;
         board.done(entry, None, taken.1.check, now);
     }
@@ -282,7 +324,37 @@ mod tests {
         assert_eq!(board.take(now), None);
         well(&mut board, &first, now);
         let second = board.take(now).expect("a again").1;
-        assert_eq!((second.mark.as_deref(), second.check), (Some("9"), true));
+        assert_eq!((second.said, second.check), (Some(Said::Mark("9".to_owned())), true));
+    }
+
+    #[test]
+    fn nobody_is_worked_on_before_the_hub_has_answered() {
+        let now = Instant::now();
+        let mut board = Board::new(10 * SECOND, 900 * SECOND).expect("a board");
+        board.enter(RegisterEntry { loaded: true, ..RegisterEntry::new(name("a")) }, now);
+        board.remind(now, |_| false);
+        assert_eq!((board.take(now), board.is_at_work()), (None, false));
+        board.open();
+        assert!(board.is_at_work());
+        assert_eq!(board.take(now).expect("a").0, name("a"));
+    }
+
+    #[test]
+    fn one_with_a_revision_of_which_the_hub_says_nothing_is_looked_after_until_it_does() {
+        let now = Instant::now();
+        let mut board = board(now, &["new"]);
+        let mark = Some("7".to_owned());
+        let published = RegisterEntry { loaded: true, applied: Some(7), mark, ..RegisterEntry::new(name("a")) };
+        board.enter(published, now);
+        board.missed(&BTreeMap::new());
+        let taken = board.take(now).expect("a");
+        assert_eq!((taken.0.as_str(), &taken.1.said), ("a", &Some(Said::Nothing)));
+        well(&mut board, &taken, now);
+        assert_eq!(board.take(now), None);
+        board.missed(&BTreeMap::from([(name("a"), "7".to_owned())]));
+        assert_eq!(board.take(now), None);
+        board.heard(&name("a"), "7", now);
+        assert_eq!(board.take(now).expect("a").1.said, Some(Said::Mark("7".to_owned())));
     }
 
     #[test]
@@ -299,7 +371,7 @@ mod tests {
         assert_eq!(board.take(now), None);
         let next = board.next().expect("a waits") - now;
         assert!(next >= 36 * SECOND && next <= 44 * SECOND, "{next:?}");
-        assert_eq!(board.take(now + 45 * SECOND).expect("a").1.mark.as_deref(), Some("1"));
+        assert_eq!(board.take(now + 45 * SECOND).expect("a").1.said, Some(Said::Mark("1".to_owned())));
     }
 
     #[test]

@@ -332,7 +332,10 @@ impl<'a> Estate<'a> {
             marks => marks?,
         };
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let Some(marks) = marks else { return Ok(()) };
+        let Some(marks) = marks else {
+            self.board().open();
+            return Ok(());
+        };
         if marks.is_empty() && self.duties.commit && !self.duties.seed && !self.household.here()?.is_empty() {
             return Err(Error::new(
                 ErrorKind::Refused,
@@ -340,9 +343,12 @@ impl<'a> Estate<'a> {
             )
             .hint("if they are to be what all nodes get, start it once with --seed; if not, see whether it is the right hub"));
         }
+        let mut board = self.board();
+        board.open();
         if self.duties.commit {
-            self.miss(&marks);
+            board.missed(&marks);
         }
+        drop(board);
         for (name, mark) in marks {
             if !self.is_included(&name) {
                 continue;
@@ -353,20 +359,6 @@ impl<'a> Estate<'a> {
             self.board().heard(&name, &mark, now);
         }
         Ok(())
-    }
-
-    /// Looks after those of which the hub says nothing although they are published: somebody else has written at the same
-    /// moment, and what was said of them is lost.
-    fn miss(&self, marks: &BTreeMap<DeploymentName, String>) {
-        let mut board = self.board();
-        let missed = board
-            .tenants()
-            .map(|tenant| &tenant.entry)
-            .filter(|entry| entry.loaded && entry.applied.is_some() && !marks.contains_key(&entry.name));
-        let missed: Vec<DeploymentName> = missed.map(|entry| entry.name.clone()).collect();
-        for name in missed {
-            board.want(&name, Job { mark: Some(String::new()), ..Job::default() });
-        }
     }
 
     /// Watches the directories of all of them.

@@ -6,7 +6,7 @@ use super::board::Job;
 use super::{Estate, EstateEvent};
 use crate::context::Context;
 use crate::daemon::{Deed, Event};
-use crate::engine::{EvictOptions, Heal, Node, PublishOptions, Scope, UpdateOptions};
+use crate::engine::{EvictOptions, Founding, Heal, Node, PublishOptions, Scope, UpdateOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::DeploymentName;
 use crate::revdb::RegisterEntry;
@@ -25,7 +25,7 @@ impl Estate<'_> {
     pub(super) fn turn(&self, cx: &Context, entry: RegisterEntry, job: &Job) -> Turned {
         let name = entry.name.clone();
         let cx = &self.in_time(cx);
-        let _span = tracing::info_span!("turn", deployment = %name, check = job.check, mark = job.mark).entered();
+        let _span = tracing::info_span!("turn", deployment = %name, check = job.check, said = ?job.said).entered();
         let before = entry.clone();
         match self.try_turn(cx, &name, entry, job) {
             Ok((entry, checked)) => {
@@ -74,7 +74,7 @@ impl Estate<'_> {
             self.publish(cx, name, &node, job).map_err(|error| (Deed::Publish, error))?;
             asked = true;
         }
-        if self.duties.checkout && (job.mark.is_some() || job.check) {
+        if self.duties.checkout && (job.said.is_some() || job.check) {
             self.follow(cx, name, &node, job).map_err(update)?;
             asked = true;
         }
@@ -88,13 +88,16 @@ impl Estate<'_> {
         let seen = node.seen().map_err(update)?;
         if asked {
             let mark = seen.map(|revision| self.registry.mark(revision));
-            if let (Some(said), Some(seen), true) = (&job.mark, seen, self.duties.commit)
-                && mark.as_ref() != Some(said)
+            if let (Some(said), Some(seen), true) = (&job.said, seen, self.duties.commit)
+                && mark.as_deref() != said.mark()
             {
                 self.registry.mend(cx, name, seen).map_err(update)?;
             }
             // What the hub has said is what it is in step with, even if that lags behind what is there.
-            entry.mark = job.mark.clone().or(mark);
+            entry.mark = match &job.said {
+                Some(said) => said.mark().map(str::to_owned),
+                None => mark,
+            };
         }
         let summary = node.summary().map_err(update)?;
         (entry.applied, entry.ghosts) = (summary.applied, summary.ghosts.map(|ghosts| ghosts.bytes));
@@ -118,6 +121,8 @@ impl Estate<'_> {
         let options = PublishOptions {
             message: self.duties.message.clone(),
             scope: self.scope(job),
+            // Where the hub is empty nobody comes to work unless he may seed it.
+            founds: if self.duties.seed { Founding::Hub } else { Founding::Deployment },
             ..PublishOptions::default()
         };
         let outcome = node.publish(cx, &options)?;

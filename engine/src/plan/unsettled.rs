@@ -78,7 +78,7 @@ impl<'a> Unsettled<'a> {
         let after = self.listed.partition_point(|listed| listed <= path);
         after > 0 && {
             let nearest = &self.listed[after - 1];
-            nearest == path || path.is_beneath(nearest)
+            path.is_within(nearest)
         }
     }
 }

@@ -31,6 +31,7 @@ mod register;
 mod reports;
 mod schema;
 mod settle;
+mod stubs;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,11 +48,12 @@ pub use history::{Applied, Work};
 pub use journal::{Journal, JournalHead};
 pub use mend::Mended;
 pub(crate) use pages::CacheSink;
-pub use position::{Held, Identity, Owed, Position, Proposed, Stubbed};
+pub use position::{Held, Identity, Owed, Position, Proposed};
 pub use pushed::{Busy, Pushed};
 pub use register::{Entry as RegisterEntry, Register};
 pub use reports::Heard;
 pub use settle::Settlement;
+pub use stubs::StubsOf;
 
 /// The open revision database of one deployment on this node.
 pub struct RevDb {

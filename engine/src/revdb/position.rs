@@ -1,6 +1,6 @@
 //! Who this node is and where it stands.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -65,22 +65,6 @@ pub struct Position {
     /// The revision that this node was not well with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_revision: Option<Held>,
-}
-
-/// Files that stand for ghosts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stubbed {
-    /// The roots of the agreement and of what was known when they were made; none where there are to be none.
-    pub of: Option<(Digest, Digest)>,
-    /// Each, and the hash of what was written into it.
-    pub files: BTreeMap<RelPath, Digest>,
-}
-
-/// The same as it is stored: paths in hex, for a path need not be a text.
-#[derive(Serialize, Deserialize)]
-struct StoredStubs {
-    of: Option<(Digest, Digest)>,
-    files: BTreeMap<String, Digest>,
 }
 
 /// What the hooks are to be told of: the way from this revision to the one that is applied.
@@ -209,7 +193,7 @@ impl RevDb {
     }
 
     /// Directories that were fetched by name: what comes into them is fetched, too.
-    pub fn fetched(&self) -> Result<Vec<RelPath>> {
+    pub fn fetched(&self) -> Result<BTreeSet<RelPath>> {
         let fetched: Option<Vec<String>> = get(self, &self.state(), "fetched")?;
         let fetched = fetched.unwrap_or_default();
         let read = |text: String| {
@@ -222,27 +206,9 @@ impl RevDb {
     }
 
     /// Writes these down.
-    pub fn set_fetched(&self, directories: &[RelPath]) -> Result<()> {
+    pub fn set_fetched(&self, directories: &BTreeSet<RelPath>) -> Result<()> {
         let text: Vec<String> = directories.iter().map(|path| HEXLOWER.encode(path.as_bytes())).collect();
         put(self, &self.state(), "fetched", &text)
-    }
-
-    /// The stub files that were written here.
-    pub fn stubs(&self) -> Result<Stubbed> {
-        let stored: Option<StoredStubs> = get(self, &self.state(), "stubs")?;
-        let Some(StoredStubs { of, files }) = stored else { return Ok(Stubbed::default()) };
-        let read = |(path, written): (String, Digest)| {
-            let path = HEXLOWER.decode(path.as_bytes()).ok().and_then(|bytes| RelPath::new(bytes).ok());
-            let flaw = || Error::damaged(self.shown.display(), "the database's list of stub files does not read");
-            Ok((path.ok_or_else(flaw)?, written))
-        };
-        Ok(Stubbed { of, files: files.into_iter().map(read).collect::<Result<_>>()? })
-    }
-
-    /// Writes that down.
-    pub fn set_stubs(&self, stubs: &Stubbed) -> Result<()> {
-        let files = stubs.files.iter().map(|(path, written)| (HEXLOWER.encode(path.as_bytes()), *written));
-        put(self, &self.state(), "stubs", &StoredStubs { of: stubs.of, files: files.collect() })
     }
 
     /// Writes down where this node stands. The agreement itself moves through [`RevDb::settle`] only.

@@ -11,7 +11,7 @@ use super::sql_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// `state.db`.
-pub(super) const STATE: [&str; 4] = [
+pub(super) const STATE: [&str; 5] = [
     "
     CREATE TABLE fact (
         name  TEXT PRIMARY KEY,
@@ -84,6 +84,12 @@ pub(super) const STATE: [&str; 4] = [
         id    BLOB PRIMARY KEY CHECK (length(id) = 32),
         bytes BLOB NOT NULL
     ) STRICT;
+",
+    "
+    CREATE TABLE stub (
+        path BLOB PRIMARY KEY,
+        hash BLOB NOT NULL CHECK (length(hash) = 32)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -87,6 +87,8 @@ pub struct HubFacts {
 pub enum OpenMode {
     /// The hub exists; an empty or missing place is [`crate::error::ErrorKind::NotFound`].
     Existing,
+    /// The same, but the place of a single deployment in it is made, where a hub has one for each.
+    Deployment,
     /// An empty place becomes a hub. Only an explicit `init` or first `publish` says so.
     Create,
 }

@@ -46,7 +46,7 @@ impl Marks {
 
     /// Forgets `path` and what is beneath it; gives their numbers.
     pub(super) fn take_beneath(&mut self, path: &RelPath) -> Vec<i32> {
-        let within = |place: &Place| place.as_ref().is_some_and(|place| place == path || place.is_beneath(path));
+        let within = |place: &Place| place.as_ref().is_some_and(|place| place.is_within(path));
         let taken = self.numbers.range(Some(path.clone())..).take_while(|(place, _)| within(place));
         let taken: Vec<i32> = taken.map(|(_, number)| *number).collect();
         for number in &taken {

@@ -14,7 +14,10 @@ fn bench() -> Bench {
         bench.write(&format!("m/{path}"), text);
     }
     bench.write("m.toml", "dir = 'm'\nhub = 'hub'\narchives = []\n");
-    bench.write("w.toml", "dir = 'w'\nhub = 'hub'\nrole = 'worker'\nlazy = ['/axis2services/', '/webapps/*']\nstubs = 'wso2'\n");
+    bench.write(
+        "w.toml",
+        "dir = 'w'\nhub = 'hub'\nrole = 'worker'\nlazy = ['/axis2services/', '/webapps/*']\nstubs = 'wso2'\n",
+    );
     must(&bench, "--config m.toml publish");
     must(&bench, "--config w.toml update");
     bench

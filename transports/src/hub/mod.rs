@@ -199,7 +199,7 @@ impl<S: Storage> Transport for HubTransport<S> {
     fn open(&self, cx: &Context, mode: OpenMode) -> Result<HubFacts> {
         cx.check()?;
         let (format, created) = match mode {
-            OpenMode::Existing => (identity::read(cx, &self.storage)?, false),
+            OpenMode::Existing | OpenMode::Deployment => (identity::read(cx, &self.storage)?, false),
             OpenMode::Create => identity::create(cx, &self.storage)?,
         };
         // What was learnt of another hub is worth nothing here.

@@ -185,7 +185,7 @@ impl Destination for SshDestination {
         let (mut found, mut links) = (Vec::with_capacity(seen.len()), Vec::new());
         for (path, seen) in seen {
             // The place for staging may have been put inside: it is ours.
-            if own.as_ref().is_some_and(|own| path == *own || path.is_beneath(own)) {
+            if own.as_ref().is_some_and(|own| path.is_within(own)) {
                 continue;
             }
             match seen {

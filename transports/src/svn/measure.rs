@@ -215,10 +215,7 @@ impl<'a> Measuring<'a> {
             gone.push(entry?.0);
         }
         gone.extend(
-            self.pending
-                .range(path.clone()..)
-                .map(|(path, _)| path.clone())
-                .take_while(|other| other == path || other.is_beneath(path)),
+            self.pending.range(path.clone()..).map(|(path, _)| path.clone()).take_while(|other| other.is_within(path)),
         );
         for path in gone {
             self.notable.remove(&path);

@@ -246,10 +246,7 @@ fn notable(proposal: &Proposal<'_>, (before, restored): (&Measured, Option<&Meas
             }
         }
         if let Some((source, _)) = moves.source(&path).filter(|_| after.is_directory()) {
-            let come = before
-                .notable
-                .range(source.clone()..)
-                .take_while(|(other, _)| *other == source || other.is_beneath(source));
+            let come = before.notable.range(source.clone()..).take_while(|(other, _)| other.is_within(source));
             let come: Vec<_> = come
                 .filter_map(|(other, properties)| {
                     let name = [path.as_bytes(), &other.as_bytes()[source.as_bytes().len()..]].concat();

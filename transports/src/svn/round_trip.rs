@@ -76,16 +76,16 @@ fn stir(dice: &mut Dice, disk: &mut Disk) {
         let directory = (Entry::Directory { mode: Mode::new(*dice.pick(&[0o755, 0o755, 0o700])) }, Vec::new());
         let what = dice.below(10);
         if what < 2 {
-            disk.retain(|other, _| *other != path && !other.is_beneath(&path));
+            disk.retain(|other, _| !other.is_within(&path));
             continue;
         }
         if let (2, Some((from, _))) = (what, disk.iter().nth(dice.below(disk.len() as u64 + 1) as usize)) {
             // Something moves, with all that is beneath it.
             let from = from.clone();
-            if path == from || path.is_beneath(&from) || from.is_beneath(&path) || disk.contains_key(&path) {
+            if path.is_within(&from) || from.is_beneath(&path) || disk.contains_key(&path) {
                 continue;
             }
-            let taken: Disk = disk.extract_if(.., |other, _| *other == from || other.is_beneath(&from)).collect();
+            let taken: Disk = disk.extract_if(.., |other, _| other.is_within(&from)).collect();
             for (other, held) in taken {
                 let rest = &other.as_bytes()[from.as_bytes().len()..];
                 disk.insert(RelPath::new([path.as_bytes(), rest].concat()).expect("a path"), held);

@@ -262,7 +262,7 @@ mod tests {
                     let (from, to) = (place(next()).expect("a path"), place(next()).expect("a path"));
                     assert!(!now.contains_key(&to), "{to} is there");
                     for (path, value) in held {
-                        if path == &from || path.is_beneath(&from) {
+                        if path.is_within(&from) {
                             let rest = &path.as_bytes()[from.as_bytes().len()..];
                             now.insert(RelPath::new([to.as_bytes(), rest].concat()).expect("a path"), value.clone());
                         }

@@ -346,7 +346,7 @@ impl Transport for SvnTransport {
             return Ok(HubFacts { id: self.place(cx)?.hub()?, capabilities, created: false });
         }
         let (info, created) = match (self.info(cx), mode) {
-            (Err(error), OpenMode::Create) if error.kind() == ErrorKind::NotFound => {
+            (Err(error), OpenMode::Create | OpenMode::Deployment) if error.kind() == ErrorKind::NotFound => {
                 let created = publish::make_place(self, cx)?;
                 (self.info(cx)?, created)
             }
