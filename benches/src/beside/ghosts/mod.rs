@@ -29,7 +29,7 @@ use crate::kit::setting::{Setting, SettingArgs};
 #[derive(Args)]
 pub struct GhostsArgs {
     /// Tenants
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(300..=100_000))]
     tenants: u32,
     /// Artifacts of each; two of them are archives
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=1_000))]
@@ -54,6 +54,19 @@ struct Row {
     #[serde(flatten)]
     measure: Option<Measure>,
     wall_s: f64,
+}
+
+impl Row {
+    /// What a program has taken.
+    fn of(took: Measure, what: &str, who: &'static str, files: u64) -> Self {
+        let (what, wall_s) = (what.to_owned(), took.wall_s);
+        Self { what, who, files, fetched: None, on_disk: 0, measure: Some(took), wall_s }
+    }
+
+    /// The same, with what it has read from the hub, and what is on the worker's disk then.
+    fn with(self, fetched: Option<u64>, on_disk: u64) -> Self {
+        Self { fetched, on_disk, ..self }
+    }
 }
 
 /// Measures, prints the table and writes the ledger.
@@ -88,27 +101,11 @@ fn json(said: &str) -> Result<serde_json::Value> {
 fn publish(setting: &Setting, street: &Street, rows: &mut Vec<Row>) -> Result<()> {
     let (took, said) = measure(&street.depsync(setting, "manager", &["publish"]), setting.place())?;
     ensure!(json(&said)?["changed"] == true, "{said}");
-    rows.push(Row {
-        what: "publish".to_owned(),
-        who: "depsync",
-        files: street.files(),
-        fetched: None,
-        on_disk: street.bytes,
-        wall_s: took.wall_s,
-        measure: Some(took),
-    });
+    rows.push(Row::of(took, "publish", "depsync", street.files()).with(None, street.bytes));
     let import = Invocation::of("svn").args(["import", "-q", "--non-interactive", "-m", "all"]);
     let import = import.arg(street.dir("manager")).arg(street.svn_url(""));
     let (took, _) = measure(&import, setting.place())?;
-    rows.push(Row {
-        what: "publish".to_owned(),
-        who: "svn import",
-        files: street.files(),
-        fetched: None,
-        on_disk: street.bytes,
-        wall_s: took.wall_s,
-        measure: Some(took),
-    });
+    rows.push(Row::of(took, "publish", "svn import", street.files()).with(None, street.bytes));
     Ok(())
 }
 
@@ -123,15 +120,7 @@ fn starts(setting: &Setting, street: &Street, rows: &mut Vec<Row>) -> Result<()>
         ensure!(node != "full" || on_disk == street.bytes, "{on_disk} bytes are there, not {}", street.bytes);
         let files = if node == "full" { street.files() } else { 0 };
         let fetched = said["bytes_fetched"].as_u64();
-        rows.push(Row {
-            what: what.to_owned(),
-            who: "depsync",
-            files,
-            fetched,
-            on_disk,
-            wall_s: took.wall_s,
-            measure: Some(took),
-        });
+        rows.push(Row::of(took, what, "depsync", files).with(fetched, on_disk));
     }
     let checkout = |depth: &str, to: &str| {
         let checkout = Invocation::of("svn").args(["checkout", "-q", "--non-interactive", "--depth", depth]);
@@ -144,15 +133,7 @@ fn starts(setting: &Setting, street: &Street, rows: &mut Vec<Row>) -> Result<()>
         let files = if depth == "empty" { 0 } else { street.files() };
         let who = if depth == "empty" { "svn checkout --depth empty" } else { "svn checkout" };
         let on_disk = street.on_disk(to)?;
-        rows.push(Row {
-            what: what.to_owned(),
-            who,
-            files,
-            fetched: None,
-            on_disk,
-            wall_s: took.wall_s,
-            measure: Some(took),
-        });
+        rows.push(Row::of(took, what, who, files).with(None, on_disk));
     }
     Ok(())
 }
@@ -166,28 +147,12 @@ fn one(setting: &Setting, street: &Street, rows: &mut Vec<Row>) -> Result<()> {
         ensure!(said["fetched"] == 1, "{said}");
         street.same("lazy", &path)?;
         let on_disk = street.on_disk("lazy")?;
-        rows.push(Row {
-            what: what.to_owned(),
-            who: "depsync fetch",
-            files: 1,
-            fetched: said["bytes_fetched"].as_u64(),
-            on_disk,
-            wall_s: took.wall_s,
-            measure: Some(took),
-        });
+        rows.push(Row::of(took, what, "depsync fetch", 1).with(said["bytes_fetched"].as_u64(), on_disk));
         let update = Invocation::of("svn").args(["update", "-q", "--non-interactive", "--parents"]);
         let (took, _) = measure(&update.arg(street.dir("svn-empty").join(&path)), setting.place())?;
         street.same("svn-empty", &path)?;
         let on_disk = street.on_disk("svn-empty")?;
-        rows.push(Row {
-            what: what.to_owned(),
-            who: "svn update --parents FILE",
-            files: 1,
-            fetched: None,
-            on_disk,
-            wall_s: took.wall_s,
-            measure: Some(took),
-        });
+        rows.push(Row::of(took, what, "svn update --parents FILE", 1).with(None, on_disk));
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ use depsync_tests::node::noise;
 use crate::kit::measured::{Invocation, run as measure};
 use crate::kit::setting::Setting;
 
+/// Tenants from this on are never fetched.
+const FETCHED: u32 = 200;
+
 /// See the module.
 pub(super) struct Street {
     place: PathBuf,
@@ -91,11 +94,6 @@ impl Street {
         format!("tenants/{tenant}/{name}")
     }
 
-    /// How many tenants there are.
-    pub(super) fn tenants(&self) -> u32 {
-        self.tenants
-    }
-
     /// How many files.
     pub(super) fn files(&self) -> u64 {
         u64::from(self.tenants) * u64::from(self.artifacts)
@@ -147,8 +145,7 @@ impl Street {
 
     /// Changes two artifacts of a tenant that nobody has fetched, at the manager: one is built again.
     pub(super) fn release(&self, number: u32) -> Result<()> {
-        let tenant = 200 + number % (self.tenants - 200).max(1);
-        let tenant = tenant.min(self.tenants - 1);
+        let tenant = FETCHED + number % (self.tenants - FETCHED);
         let entries = [
             jar::deflated("WEB-INF/web.xml", format!("<web-app><!-- release {number} --></web-app>")),
             jar::stored("x.bin", noise(u64::from(number), 9 << 10)),
