@@ -10,6 +10,16 @@ use crate::path::RelPath;
 pub trait LocalContent: Sync {
     /// Opens the regular file `path` for reading.
     fn open(&self, path: &RelPath) -> Result<File>;
+
+    /// Whether every content is wanted here, whatever [`Self::wants`] would say.
+    fn wants_all(&self) -> bool {
+        true
+    }
+
+    /// Whether a new content of `path` is wanted here. One that is not need not be fetched to know of it.
+    fn wants(&self, _path: &RelPath) -> bool {
+        true
+    }
 }
 
 impl LocalContent for Root {

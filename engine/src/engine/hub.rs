@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use jiff::SignedDuration;
 
 use super::Node;
+use super::lazy::Laziness;
 use crate::beneath::Root;
 use crate::content::LocalContent;
 use crate::context::Context;
@@ -49,6 +50,8 @@ pub enum Due {
 struct Live<'a> {
     node: &'a Node,
     root: OnceLock<Root>,
+    /// What is fetched on demand only; none where everything is wanted.
+    laziness: Option<Laziness<'a>>,
 }
 
 impl LocalContent for Live<'_> {
@@ -58,6 +61,14 @@ impl LocalContent for Live<'_> {
         }
         let root = Root::open(&self.node.places.dir)?;
         self.root.get_or_init(|| root).read(path)
+    }
+
+    fn wants_all(&self) -> bool {
+        self.laziness.is_none()
+    }
+
+    fn wants(&self, path: &RelPath) -> bool {
+        self.laziness.as_ref().is_none_or(|laziness| !laziness.leaves(path))
     }
 }
 
@@ -220,7 +231,11 @@ impl Node {
 
     /// The root of a revision's tree.
     pub(super) fn root_at(&self, cx: &Context, revision: Revision) -> Result<Digest> {
-        self.transport.root(cx, revision, &Live { node: self, root: OnceLock::new() })
+        let laziness = match self.rules.fingerprint() {
+            Some(_) => Some(self.laziness(&self.db.position()?)?),
+            None => None,
+        };
+        self.transport.root(cx, revision, &Live { node: self, root: OnceLock::new(), laziness })
     }
 
     pub(super) fn rewound(&self, why: &str) -> Error {

@@ -91,6 +91,11 @@ impl Laziness<'_> {
         self.rules.name_of(self.units, path, is_directory)
     }
 
+    /// Whether the file `path` is no more than known here, and a new version of it will be.
+    pub(super) fn leaves(&self, path: &RelPath) -> bool {
+        self.covers(path, false) && matches!(self.agreement.get(path), Ok(None))
+    }
+
     /// The unit, or the directory that was fetched by name, that it is or is in.
     pub(super) fn whole_of(&self, path: &RelPath, is_directory: bool) -> Option<RelPath> {
         let unit = self.units.of(path, is_directory).map(|(unit, _)| unit);

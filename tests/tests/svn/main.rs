@@ -1,6 +1,7 @@
 //! Hubs in Subversion repositories, against the kit's real servers.
 
 mod client;
+mod ghosts;
 mod open_files;
 mod processes;
 mod program;

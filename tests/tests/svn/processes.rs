@@ -8,16 +8,16 @@ use depsync_tests::sshd::{Programs, program};
 use depsync_tests::svn::{Repository, Svnserve, WRITER};
 
 /// A directory in which commands run whose processes are written down.
-struct Counted {
-    bench: Bench,
+pub(crate) struct Counted {
+    pub(crate) bench: Bench,
     _programs: Programs,
-    hub: String,
+    pub(crate) hub: String,
     _server: Svnserve,
-    _repository: Repository,
+    pub(crate) repository: Repository,
 }
 
 impl Counted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (repository, programs, mut bench) = (Repository::create(), Programs::only(&[]), Bench::in_memory());
         let server = Svnserve::start(&repository);
         for name in ["svn", "svnmucc", "svnrdump"] {
@@ -39,20 +39,26 @@ impl Counted {
             bench.write(&format!("source/file-{number}.xml"), format!("<content number=\"{number}\"/>\n"));
         }
         let hub = format!("{}/main", server.url());
-        Self { bench, _programs: programs, hub, _server: server, _repository: repository }
+        Self { bench, _programs: programs, hub, _server: server, repository }
     }
 
     /// The processes of a command that goes well.
-    fn of(&self, command: &str, node: &str, dir: &str) -> Vec<String> {
-        let line = format!("--node {node} --state state-{node} {command} {dir} {}", self.hub);
-        let (said, status) = self.bench.json(&line);
+    pub(crate) fn of(&self, command: &str, node: &str, dir: &str) -> Vec<String> {
+        let (said, status, list) =
+            self.line(&format!("--node {node} --state state-{node} {command} {dir} {}", self.hub));
         assert_eq!(status, Some(0), "{said}");
-        let list = fs::read_to_string(self.bench.path("list")).unwrap_or_default();
-        let _ = fs::remove_file(self.bench.path("list"));
-        list.lines().map(str::to_owned).collect()
+        list
     }
 
-    fn publish(&self) -> Vec<String> {
+    /// Runs a command: what it says, its status, and the processes that it has started.
+    pub(crate) fn line(&self, line: &str) -> (serde_json::Value, Option<i32>, Vec<String>) {
+        let (said, status) = self.bench.json(line);
+        let list = fs::read_to_string(self.bench.path("list")).unwrap_or_default();
+        let _ = fs::remove_file(self.bench.path("list"));
+        (said, status, list.lines().map(str::to_owned).collect())
+    }
+
+    pub(crate) fn publish(&self) -> Vec<String> {
         self.of("publish", "m", "source")
     }
 

@@ -15,5 +15,5 @@ mod output;
 mod program;
 mod running;
 
-pub(crate) use program::{Finished, Program};
+pub(crate) use program::{Finished, Program, room_for_arguments};
 pub(crate) use running::Running;

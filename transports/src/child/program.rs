@@ -15,6 +15,9 @@ use super::running::Running;
 /// Files that a program opens besides those that it was told of: libraries, sockets, a repository's.
 const BESIDES: u64 = 128;
 
+/// The most bytes of arguments that are given, whatever the system takes.
+const MOST_ARGUMENTS: u64 = 2 << 20;
+
 /// Starts a program in a session of its own (util-linux).
 const NEW_SESSION: &str = "setsid";
 
@@ -158,6 +161,14 @@ impl Program {
         let (status, stderr) = running.wait(cx)?;
         Ok(Finished { status, stderr })
     }
+}
+
+/// How many bytes of arguments a program can be given, beside an environment and the few that every program gets: Linux takes
+/// a quarter of what the stack may grow to.
+pub(crate) fn room_for_arguments() -> usize {
+    const OTHERS: u64 = 512 << 10;
+    let most = getrlimit(Resource::Stack).current.map_or(MOST_ARGUMENTS, |stack| (stack / 4).min(MOST_ARGUMENTS));
+    usize::try_from(most.saturating_sub(OTHERS)).unwrap_or(usize::MAX)
 }
 
 /// Lets programs open as many files at once. A process of ours has a limit that it may raise up to another one, and its

@@ -10,18 +10,18 @@ use std::io::{self, BufRead, Read as _, Write as _};
 use depsync_engine::context::Context;
 use depsync_engine::error::{Error, ErrorKind, Result};
 use depsync_engine::hash::{Digest, Hasher};
-use depsync_engine::name::Revision;
 use depsync_engine::path::RelPath;
 use depsync_engine::transport::WantedContent;
 use depsync_engine::tree::Tree;
 
 use super::client::Tool;
-use super::known;
 use super::spool::Spool;
 use super::transport::SvnTransport;
 
 /// How much a file costs here beside one of a whole dump, as far as it is no matter of bytes.
-const DEARER: usize = 8;
+const DEARER: u64 = 8;
+/// How many bytes cost as much as a file of a whole dump does, as far as it is no matter of bytes.
+const FILE: u64 = 8 << 10;
 /// How many bytes of addresses one process is given.
 const ADDRESSES: usize = 512 << 10;
 
@@ -29,7 +29,7 @@ const ADDRESSES: usize = 512 << 10;
 pub(super) fn fetch(
     transport: &SvnTransport,
     cx: &Context,
-    at: Revision,
+    (number, root): (u64, Digest),
     wanted: &[WantedContent],
     spool: &mut Spool,
 ) -> Result<bool> {
@@ -38,10 +38,11 @@ pub(super) fn fetch(
         .filter(|one| one.size > 0 && spool.content(&one.hash).is_none())
         .map(|one| (one.hash, one.size))
         .collect();
-    let Some(measured) = known::measured(&*transport.ledger, at)? else { return Ok(false) };
-    let tree = Tree::new(&*transport.ledger, measured.root);
-    let entries = usize::try_from(tree.totals()?.entries).unwrap_or(usize::MAX);
-    if missing.len() > 1 && missing.len().saturating_mul(DEARER) > entries {
+    let tree = Tree::new(&*transport.ledger, root);
+    let all = tree.totals()?;
+    let cost = |files: u64, bytes: u64| files.saturating_mul(FILE).saturating_add(bytes);
+    let these = cost((missing.len() as u64).saturating_mul(DEARER), missing.values().sum());
+    if missing.len() > 1 && these > cost(all.entries, all.bytes) {
         return Ok(false);
     }
     let mut found = Vec::new();
@@ -62,11 +63,11 @@ pub(super) fn fetch(
     while !rest.is_empty() {
         let mut length = 0;
         let fits = |(path, ..): &&(RelPath, Digest, u64)| {
-            length += transport.client.url().pegged(Some(path), Some(at.number)).len() + 1;
+            length += transport.client.url().pegged(Some(path), Some(number)).len() + 1;
             length <= ADDRESSES
         };
         let count = rest.iter().take_while(fits).count().max(1);
-        match one_go(transport, cx, at, &rest[..count], spool) {
+        match one_go(transport, cx, number, &rest[..count], spool) {
             Ok(true) => rest = &rest[count..],
             Ok(false) => return Ok(false),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(false),
@@ -79,13 +80,13 @@ pub(super) fn fetch(
 fn one_go(
     transport: &SvnTransport,
     cx: &Context,
-    at: Revision,
+    number: u64,
     files: &[(RelPath, Digest, u64)],
     spool: &mut Spool,
 ) -> Result<bool> {
     let mut program = transport.client.program(cx, Tool::Svn)?.arg("cat");
     for (path, ..) in files {
-        program = program.operand(transport.client.url().pegged(Some(path), Some(at.number)));
+        program = program.operand(transport.client.url().pegged(Some(path), Some(number)));
     }
     cx.step("svn.cat");
     transport.client.read(cx, "fetch", program, |said| {

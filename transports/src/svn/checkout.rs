@@ -174,9 +174,10 @@ impl<'a> Checkout<'a> {
     }
 
     /// Commits. How that ended is for the caller to judge.
-    pub(super) fn commit(&self, message: &Path, property: &str) -> Result<Finished> {
+    pub(super) fn commit(&self, message: &Path, properties: &[String]) -> Result<Finished> {
         let program = self.svn("commit")?.arg("--force-log").arg("-F").arg(message);
-        let program = program.arg("--with-revprop").arg(property).operand(self.named(None));
+        let program = properties.iter().fold(program, |program, property| program.arg("--with-revprop").arg(property));
+        let program = program.operand(self.named(None));
         self.cx.step("svn.commit");
         Ok(program.output(self.cx, self.client.input(), SAID)?.0)
     }

@@ -13,10 +13,10 @@ use depsync_engine::hash::Digest;
 use depsync_engine::name::Revision;
 use depsync_engine::transport::{Deliver, Fetched, Want, WantedContent};
 
-use super::cat;
 use super::dump::Base;
 use super::spool::Spool;
 use super::transport::SvnTransport;
+use super::{cat, known};
 
 /// How many bytes are handed over in one go.
 const BATCH: usize = 8 << 20;
@@ -80,7 +80,9 @@ fn contents(
     if lacking {
         let spool = transport.memory().spool.take();
         let mut spool = spool.map_or_else(|| Spool::new(&transport.room), Ok)?;
-        if cat::fetch(transport, cx, at, wanted, &mut spool)? {
+        let tree = known::measured(&*transport.ledger, at)?.map(|measured| (at.number, measured.root));
+        let come = tree.map_or(Ok(false), |tree| cat::fetch(transport, cx, tree, wanted, &mut spool))?;
+        if come {
             transport.memory().spool = Some(spool);
         } else {
             transport.measure_whole(cx, at)?;

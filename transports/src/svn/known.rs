@@ -161,6 +161,8 @@ struct Remembered {
     notable: Vec<(RelPath, Properties)>,
     #[serde(default)]
     externals: bool,
+    #[serde(default)]
+    told: Option<u32>,
 }
 
 /// The tree of `revision`, if it was measured and its pages are still here.
@@ -175,15 +177,15 @@ pub(super) fn measured(ledger: &dyn Ledger, revision: Revision) -> Result<Option
         return Ok(None);
     }
     let notable = Arc::new(found.notable.into_iter().collect());
-    Ok(Some(Measured { root: found.root, notable, externals: found.externals }))
+    Ok(Some(Measured { root: found.root, notable, externals: found.externals, told: found.told }))
 }
 
 /// Remembers the tree of `revision`, whose pages are in `pages`.
 pub(super) fn remember(ledger: &dyn Ledger, revision: Revision, measured: &Measured, pages: &dyn Pages) -> Result<()> {
     ledger.remember_tree(&measured.root, pages)?;
     let notable = measured.notable.iter().map(|(path, properties)| (path.clone(), properties.clone())).collect();
-    let (record, root, externals) = (revision.record, measured.root, measured.externals);
-    let remembered = Remembered { schema: SCHEMA, record, root, notable, externals };
+    let Measured { root, externals, told, .. } = *measured;
+    let remembered = Remembered { schema: SCHEMA, record: revision.record, root, notable, externals, told };
     ledger.remember_record(revision.number, &json(&remembered)?)
 }
 

@@ -36,6 +36,9 @@ const EMPTY: &[u8] = b"";
 /// How many changed paths are held before they become part of the tree.
 const HELD: usize = 50_000;
 
+/// How many contents that deltas are against are fetched, each by a process of its own.
+const MOST_BROUGHT: usize = 100;
+
 /// A tree, and what its entries do not tell.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
@@ -43,12 +46,14 @@ pub(super) struct Measured {
     pub(super) notable: Arc<Notable>,
     /// Whether the deployment's own directory has externals.
     pub(super) externals: bool,
+    /// How many revisions ago a publisher has told the whole tree; none, if that is not known.
+    pub(super) told: Option<u32>,
 }
 
 impl Measured {
     /// Of nothing.
     pub(super) fn empty() -> Self {
-        Self { root: empty_root(), notable: Arc::default(), externals: false }
+        Self { root: empty_root(), notable: Arc::default(), externals: false, told: None }
     }
 }
 
@@ -73,7 +78,13 @@ pub(super) struct Measuring<'a> {
     spool: &'a mut Spool,
     content: &'a dyn LocalContent,
     earlier: &'a Earlier<'a>,
+    bring: &'a Bring<'a>,
+    /// How many contents were brought.
+    brought: usize,
 }
+
+/// Fetches a content of the tree that measuring began with to the spool, if there is one such. Says whether it is there.
+pub(super) type Bring<'a> = dyn Fn(Digest, u64, &mut Spool) -> Result<bool> + 'a;
 
 /// Asks for the tree that a revision from before these had.
 pub(super) type Earlier<'a> = dyn Fn(u64) -> Result<Option<Measured>> + 'a;
@@ -85,12 +96,13 @@ impl<'a> Measuring<'a> {
         base: Option<(u64, Measured)>,
         spool: &'a mut Spool,
         content: &'a dyn LocalContent,
-        earlier: &'a Earlier<'a>,
+        (earlier, bring): (&'a Earlier<'a>, &'a Bring<'a>),
     ) -> Self {
         let now = base.as_ref().map_or_else(Measured::empty, |(_, measured)| measured.clone());
         let notable = Notable::clone(&now.notable);
         let known = base.into_iter().collect();
-        Self { pages: Overlay::new(pages), now, known, pending: BTreeMap::new(), notable, spool, content, earlier }
+        let (pages, pending) = (Overlay::new(pages), BTreeMap::new());
+        Self { pages, now, known, pending, notable, spool, content, earlier, bring, brought: 0 }
     }
 
     /// Reads a dump to its end.
@@ -346,19 +358,21 @@ impl<'a> Measuring<'a> {
                 text = &*link;
                 Some(&text)
             }
-            Some((path, Content::File(hash, _))) => match self.spool.content(hash) {
-                Some(content) => {
+            Some((path, Content::File(hash, size))) => {
+                if self.spool.content(hash).is_none()
+                    && let Ok(file) = self.content.open(path)
+                {
+                    local = file;
+                    Some(&local)
+                } else {
+                    if self.spool.content(hash).is_none() && !self.bring(*hash, *size)? {
+                        return Ok(None);
+                    }
+                    let Some(content) = self.spool.content(hash) else { return Ok(None) };
                     held = content;
                     Some(&held)
                 }
-                None => match self.content.open(path) {
-                    Ok(file) => {
-                        local = file;
-                        Some(&local)
-                    }
-                    Err(_) => return Ok(None),
-                },
-            },
+            }
         };
         let mut incoming = self.spool.incoming();
         match dump.text(base, &mut incoming) {
@@ -370,6 +384,15 @@ impl<'a> Measuring<'a> {
             Err(error) if error.kind() == ErrorKind::Damaged && before.is_some() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Fetches what a delta is against and is not here (a ghost's content), unless there is too much of that.
+    fn bring(&mut self, hash: Digest, size: u64) -> Result<bool> {
+        if self.brought == MOST_BROUGHT {
+            return Ok(false);
+        }
+        self.brought += 1;
+        (self.bring)(hash, size, self.spool)
     }
 
     /// Whether a file of this content and these properties is a symbolic link, and to what.

@@ -12,6 +12,7 @@
 //! | `info`, `log` | what the repository says of itself, and its revisions |
 //! | `dump` | what `svnrdump` writes, read |
 //! | `measure` | the tree of a revision, from dumps |
+//! | `told` | the same as its publisher tells it, for whoever does not want every content |
 //! | `spool` | contents that were fetched for that |
 //! | `properties` | what svn's properties say of a path |
 //! | `moves` | what is copied: what moved, and what comes back |
@@ -24,6 +25,7 @@
 //! | `once` | what the repository once had, for a first contact |
 //! | `known` | revisions as the log has them, and what was measured of them |
 //! | `marks` | the newest change of each of many deployments |
+//! | `trees` | the tree of a revision, in whichever of these ways is the least work |
 //! | `transport` | [`SvnTransport`]: all of that as a transport |
 //!
 //! Numbers that were seen, from 1.14, under `E170013` if they come before the connection stands:
@@ -87,7 +89,9 @@ mod spool;
 mod staged;
 #[cfg(test)]
 mod testing;
+mod told;
 mod transport;
+mod trees;
 mod url;
 mod xml;
 

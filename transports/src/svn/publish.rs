@@ -24,6 +24,7 @@ use super::moves::Moves;
 use super::properties::Properties;
 use super::script::Publish;
 use super::staged::Staged;
+use super::told::Telling;
 use super::transport::SvnTransport;
 
 /// The most bytes that `svnmucc` says.
@@ -79,15 +80,25 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
     // Subversion takes no other ends of lines in a message.
     let message = proposal.draft.message.replace("\r\n", "\n").replace('\r', "\n");
     let message = staged.write("message", message.as_bytes())?;
+    let mut made = Measured {
+        root: proposal.draft.root,
+        notable: Arc::new(notable(proposal, (&before, restored.as_ref()), &moves)),
+        externals: before.externals,
+        told: None,
+    };
+    let telling = Telling::of(&before, &made, proposal.pages)?;
+    made.told = telling.told;
     let record = format!("{RECORD}={}", Said::text(&proposal.draft, proposal.parent.map(|parent| parent.number))?);
+    let said: Vec<String> = [record].into_iter().chain(telling.properties).collect();
     let ended = match by_checkout(transport, cx, proposal, &commit, &staged, before.root)? {
-        Some(checkout) => checkout.commit(&message, &record).map(|ended| (ended, Vec::new())),
+        Some(checkout) => checkout.commit(&message, &said).map(|ended| (ended, Vec::new())),
         None => {
             let script = staged.write("script", &commit.script())?;
             let program = transport.client.program(cx, Tool::Svnmucc)?;
             let program = program.arg("-r").arg(base.to_string()).arg("-F").arg(message).arg("-X").arg(script);
             // It opens all contents before it sends the first.
-            let program = program.opening(staged.len() as u64).arg("--with-revprop").arg(record);
+            let program = program.opening(staged.len() as u64);
+            let program = said.iter().fold(program, |program, property| program.arg("--with-revprop").arg(property));
             cx.step("svn.commit");
             program.output(cx, transport.client.input(), SAID)
         }
@@ -114,13 +125,8 @@ pub(super) fn publish(transport: &SvnTransport, cx: &Context, proposal: &Proposa
         let root = transport.measure(cx, revision, proposal.content)?.root;
         return Ok(Published::Done { revision, root, sent: staged.bytes, recipes: Vec::new() });
     }
-    let measured = Measured {
-        root: proposal.draft.root,
-        notable: Arc::new(notable(proposal, (&before, restored.as_ref()), &moves)),
-        externals: before.externals,
-    };
-    known::remember(&*transport.ledger, revision, &measured, proposal.pages)?;
-    Ok(Published::Done { revision, root: measured.root, sent: staged.bytes, recipes: Vec::new() })
+    known::remember(&*transport.ledger, revision, &made, proposal.pages)?;
+    Ok(Published::Done { revision, root: made.root, sent: staged.bytes, recipes: Vec::new() })
 }
 
 /// A checkout in which all is ready for the commit, where that is the faster way.

@@ -138,7 +138,7 @@ fn measured(
     let directory = tempfile::tempdir().expect("a directory");
     let mut spool = Spool::new(directory.path()).expect("a spool");
     let content = Here(here);
-    let mut measuring = Measuring::new(pages, base, &mut spool, &content, &|_| Ok(None));
+    let mut measuring = Measuring::new(pages, base, &mut spool, &content, (&|_| Ok(None), &|_, _, _| Ok(false)));
     let step = measuring.read(&Context::new(), &mut Dump::new(&*stream, b"main")).expect("reads");
     (step, measuring.finish().expect("finishes").0)
 }
@@ -150,7 +150,7 @@ fn commit_by_checkout(url: &SvnUrl, room: &Path, base: u64, edits: &Edits, place
     checkout.fill(edits, place).expect("fills");
     let message = room.join("message");
     std::fs::write(&message, "by a checkout").expect("writes");
-    let ended = checkout.commit(&message, "depsync:record=x").expect("runs");
+    let ended = checkout.commit(&message, &["depsync:record=x".to_owned()]).expect("runs");
     assert!(ended.status.success(), "{}", ended.stderr);
 }
 

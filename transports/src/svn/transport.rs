@@ -11,7 +11,6 @@
 //! There is no place for reports: those travel otherwise.
 
 use std::fmt;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,25 +24,20 @@ use depsync_engine::transport::{
     Capabilities, Deliver, Fetched, HubFacts, Ledger, Look, Names, NodeReport, OpenMode, Proposal, Published,
     Statement, Transport, Want, WantedContent,
 };
-use depsync_engine::tree::{Pages, Tree};
 
 use super::client::SvnClient;
 use super::info::{Info, NodeKind};
 use super::known::{self, Where};
 use super::log::{End, LogEntry, Range};
-use super::measure::{Measured, Measuring, Step};
 use super::spool::Spool;
-use super::{fetch, hidden, once, publish, staged};
+use super::{fetch, once, publish, staged};
 use crate::tally::Tally;
 
-/// How many entries of the log are looked at for one whose tree is known, one number after the other.
-const LOOKED_AT: [u64; 3] = [2, 20, 200];
+/// How many entries of the log are read at the least: whoever asks for the newest wants the one before it next.
+const AT_LEAST: u64 = 2;
 
 /// How many directories with externals are named.
 const NAMED: usize = 20;
-
-/// A known tree and its revision, and what came after it, newest first.
-type Base = ((u64, Measured), Vec<LogEntry>);
 
 /// See the module.
 pub struct SvnTransport {
@@ -136,14 +130,13 @@ impl SvnTransport {
 
     /// At most `count` entries of the log down from `number`, newest first, without the one that only made the directory.
     /// They do not name paths: a log of a large revision that does costs more than all the rest.
-    fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
+    pub(super) fn entries(&self, cx: &Context, number: u64, count: u64) -> Result<Vec<LogEntry>> {
         let wanted = usize::try_from(count).unwrap_or(usize::MAX);
         let enough = |read: &&Read| read.number == number && (read.whole || read.entries.len() >= wanted);
         if let Some(read) = self.memory().log.as_ref().filter(enough) {
             return Ok(read.entries.iter().take(wanted).cloned().collect());
         }
-        // Whoever asks for the newest wants the one before it next.
-        let (mut entries, whole) = self.chain(cx, number, count.max(LOOKED_AT[0]), false)?;
+        let (mut entries, whole) = self.chain(cx, number, count.max(AT_LEAST), false)?;
         self.memory().log = Some(Read { number, entries: entries.clone(), whole });
         entries.truncate(wanted);
         Ok(entries)
@@ -205,131 +198,6 @@ impl SvnTransport {
             Ok(())
         })?;
         Ok(entries)
-    }
-
-    /// The tree of `of`: as it is known, or measured.
-    pub(super) fn tree(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Measured> {
-        known::measured(&*self.ledger, of)?.map_or_else(|| self.measure(cx, of, content), Ok)
-    }
-
-    /// Measures the tree of `of`.
-    pub(super) fn measure(&self, cx: &Context, of: Revision, content: &dyn LocalContent) -> Result<Measured> {
-        let place = self.place(cx)?;
-        let Some((base, since)) = self.base_of(cx, of, &place)? else { return self.measure_whole(cx, of) };
-        let (number, before) = base;
-        hidden::shows_all(&since).map_err(|error| error.at(self.client.url()))?;
-        let base = Some((number, before.clone()));
-        let preceding = since.get(1).map_or(number, |entry| entry.revision);
-        let said = since.first().and_then(|entry| known::recorded_root(entry, Some(preceding)));
-        if let Some(measured) = self.read_dump(cx, of, base, content, &|tree, _| is_as_recorded(tree, said))? {
-            return Ok(measured);
-        }
-        let since = self.entries_with_paths(cx, of.number, since.len() as u64)?;
-        self.read_whole(cx, of, &since, said, &|whole, pages| {
-            hidden::names_removals(&since, &place, Tree::new(pages, before.root), Tree::new(pages, whole.root))
-        })
-    }
-
-    /// The newest revision before `of` whose tree is known here, and the entries of those after it.
-    fn base_of(&self, cx: &Context, of: Revision, place: &Where) -> Result<Option<Base>> {
-        for limit in LOOKED_AT {
-            let mut entries = self.entries(cx, of.number, limit)?;
-            let whole = (entries.len() as u64) < limit;
-            for (index, entry) in entries.iter().enumerate().skip(1) {
-                let revision = place.revision(entry.revision, entry.date);
-                if let Some(measured) = known::measured(&*self.ledger, revision)? {
-                    entries.truncate(index);
-                    return Ok(Some(((revision.number, measured), entries)));
-                }
-            }
-            if whole {
-                break;
-            }
-        }
-        Ok(None)
-    }
-
-    /// The same, reading all of the revision.
-    pub(super) fn measure_whole(&self, cx: &Context, of: Revision) -> Result<Measured> {
-        let mut entries = self.entries(cx, of.number, 2)?;
-        let preceding = entries.get(1).map(|entry| entry.revision);
-        entries.truncate(1);
-        let said = entries.first().and_then(|entry| known::recorded_root(entry, preceding));
-        self.read_whole(cx, of, &entries, said, &|_, _| Ok(()))
-    }
-
-    /// `entries` are those of the log down from `of`, whose publisher has `said` the root.
-    fn read_whole(
-        &self,
-        cx: &Context,
-        of: Revision,
-        entries: &[LogEntry],
-        said: Option<Digest>,
-        check: &Check<'_>,
-    ) -> Result<Measured> {
-        hidden::shows_all(entries).map_err(|error| error.at(self.client.url()))?;
-        let check = |tree: &Measured, pages: &dyn Pages| is_as_recorded(tree, said).and_then(|()| check(tree, pages));
-        let measured = self.read_dump(cx, of, None, &Nothing, &check)?;
-        measured.ok_or_else(|| Error::damaged(self.client.url(), "a whole dump names what is not in it"))
-    }
-
-    /// The tree that the deployment had when the repository was at `number`, if it is known here.
-    fn earlier(&self, cx: &Context, number: u64) -> Result<Option<Measured>> {
-        let Some(entry) = self.entries(cx, number, 1)?.pop() else { return Ok(None) };
-        known::measured(&*self.ledger, self.place(cx)?.revision(entry.revision, entry.date))
-    }
-
-    /// Reads a dump, and remembers the tree if it passes `check`.
-    fn read_dump(
-        &self,
-        cx: &Context,
-        of: Revision,
-        base: Option<(u64, Measured)>,
-        content: &dyn LocalContent,
-        check: &Check<'_>,
-    ) -> Result<Option<Measured>> {
-        let place = self.place(cx)?;
-        let ledger: &dyn Ledger = &*self.ledger;
-        let mut spool = Spool::new(&self.room)?;
-        let range = base
-            .as_ref()
-            .map_or_else(|| format!("{0}:{0}", of.number), |(from, _)| format!("{}:{}", from + 1, of.number));
-        let program = self.client.program(cx, super::client::Tool::Svnrdump)?.args(["dump", "-q", "-r", &range]);
-        let program = program.args(base.is_some().then_some("--incremental")).operand(self.client.url().plain(None));
-        cx.step("svn.dump");
-        let earlier = |number: u64| self.earlier(cx, number);
-        let mut measuring = Measuring::new(ledger, base, &mut spool, content, &earlier);
-        let step = self.client.read(cx, "fetch", program, |said| {
-            measuring.read(cx, &mut super::dump::Dump::new(said, place.path.as_bytes()))
-        })?;
-        if let Step::Lacking(what) = step {
-            tracing::info!(what, "all of the revision is fetched");
-            return Ok(None);
-        }
-        if measuring.reached() != Some(of.number) {
-            return Err(Error::damaged(self.client.url(), format!("what was sent ends before revision {}", of.number)));
-        }
-        let (measured, pages) = measuring.finish()?;
-        check(&measured, &pages).map_err(|error| error.at(self.client.url()))?;
-        known::remember(ledger, of, &measured, &pages)?;
-        self.memory().spool = Some(spool);
-        Ok(Some(measured))
-    }
-}
-
-/// What a tree must pass before it is believed, with its pages.
-type Check<'a> = dyn Fn(&Measured, &dyn Pages) -> Result<()> + 'a;
-
-fn is_as_recorded(tree: &Measured, said: Option<Digest>) -> Result<()> {
-    hidden::is_as_recorded(tree.root, said)
-}
-
-/// A whole dump is a change of nothing.
-struct Nothing;
-
-impl LocalContent for Nothing {
-    fn open(&self, path: &RelPath) -> Result<File> {
-        Err(Error::new(ErrorKind::NotFound, "nothing is taken from here").at(path))
     }
 }
 
