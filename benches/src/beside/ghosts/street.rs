@@ -1,18 +1,24 @@
-//! The artifacts of many tenants: at a manager, in a hub, in a repository.
+//! The artifacts of many tenants: at a manager, in a hub, and in a repository behind svnserve: as depsync publishes them, and as
+//! `svn import` does.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use depsync_tests::jar;
 use depsync_tests::node::noise;
+use depsync_tests::svn::WRITER;
 
-use crate::kit::measured::{Invocation, run as measure};
+use crate::beside::svn::access::{Access, Shelf};
+use crate::kit::measured::{Invocation, Measure, run as measure};
 use crate::kit::setting::Setting;
 
 /// Tenants from this on are never fetched.
 const FETCHED: u32 = 200;
+
+/// The manager who publishes to the repository: what he has are the manager's own files.
+pub(super) const SVN_MANAGER: &str = "svn-manager";
 
 /// See the module.
 pub(super) struct Street {
@@ -21,16 +27,19 @@ pub(super) struct Street {
     artifacts: u32,
     /// Bytes of all files.
     pub(super) bytes: u64,
+    shelf: Shelf,
 }
 
 impl Street {
-    /// Makes the manager's directory, an empty repository, and the configurations of `manager`, `full` and `lazy`.
+    /// Makes the manager's directory, an empty repository, and the configurations of `manager`, `full` and `lazy`, and of the same
+    /// over Subversion, `svn-manager`, `svn-full` and `svn-lazy`.
     ///
     /// Of each tenant's artifacts two are archives: one that all tenants have alike, as an application that everybody uses,
     /// and one of its own. The others are of 2 to 24 KiB and do not compress.
     pub(super) fn build(setting: &Setting, tenants: u32, artifacts: u32) -> Result<Self> {
         let place = setting.place().join("street");
-        let mut street = Self { place, tenants, artifacts, bytes: 0 };
+        let shelf = Shelf::open(Access::Svn, setting.place())?;
+        let mut street = Self { place, tenants, artifacts, bytes: 0, shelf };
         let common = jar::release(1);
         for tenant in 0..tenants {
             let own = jar::jar(
@@ -58,15 +67,27 @@ impl Street {
                 fs::write(path, content)?;
             }
         }
-        for (node, rest) in
-            [("manager", "role = 'manager'"), ("full", "role = 'worker'"), ("lazy", "role = 'worker'\nlazy = ['*']")]
-        {
-            let (dir, hub) = (street.dir(node), street.place.join("hub"));
-            let text = format!("dir = '{}'\nhub = '{}'\nnode = '{node}'\n{rest}\n", dir.display(), hub.display());
-            fs::write(street.config(node), text)?;
+        fs::write(street.place.join("password"), WRITER.password)?;
+        let account = format!(
+            "[svn]\nusername = '{}'\npassword-file = '{}'\n",
+            WRITER.name,
+            street.place.join("password").display()
+        );
+        let hubs =
+            [("", street.hub().display().to_string(), ""), ("svn-", street.shelf.address() + "/depsync", &*account)];
+        for (over, hub, account) in hubs {
+            let nodes = [
+                ("manager", "role = 'manager'"),
+                ("full", "role = 'worker'"),
+                ("lazy", "role = 'worker'\nlazy = ['*']"),
+            ];
+            for (node, rest) in nodes {
+                let node = format!("{over}{node}");
+                let dir = street.dir(&node);
+                let text = format!("dir = '{}'\nhub = '{hub}'\nnode = '{node}'\n{rest}\n{account}", dir.display());
+                fs::write(street.config(&node), text)?;
+            }
         }
-        let made = Command::new("svnadmin").arg("create").arg(street.place.join("repository")).status();
-        ensure!(made.context("starting svnadmin: apt-get install subversion")?.success(), "svnadmin create");
         Ok(street)
     }
 
@@ -94,6 +115,11 @@ impl Street {
         format!("tenants/{tenant}/{name}")
     }
 
+    /// How many tenants.
+    pub(super) fn tenants(&self) -> u32 {
+        self.tenants
+    }
+
     /// How many files.
     pub(super) fn files(&self) -> u64 {
         u64::from(self.tenants) * u64::from(self.artifacts)
@@ -105,9 +131,35 @@ impl Street {
         depsync.arg(self.config(node)).args(words.iter().copied())
     }
 
-    /// The address of the repository, or of a path in it.
+    /// The address of what `svn import` has brought, or of a path in it.
     pub(super) fn svn_url(&self, path: &str) -> String {
-        format!("file://{}/{path}", self.place.join("repository").display()).trim_end_matches('/').to_owned()
+        format!("{}/plain/{path}", self.shelf.url()).trim_end_matches('/').to_owned()
+    }
+
+    /// `svn`, for somebody with an account.
+    pub(super) fn svn(&self, words: &[&str]) -> Invocation {
+        let svn =
+            Invocation::of("svn").args(words.iter().copied()).args(["-q", "--non-interactive", "--no-auth-cache"]);
+        svn.args(["--username", WRITER.name, "--password", WRITER.password])
+    }
+
+    /// Runs it measured; and what the repository's server has sent meanwhile.
+    pub(super) fn run(&self, setting: &Setting, invocation: &Invocation) -> Result<(Measure, String, u64)> {
+        let (_, _, before) = self.shelf.passed();
+        let (took, said) = measure(invocation, setting.place())?;
+        let (_, _, after) = self.shelf.passed();
+        Ok((took, said, after - before))
+    }
+
+    /// Brings some tenants to the manager who publishes to the repository.
+    pub(super) fn move_in(&self, tenants: Range<u32>) -> Result<()> {
+        for path in tenants.flat_map(|tenant| (0..self.artifacts).map(move |artifact| (tenant, artifact))) {
+            let path = self.artifact(path.0, path.1);
+            let to = self.dir(SVN_MANAGER).join(&path);
+            fs::create_dir_all(to.parent().context("a parent")?)?;
+            fs::hard_link(self.dir("manager").join(&path), to)?;
+        }
+        Ok(())
     }
 
     /// The bytes of the files in a directory, without what Subversion keeps for itself.
@@ -135,9 +187,9 @@ impl Street {
         Ok(())
     }
 
-    /// How many files are ghosts at the worker.
-    pub(super) fn ghosts(&self, setting: &Setting) -> Result<usize> {
-        let (_, said) = measure(&self.depsync(setting, "lazy", &["ls", "--ghosts"]), setting.place())?;
+    /// How many files are ghosts at a worker.
+    pub(super) fn ghosts(&self, setting: &Setting, node: &str) -> Result<usize> {
+        let (_, said) = measure(&self.depsync(setting, node, &["ls", "--ghosts"]), setting.place())?;
         let said = super::json(&said)?;
         let entries = said["entries"].as_array().context("a list")?;
         Ok(entries.iter().filter(|entry| entry["type"] == "file").count())

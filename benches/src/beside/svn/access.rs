@@ -13,7 +13,7 @@ use crate::kit::written::Snapshot;
 /// How a repository is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// `file://`, without a server
     File,
     /// `svn://`: svnserve, with a password
@@ -23,7 +23,7 @@ pub(super) enum Access {
 }
 
 impl Access {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::File => "file",
             Self::Svn => "svn",
@@ -40,14 +40,14 @@ enum Server {
 }
 
 /// A repository behind a server.
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     server: Server,
-    pub(super) repository: Repository,
+    pub(crate) repository: Repository,
 }
 
 impl Shelf {
     /// A new one, whose repository lies in `place`.
-    pub(super) fn open(access: Access, place: &Path) -> Result<Self> {
+    pub(crate) fn open(access: Access, place: &Path) -> Result<Self> {
         // A server that is nobody's comes to it.
         let repository = Repository::create_in(place);
         let server = match access {
@@ -67,7 +67,7 @@ impl Shelf {
     }
 
     /// The address that `svn` is given.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match &self.server {
             Server::None => self.repository.url(),
             Server::Svnserve(server, relay) => server.url_at(relay.port()),
@@ -76,13 +76,13 @@ impl Shelf {
     }
 
     /// The address that depsync is given.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let url = self.url();
         if url.starts_with("svn://") { url } else { format!("svn+{url}") }
     }
 
     /// Processor seconds of the server, and bytes to it and from it.
-    pub(super) fn passed(&self) -> (f64, u64, u64) {
+    pub(crate) fn passed(&self) -> (f64, u64, u64) {
         let (spent, relay) = match &self.server {
             Server::None => return (0.0, 0, 0),
             Server::Svnserve(server, relay) => (server.spent(), relay),
@@ -92,7 +92,7 @@ impl Shelf {
     }
 
     /// Bytes of all files of the repository.
-    pub(super) fn size(&self) -> Result<u64> {
+    pub(crate) fn size(&self) -> Result<u64> {
         Ok(Snapshot::of(&self.repository.path())?.size())
     }
 }

@@ -13,7 +13,7 @@
 //! | `archive` | the archive of many entries that is rebuilt |
 //! | `table` | the rows as a table |
 
-mod access;
+pub(super) mod access;
 mod archive;
 mod scripts;
 mod table;
