@@ -5,9 +5,9 @@
 //! made only where a record says so: what authorisation hides is left out of a dump without a word, and stays what it
 //! was.
 //!
-//! What is only named and not to be had (a copy of something from a revision that is not known here, or from outside; a
-//! base that was changed here) makes the tree [`Step::Lacking`]: whoever asked reads a whole dump of the one revision instead,
-//! which names nothing.
+//! A base that is not here (a ghost's) is fetched alone. What is only named and not to be had (a copy of something from a
+//! revision that is not known here, or from outside; a base that was changed here) makes the tree [`Step::Lacking`]: whoever
+//! asked reads a whole dump of the one revision instead, which names nothing.
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `head` | `svn info`; what is not known yet, `svn log` as well |
 //! | `record`, `history` | `svn log` |
-//! | `root` | `svnrdump` from the newest revision known here; of the one revision, where that does not do |
+//! | `root` | `svn log`, where that tells enough; otherwise `svnrdump` from the newest revision known here, or of the one |
 //! | `fetch` | what `root` has read already; otherwise the same again |
 //! | `publish` | `svnmucc`, one commit |
 //!
