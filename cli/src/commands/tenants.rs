@@ -101,12 +101,16 @@ fn rows(
         }
         let loaded = entry.loaded || house.tenancy.eager.means(&names);
         let mark = marks.and_then(|marks| marks.get(&name));
+        // A mark begins with the number.
+        let head = mark.and_then(|mark| mark.split(' ').next()?.parse().ok());
         let state = match (loaded, marks) {
             _ if entry.failures > 0 => State::Failed,
             (false, _) => State::Unloaded,
             (true, None) => State::Unknown,
             (true, Some(_)) if mark.is_none() && entry.applied.is_none() => State::Unknown,
             (true, Some(_)) if mark == entry.mark.as_ref() => State::Current,
+            // It was in step with what the hub said before it published.
+            (true, Some(_)) if head.is_some() && head == entry.applied => State::Current,
             (true, Some(_)) => State::Behind,
         };
         rows.push(Row {
@@ -114,8 +118,7 @@ fn rows(
             state,
             loaded,
             applied: entry.applied,
-            // A mark begins with the number.
-            head: mark.and_then(|mark| mark.split(' ').next()?.parse().ok()),
+            head,
             ghost_bytes: entry.ghosts,
             used: entry.used.map(|used| used.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             problem: entry.problem,
