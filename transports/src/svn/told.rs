@@ -42,8 +42,8 @@ const PART: usize = 120_000;
 const PARTS: usize = 8;
 /// The most paths: each takes some fifty bytes at the least.
 const MOST_PATHS: usize = 20_000;
-/// The most bytes of JSON that are read.
-const MOST: usize = 32 << 20;
+/// The most bytes of JSON that are written and read.
+const MOST: usize = 8 << 20;
 /// The level of zstd. Most of it are hashes, which do not compress.
 const LEVEL: i32 = 6;
 
@@ -140,6 +140,9 @@ fn properties(
     let told = Told { schema: SCHEMA, paths, notable, externals: after.externals };
     let failed = |what: &'static str| Error::new(ErrorKind::Internal, what);
     let text = serde_json::to_vec(&told).map_err(|source| failed("a change cannot be written").because(source))?;
+    if text.len() > MOST {
+        return Ok(None);
+    }
     let packed = zstd::bulk::compress(&text, LEVEL).map_err(|source| failed("zstd cannot compress").because(source))?;
     let text = BASE64.encode(&packed);
     if text.len() > room.min(PARTS * PART) {
@@ -158,6 +161,20 @@ fn part_of(name: &str, number: usize) -> String {
 /// Whether a commit tells the whole tree.
 pub(super) fn is_whole(entry: &LogEntry) -> bool {
     entry.properties.contains_key(TREE)
+}
+
+/// Leaves what a commit tells to it as long as there is room, and nothing of it otherwise.
+pub(super) fn keep_within(entry: &mut LogEntry, room: &mut usize) {
+    let is_told = |name: &str| {
+        let name = name.split('.').next().unwrap_or_default();
+        name == CHANGES || name == TREE
+    };
+    let told = entry.properties.iter().filter(|(name, _)| is_told(name));
+    let bytes = told.map(|(name, value)| name.len() + value.len()).sum();
+    match room.checked_sub(bytes) {
+        Some(left) => *room = left,
+        None => entry.properties.retain(|name, _| !is_told(name)),
+    }
 }
 
 /// Whether a commit tells what it has done.
@@ -183,7 +200,7 @@ fn read(entry: &LogEntry, name: &str) -> Option<Told> {
     }
     let packed = BASE64.decode(&text).ok()?;
     let text = zstd::bulk::decompress(&packed, MOST).ok()?;
-    serde_json::from_slice(&text).ok().filter(|told: &Told| told.schema == SCHEMA)
+    serde_json::from_slice(&text).ok().filter(|told: &Told| told.schema == SCHEMA && told.paths.len() <= MOST_PATHS)
 }
 
 /// The tree of one of some revisions.

@@ -30,11 +30,14 @@ use super::info::{Info, NodeKind};
 use super::known::{self, Where};
 use super::log::{End, LogEntry, Range};
 use super::spool::Spool;
-use super::{fetch, once, publish, staged};
+use super::{fetch, once, publish, staged, told};
 use crate::tally::Tally;
 
 /// How many entries of the log are read at the least: whoever asks for the newest wants the one before it next.
 const AT_LEAST: u64 = 2;
+
+/// How many bytes are held of what the entries of a log tell of trees: the older ones are as good as untold.
+const TOLD: usize = 64 << 20;
 
 /// How many directories with externals are named.
 const NAMED: usize = 20;
@@ -192,8 +195,9 @@ impl SvnTransport {
     fn read_log(&self, cx: &Context, number: u64, count: u64, paths: bool) -> Result<Vec<LogEntry>> {
         let limit = u32::try_from(count).unwrap_or(u32::MAX);
         let range = Range { from: End::At(number), to: End::At(1), limit: Some(limit), peg: Some(number) };
-        let mut entries = Vec::new();
-        self.client.log(cx, &range, paths, &mut |entry| {
+        let (mut entries, mut room) = (Vec::new(), TOLD);
+        self.client.log(cx, &range, paths, &mut |mut entry| {
+            told::keep_within(&mut entry, &mut room);
             entries.push(entry);
             Ok(())
         })?;

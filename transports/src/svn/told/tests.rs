@@ -164,6 +164,22 @@ fn the_whole_tree_is_told_now_and_then_and_what_does_not_fit_is_not() {
 }
 
 #[test]
+fn what_there_is_no_room_for_is_as_good_as_untold() {
+    let mut pages = MemoryPages::default();
+    let (_, commits) = town(&mut pages);
+    let told = commits.iter().map(|entry| told_by(entry).iter().map(String::len).sum::<usize>() - 1);
+    let sizes: Vec<usize> = told.collect();
+    for (room, left) in [(sizes[0] + sizes[1], 0), (sizes[0] + 3, 3)] {
+        let (mut commits, mut room) = (commits.clone(), room);
+        for entry in &mut commits[..2] {
+            keep_within(entry, &mut room);
+        }
+        assert_eq!((room, says(&commits[1])), (left, left == 0));
+        assert!(says(&commits[0]) && commits[1].properties.contains_key(RECORD));
+    }
+}
+
+#[test]
 fn what_is_told_reads_as_ever() {
     let mut pages = MemoryPages::default();
     let mut all = entries(&[("a.war", "1")]);
