@@ -102,7 +102,7 @@ impl Telling {
     }
 
     fn within(before: &Measured, after: &Measured, pages: &dyn Pages, room: usize) -> Result<Self> {
-        let told = before.told.filter(|ago| *ago + 1 < AGAIN);
+        let told = before.told.filter(|ago| ago.saturating_add(1) < AGAIN);
         if told.is_none()
             && let Some(properties) = properties(TREE, &Measured::empty(), after, pages, room)?
         {

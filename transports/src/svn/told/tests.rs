@@ -161,6 +161,7 @@ fn the_whole_tree_is_told_now_and_then_and_what_does_not_fit_is_not() {
     assert_eq!(telling(None, 10_000), (named(CHANGES), None));
     assert_eq!(telling(Some(AGAIN), 10_000), (named(CHANGES), Some(AGAIN + 1)));
     assert_eq!(telling(Some(3), 10), (None, Some(4)));
+    assert_eq!(telling(Some(u32::MAX), 10_000), (named(CHANGES), Some(u32::MAX)));
 }
 
 #[test]
