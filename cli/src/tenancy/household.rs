@@ -46,13 +46,10 @@ impl Household for House {
                 }
             }
         }
-        if self.tenancy.main.as_ref().is_some_and(|main| main.is_dir())
-            && let Ok(main) = MAIN.parse::<DeploymentName>()
-            && !names.contains(&main)
-        {
-            names.push(main);
-        }
+        let apart = self.apart().into_iter().filter(|(_, directory)| directory.is_dir());
+        names.extend(apart.map(|(name, _)| name));
         names.sort_unstable();
+        names.dedup();
         Ok(names)
     }
 
@@ -63,6 +60,16 @@ impl Household for House {
 
     fn grounds(&self) -> Option<PathBuf> {
         Some(self.tenancy.dir.above.clone())
+    }
+
+    fn apart(&self) -> Vec<(DeploymentName, PathBuf)> {
+        self.tenancy
+            .main
+            .clone()
+            .zip(MAIN.parse().ok())
+            .map(|(directory, name)| (name, directory))
+            .into_iter()
+            .collect()
     }
 
     fn owner(&self, path: &RelPath) -> Option<(DeploymentName, Option<RelPath>)> {

@@ -20,10 +20,12 @@
 //! | `selection` | whom it is to do it for: pure |
 //! | `board` | who has what to do, and when: pure |
 //! | `turn` | one turn for one deployment |
+//! | `apart` | one that does not lie where the others do: watched by itself |
 //! | `ear` | what is heard over a channel |
 //! | `seams` | what it must be given: the hub's marks, and where deployments lie |
 //! | `told` | what it tells |
 
+mod apart;
 mod board;
 mod duties;
 mod ear;
@@ -153,6 +155,10 @@ impl<'a> Estate<'a> {
         let ended = std::thread::scope(|scope| {
             for _ in 0..self.duties.parallel {
                 scope.spawn(|| self.work(cx));
+            }
+            let apart = if self.duties.commit { self.household.apart() } else { Vec::new() };
+            for (name, directory) in apart.into_iter().filter(|(name, _)| self.is_included(name)) {
+                scope.spawn(move || self.look_after(cx, &name, &directory));
             }
             let ended = self.oversee(cx);
             // Whatever has ended this ends the others.

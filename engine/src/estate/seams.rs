@@ -36,6 +36,9 @@ pub trait Household: Send + Sync {
     /// The directory in which theirs are, to watch them all, if there is one; without it, everything is scanned.
     fn grounds(&self) -> Option<PathBuf>;
 
+    /// Those that do not lie there, each with its directory.
+    fn apart(&self) -> Vec<(DeploymentName, PathBuf)>;
+
     /// Whose a path beneath that directory is, and what it is in his own: none if it is his directory itself.
     fn owner(&self, path: &RelPath) -> Option<(DeploymentName, Option<RelPath>)>;
 }

@@ -38,6 +38,38 @@ fn one_process_keeps_all_tenants_in_step() {
     manager.stop();
 }
 
+/// The server itself lies elsewhere: what is saved there is as quick as with the others, also when the directory was not there yet or
+/// is another one by now.
+#[test]
+fn the_main_directory_is_watched_too() {
+    let town = Town::new("");
+    town.configure("m", "hub", "role = 'manager'\n[tenants]\nmain = 'server'\n");
+    town.configure("w", "hub", "role = 'worker'\n[tenants]\nmain = 'copy'\n");
+    town.write("m", "1", &[("a", "1")]);
+    let mut manager = town.daemon("m", &[]);
+    manager.wait_for_event("ready");
+    let worker = town.daemon("w", &[]);
+    let is_there = |name: &str, content: &str| {
+        wait_until(&format!("{name} is {content}"), || {
+            std::fs::read(town.path("copy").join(name)).is_ok_and(|found| found == content.as_bytes())
+        });
+    };
+    town.write(".", "server", &[("conf/server.xml", "1")]);
+    is_there("conf/server.xml", "1");
+    town.write(".", "server", &[("conf/server.xml", "2"), ("webapps/new.txt", "new")]);
+    is_there("conf/server.xml", "2");
+    is_there("webapps/new.txt", "new");
+    // Another directory takes its place.
+    town.write(".", "next", &[("conf/server.xml", "3"), ("webapps/new.txt", "new")]);
+    std::fs::rename(town.path("server"), town.path("gone")).expect("moved");
+    std::fs::rename(town.path("next"), town.path("server")).expect("moved");
+    is_there("conf/server.xml", "3");
+    town.write(".", "server", &[("conf/server.xml", "4")]);
+    is_there("conf/server.xml", "4");
+    worker.stop();
+    manager.stop();
+}
+
 #[test]
 fn one_that_fails_keeps_no_other_from_its_work() {
     let town = Town::new("");
