@@ -63,13 +63,8 @@ impl Household for House {
     }
 
     fn apart(&self) -> Vec<(DeploymentName, PathBuf)> {
-        self.tenancy
-            .main
-            .clone()
-            .zip(MAIN.parse().ok())
-            .map(|(directory, name)| (name, directory))
-            .into_iter()
-            .collect()
+        let named = |directory| Some((MAIN.parse().ok()?, directory));
+        self.tenancy.main.clone().and_then(named).into_iter().collect()
     }
 
     fn owner(&self, path: &RelPath) -> Option<(DeploymentName, Option<RelPath>)> {

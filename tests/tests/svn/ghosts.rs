@@ -49,12 +49,6 @@ fn fetch(counted: &Counted, node: &str, name: &str) {
     lazily(counted, node, "evict", name);
 }
 
-/// Somebody who has never heard of depsync changes a file.
-fn by_hand(counted: &Counted, name: &str, content: &[u8]) {
-    let person = counted.repository.person();
-    person.puts(&format!("main/{name}"), content);
-}
-
 #[test]
 fn a_worker_starts_with_ghosts_and_no_archive_travels() {
     let counted = town();
@@ -101,7 +95,8 @@ fn what_people_commit_costs_what_they_have_changed() {
     update(&counted, "w");
     let mut content = noise(1, 1_000_000);
     content[500_000] ^= 1;
-    by_hand(&counted, "1.app", &content);
+    // Somebody who has never heard of depsync.
+    counted.repository.person().puts("main/1.app", &content);
     // A delta, and what it is against: not the two other archives.
     assert_eq!(update(&counted, "w").1, ["svnrdump dump", "svn cat"]);
     assert_eq!(counted.of("update", "m", "source").last().map(String::as_str), Some("svnrdump dump"));
@@ -156,12 +151,9 @@ fn a_large_commit_is_told_over_http_too() {
 #[test]
 fn a_forged_telling_is_found_out_before_anything_is_live() {
     let counted = town();
-    let other = town();
-    other.bench.write("source/1.app", noise(77, 1_000_000));
     let twin = Counted::new();
-    for name in ["0.app", "1.app", "2.app"] {
-        twin.bench
-            .write(&format!("source/{name}"), fs::read(other.bench.path(&format!("source/{name}"))).expect("a file"));
+    for (number, seed) in [(0, 0), (1, 77), (2, 2)] {
+        twin.bench.write(&format!("source/{number}.app"), noise(seed, 1_000_000));
     }
     twin.publish();
     let number = twin.repository.youngest();

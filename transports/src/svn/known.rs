@@ -189,9 +189,9 @@ pub(super) fn remember(ledger: &dyn Ledger, revision: Revision, measured: &Measu
     ledger.remember_record(revision.number, &json(&remembered)?)
 }
 
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value)
-        .map_err(|source| Error::new(ErrorKind::Internal, "what was measured cannot be written").because(source))
+        .map_err(|source| Error::new(ErrorKind::Internal, "what is known of a tree cannot be written").because(source))
 }
 
 #[cfg(test)]

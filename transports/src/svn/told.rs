@@ -138,12 +138,12 @@ fn properties(
         return Ok(None);
     }
     let told = Told { schema: SCHEMA, paths, notable, externals: after.externals };
-    let failed = |what: &'static str| Error::new(ErrorKind::Internal, what);
-    let text = serde_json::to_vec(&told).map_err(|source| failed("a change cannot be written").because(source))?;
+    let text = known::json(&told)?;
     if text.len() > MOST {
         return Ok(None);
     }
-    let packed = zstd::bulk::compress(&text, LEVEL).map_err(|source| failed("zstd cannot compress").because(source))?;
+    let packed = zstd::bulk::compress(&text, LEVEL)
+        .map_err(|source| Error::new(ErrorKind::Internal, "zstd cannot compress").because(source))?;
     let text = BASE64.encode(&packed);
     if text.len() > room.min(PARTS * PART) {
         return Ok(None);
@@ -241,14 +241,12 @@ fn step(
 ) -> Result<Option<Measured>> {
     let Some(root) = known::recorded_root(entry, preceding) else { return Ok(None) };
     let nothing = Measured::empty();
-    let (told, before) = match (read(entry, TREE), before) {
-        (Some(told), _) => (told, &nothing),
-        (None, Some(before)) => match read(entry, CHANGES) {
-            Some(told) => (told, before),
-            None => return Ok(None),
-        },
-        (None, None) => return Ok(None),
+    let whole = read(entry, TREE).map(|told| (told, &nothing, Some(0)));
+    let changes = || {
+        let before = before?;
+        Some((read(entry, CHANGES)?, before, before.told.map(|ago| ago.saturating_add(1))))
     };
+    let Some((told, before, ago)) = whole.or_else(changes) else { return Ok(None) };
     let mut changes = BTreeMap::new();
     for (path, what) in told.paths {
         let Ok(entry) = what.entry() else { return Ok(None) };
@@ -268,8 +266,7 @@ fn step(
             None => notable.remove(&path),
         };
     }
-    let told_before = if is_whole(entry) { Some(0) } else { before.told.map(|ago| ago.saturating_add(1)) };
-    Ok(Some(Measured { root, notable: Arc::new(notable), externals: told.externals, told: told_before }))
+    Ok(Some(Measured { root, notable: Arc::new(notable), externals: told.externals, told: ago }))
 }
 
 #[cfg(test)]
