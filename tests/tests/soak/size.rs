@@ -24,6 +24,11 @@ impl Size {
         Self { pid, name: name.to_owned(), memory: kib << 10, files }
     }
 
+    /// This, with as many files as there were at `other`, if those were more.
+    pub(crate) fn with_files_of(self, other: &Self) -> Self {
+        Self { files: self.files.max(other.files), ..self }
+    }
+
     /// Why `later` is too large for the same process, if it is.
     pub(crate) fn objection(&self, later: &Self) -> Option<String> {
         if self.pid != later.pid {
